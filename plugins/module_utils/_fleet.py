@@ -1,0 +1,97 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""From an inventory to the fleet record and the findings against it. Private to this collection, pure."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
+    API_PORT,
+    CLUSTER,
+    NODE,
+    PLATFORM,
+    Variable,
+)
+
+Variables = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What the pure rules may see of an inventory.
+
+    clusters, nodes: the variables of each host of the group, by host name.
+    common: variables of the fleet (platform_*), the same on every host.
+    files: text of each inventory file, by path; only to say where a variable stands.
+    roles: for each role its options and their defaults, {"cilium": {"cilium_values": {}}}.
+    """
+
+    directory: str
+    cache: str
+    clusters: dict[str, Variables]
+    nodes: dict[str, Variables]
+    common: Variables
+    files: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, Variables] = field(default_factory=dict)
+
+
+def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
+    """The fleet record and all findings, in a stable order. The record is only sound without errors among them."""
+    record = make_record(inventory)
+    findings = Findings(inventory.files)
+    checks.names(record, findings)
+    checks.known_variables(inventory, findings)
+    checks.values(inventory, record, findings)
+    checks.membership(record, findings)
+    checks.addresses(inventory, record, findings)
+    checks.ranges(inventory, record, findings)
+    return record, findings.sorted()
+
+
+def make_record(inventory: Inventory) -> dict[str, Any]:
+    """The inventory with every default filled in, as every play reads it."""
+    state = posixpath.join(inventory.directory, ".state")
+    nodes = {name: {"name": name, **_filled(NODE, "node", own)} for name, own in sorted(inventory.nodes.items())}
+    return {
+        "name": posixpath.basename(inventory.directory),
+        "directory": inventory.directory,
+        "state": state,
+        "cache": inventory.cache,
+        "platform": _filled(PLATFORM, "platform", inventory.common),
+        "clusters": {
+            name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state)
+            for name, own in sorted(inventory.clusters.items())
+        },
+        "nodes": nodes,
+    }
+
+
+def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variables:
+    """The values of one schema without their prefix; what is unset and has no default is an empty string."""
+    return {name.removeprefix(f"{prefix}_"): own.get(name, spec.default or "") for name, spec in schema.items()}
+
+
+def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: str) -> Variables:
+    """One cluster of the record: its values, its members by role, and where its API answers."""
+    members = {
+        role: [node["name"] for node in nodes.values() if node["cluster"] == name and node["role"] == role]
+        for role in ("server", "agent")
+    }
+    first = nodes[members["server"][0]]["address"] if members["server"] else ""
+    endpoint = values["endpoint"] or (f"{first}:{API_PORT}" if first else "")
+    host, port = checks.split_endpoint(endpoint)
+    return {
+        "name": name,
+        **values,
+        "endpoint": endpoint,
+        "api_host": host,
+        "api_port": port,
+        "kubeconfig": posixpath.join(state, "kubeconfigs", name),
+        "servers": members["server"],
+        "agents": members["agent"],
+        "nodes": members["server"] + members["agent"],
+    }

@@ -1,0 +1,152 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The rules that an inventory must obey, each adds findings. Private to this collection, pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import Range, clashes, network, suggestion
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import SCHEMA, Variable
+
+if TYPE_CHECKING:
+    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+CLUSTER_NAME, NODE_NAME = 32, 63
+NSPAWN_NETWORK = "machine_nspawn_network"
+Record = dict[str, Any]
+
+
+def split_endpoint(endpoint: Any) -> tuple[str, int]:
+    """host and port of "host:port"; port 0 when it is not one."""
+    host, _, port = str(endpoint).rpartition(":")
+    return (host, int(port)) if host and port.isdigit() and int(port) < 65536 else (str(endpoint), 0)
+
+
+def names(record: Record, findings: Findings) -> None:
+    """Names become host names, unit names, file names: RFC 1123 labels of limited length."""
+    limits = [(name, "cluster", CLUSTER_NAME) for name in record["clusters"]]
+    limits += [(name, "node", NODE_NAME) for name in record["nodes"]]
+    for name, kind, limit in [*limits, (record["name"], "fleet", CLUSTER_NAME)]:
+        if len(name) > limit or not LABEL.fullmatch(name):
+            problem = f"'{name}' is no valid name of a {kind}"
+            findings.error(name, "", problem, f"Use at most {limit} characters a-z, 0-9 and '-', not '-' at an end.")
+    for name in sorted(set(record["clusters"]) & set(record["nodes"])):
+        findings.error(name, "", "is in both groups, clusters and nodes", "Give the machine another name.")
+    if not record["clusters"]:
+        findings.error("clusters", "", "the group has no hosts", "Add a cluster to group 'clusters' of the inventory.")
+
+
+def known_variables(inventory: Inventory, findings: Findings) -> None:
+    """A variable with the prefix of a schema or of a role must be one of theirs; a misspelt one would be ignored."""
+    options = {option for role in inventory.roles.values() for option in role}
+    known = options.union(*SCHEMA.values())
+    prefixes = tuple(f"{word}_" for word in (*SCHEMA, *inventory.roles))
+    hosts = {**inventory.clusters, **inventory.nodes}
+    for host, name in ((host, name) for host, own in hosts.items() for name in own):
+        if name.startswith(prefixes) and name not in known:
+            prefix = max((one for one in prefixes if name.startswith(one)), key=len)
+            step = did_you_mean(name, (word for word in known if word.startswith(prefix)))
+            findings.error(host, name, "is no variable of this platform", step)
+
+
+def values(inventory: Inventory, record: Record, findings: Findings) -> None:
+    """Every variable of the schemas holds what its kind allows."""
+    owners = [(host, own, "cluster") for host, own in inventory.clusters.items()]
+    owners += [(host, own, "node") for host, own in inventory.nodes.items()]
+    owners += [(record["name"], inventory.common, "platform")]
+    for host, own, prefix in owners:
+        for name, spec in SCHEMA[prefix].items():
+            value = own.get(name, spec.default)
+            if value is None or (value == "" and spec.default is None):
+                findings.error(host, name, f"is not set: {spec.about}", f"Set {name} for {host}.")
+            elif value != spec.default:
+                _value(host, name, value, spec, findings)
+
+
+def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings) -> None:
+    """One value that was set."""
+    problem = f"'{value}' is not valid: {spec.about}"
+    if spec.kind == "choice" and value not in spec.choices:
+        findings.error(host, name, f"'{value}' is unknown: {spec.about}", did_you_mean(str(value), spec.choices))
+    elif spec.kind == "network" and not network(value):
+        findings.error(host, name, f"'{value}' is no network", suggestion(value))
+    elif spec.kind == "address" and not _address(value):
+        findings.error(host, name, problem, "Write an IP address such as 10.77.0.11.")
+    elif spec.kind == "endpoint" and not split_endpoint(value)[1]:
+        findings.error(host, name, problem, "Write host:port, such as api.example.org:6443.")
+    elif spec.kind == "url" and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", str(value)):
+        findings.error(host, name, problem, "Write a URL such as http://10.77.0.1:5000.")
+
+
+def membership(record: Record, findings: Findings) -> None:
+    """Every node has a cluster, every cluster a server, and servers can have a majority."""
+    for node in record["nodes"].values():
+        if node["cluster"] and node["cluster"] not in record["clusters"]:
+            step = did_you_mean(str(node["cluster"]), record["clusters"])
+            findings.error(node["name"], "node_cluster", f"there is no cluster '{node['cluster']}'", step)
+    for cluster in record["clusters"].values():
+        servers = cluster["servers"]
+        if not servers:
+            step = f"Add a node with node_cluster: {cluster['name']} and node_role: server."
+            findings.error(cluster["name"], "", "has no server", step)
+        elif len(servers) % 2 == 0:
+            problem = f"{len(servers)} servers ({', '.join(servers)}) survive no more than {len(servers) - 1} would"
+            findings.warning(cluster["name"], "", problem, "Use 1, 3 or 5 servers: etcd needs a majority.")
+
+
+def addresses(inventory: Inventory, record: Record, findings: Findings) -> None:
+    """No two machines share an address; machines made here have one of the bridge's network."""
+    valid = {name: found for name, node in record["nodes"].items() if (found := _address(node["address"]))}
+    for (one, first), (two, second) in itertools.combinations(valid.items(), 2):
+        if first == second:
+            findings.error(two, "node_address", f"{second} is already the address of {one}", "Give each its own.")
+    for name, net in machine_networks(inventory, record).items():
+        if not net:
+            value = inventory.nodes[name].get(NSPAWN_NETWORK)
+            findings.error(name, NSPAWN_NETWORK, f"'{value}' is no network", suggestion(value))
+        if not net or name not in valid:
+            continue
+        bridge, address = net.network_address + 1, valid[name]
+        if address == bridge:
+            step = f"Use an address from {bridge + 1} on."
+            findings.error(name, "node_address", f"{address} is the address of the bridge (first of {net})", step)
+        elif address not in net or address in (net.network_address, net.broadcast_address):
+            step = f"Use one from {bridge + 1} to {net.broadcast_address - 1}, or change machine_nspawn_network."
+            findings.error(name, "node_address", f"{address} is no machine's address in {net}", step)
+
+
+def ranges(inventory: Inventory, record: Record, findings: Findings) -> None:
+    """Pods, Services and machines of all clusters can be told apart by their addresses."""
+    found = []
+    for name, cluster in record["clusters"].items():
+        for kind in ("pod", "service"):
+            if net := network(cluster[f"{kind}_cidr"]):
+                found.append(Range(kind, name, f"cluster_{kind}_cidr", net))
+    bridges = {net: name for name, net in machine_networks(inventory, record).items() if net}
+    found += [Range("machine", name, NSPAWN_NETWORK, net) for net, name in bridges.items()]
+    for name, node in record["nodes"].items():
+        if node["machine"] != "nspawn" and (address := _address(node["address"])):
+            found.append(Range("machine", name, "node_address", ipaddress.ip_network(address)))
+    for mine, other in clashes(found):
+        problem = f"{mine.net} overlaps {other.net}, {other.variable} of {other.owner}"
+        findings.error(mine.owner, mine.variable, problem, "Choose ranges that do not overlap.")
+
+
+def machine_networks(inventory: Inventory, record: Record) -> dict[str, Any]:
+    """For each machine made here the network of its bridge; None when it is not a network."""
+    default = inventory.roles.get("machine_nspawn", {}).get(NSPAWN_NETWORK)
+    made = [name for name, node in record["nodes"].items() if node["machine"] == "nspawn"]
+    return {name: network(inventory.nodes[name].get(NSPAWN_NETWORK, default)) for name in made}
+
+
+def _address(value: Any) -> Any:
+    """The IP address that `value` is, or None."""
+    try:
+        return ipaddress.ip_address(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,49 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Documentation of action plugin fleet."""
+
+DOCUMENTATION = r"""
+module: fleet
+short_description: Make the fleet record from the inventory
+version_added: 0.1.0
+author: [Open Data Platform contributors (@opendata)]
+description:
+  - Reads the groups C(clusters) and C(nodes) of the inventory, fills every default in, and checks the whole.
+  - Every fault is reported at once, with the variable, its value, the file and the next step.
+  - Makes the directory C(.state) of the inventory with mode 0700.
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+    details: [The state directory is not made.]
+  diff_mode:
+    description: Returns details of what changed.
+    support: none
+    details: [Nothing of the fleet is changed.]
+"""
+
+EXAMPLES = r"""
+- name: The fleet's record is made
+  opendata.platform.fleet:
+  run_once: true
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The record, on every host of the play.
+  returned: success
+  type: dict
+  contains:
+    fleet:
+      description: The inventory with every default filled in.
+      type: dict
+      returned: success
+      sample:
+        name: local
+        directory: /srv/platform/inventories/local
+        state: /srv/platform/inventories/local/.state
+        clusters:
+          north: {name: north, provider: kubeadm, endpoint: "10.77.0.11:6443", servers: [north-1], agents: []}
+        nodes:
+          north-1: {name: north-1, cluster: north, role: server, address: 10.77.0.11, machine: nspawn}
+"""
