@@ -1,0 +1,53 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Renders a role's templates as Ansible would and compares with the golden files beside the test.
+
+UPDATE_GOLDEN=1 writes them anew; a review then sees the effect of a change.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory, describe
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = Path(__file__).parent / "files"
+
+
+def fleet(name: str) -> dict[str, Any]:
+    """The fleet record of tests/fixtures/valid/<name>/hosts.yml, in a directory /fleet/<name>."""
+    groups = yaml.safe_load((ROOT / "tests/fixtures/valid" / name / "hosts.yml").read_text())
+    hosts = {
+        group: {host: {**groups[group].get("vars", {}), **(own or {})} for host, own in groups[group]["hosts"].items()}
+        for group in ("clusters", "nodes")
+    }
+    common = groups.get("all", {}).get("vars", {})
+    record, findings = describe(Inventory(f"/fleet/{name}", "/cache", **hosts, common=common))
+    assert [str(found) for found in findings if found.error] == []
+    return record
+
+
+def render(role: str, template: str, **variables: Any) -> str:
+    """Text of roles/<role>/templates/<template> with the role's defaults, its vars and `variables`."""
+    loader = DataLoader()
+    everything: dict[str, Any] = {}
+    for kind in ("defaults", "vars"):
+        source = ROOT / "roles" / role / kind / "main.yml"
+        if source.exists():
+            everything |= loader.load_from_file(str(source), trusted_as_template=True) or {}
+    text = (ROOT / "roles" / role / "templates" / template).read_text()
+    templar = Templar(loader=loader, variables=everything | variables)
+    return str(templar.template(trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True}))
+
+
+def assert_golden(name: str, text: str) -> None:
+    """`text` equals tests/golden/files/<name>."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert path.exists(), f"{path.relative_to(ROOT)} is missing: UPDATE_GOLDEN=1 writes it"
+    assert text == path.read_text(), f"{path.relative_to(ROOT)} differs: UPDATE_GOLDEN=1 writes it anew if that is meant"
