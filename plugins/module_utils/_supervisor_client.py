@@ -1,0 +1,193 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Talk to the supervisord of one fleet. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.opendata.platform.plugins.module_utils._supervisor import (
+    Program,
+    program_text,
+    supervisord_text,
+)
+
+WAIT_SECONDS = 30
+BAD_NAME = 10
+UP = {"RUNNING", "STARTING", "BACKOFF"}
+UNREACHABLE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
+
+
+class SupervisorError(Exception):
+    """What went wrong with supervisord or a program, as a sentence for the user."""
+
+
+class Supervisor:
+    """The supervisord of one fleet.
+
+    Args:
+        runtime: the directory of its configuration, socket and pid file.
+        logs: the directory of all its logs.
+    """
+
+    def __init__(self, runtime: Path, logs: Path) -> None:
+        self.runtime, self.logs = runtime, logs
+        self.config, self.socket = runtime / "supervisord.conf", runtime / "supervisor.sock"
+
+    @classmethod
+    def of_fleet(cls, fleet: str) -> Supervisor:
+        """Return the supervisord of the fleet of this name, running or not."""
+        return cls(Path("/run/odp") / fleet, Path("/var/log/odp") / fleet)
+
+    def program_file(self, name: str) -> Path:
+        """Return where the section of this program is written."""
+        return self.runtime / "conf.d" / f"{name}.conf"
+
+    def state(self, name: str) -> str:
+        """Return supervisord's state of a program, ``ABSENT`` if it knows none of this name or does not run."""
+        try:
+            return self._rpc().getProcessInfo(name)["statename"]
+        except UNREACHABLE:
+            return "ABSENT"
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == BAD_NAME:
+                return "ABSENT"
+            raise
+
+    def log_tail(self, name: str, lines: int = 20) -> str:
+        """Return the last lines that a program printed, an empty text if it printed nothing."""
+        with contextlib.suppress(OSError):
+            return "\n".join((self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def apply(self, program: Program) -> None:
+        """Make a program run as described; it is restarted only if its description changed. Raises SupervisorError."""
+        with self._locked():
+            path = self.program_file(program.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, program_text(program, self.logs))
+            if not self._answers():
+                self._start()
+            rpc = self._rpc()
+            added, changed, _removed = rpc.reloadConfig()[0]
+            if program.name in changed:
+                rpc.stopProcessGroup(program.name)
+                rpc.removeProcessGroup(program.name)
+            if program.name in [*added, *changed]:
+                rpc.addProcessGroup(program.name)
+            elif self.state(program.name) not in UP:
+                with contextlib.suppress(xmlrpc.client.Fault):
+                    rpc.startProcess(program.name, False)
+            self._wait_running(program.name)
+
+    def remove(self, name: str) -> None:
+        """Stop a program and forget it, and supervisord with its last program. Raises SupervisorError."""
+        with self._locked():
+            self.program_file(name).unlink(missing_ok=True)
+            if self._answers():
+                rpc = self._rpc()
+                rpc.reloadConfig()
+                if self.state(name) != "ABSENT":
+                    rpc.stopProcessGroup(name)
+                    rpc.removeProcessGroup(name)
+            for log in self.logs.glob(f"{name}.log*"):
+                log.unlink(missing_ok=True)
+            if not list((self.runtime / "conf.d").glob("*.conf")):
+                self.shut_down()
+
+    def shut_down(self) -> None:
+        """Stop supervisord with all its programs and remove its files. Raises SupervisorError."""
+        for pid in self.pids():
+            _end(pid)
+        for path in [*self.runtime.glob("conf.d/*.conf"), *self.runtime.glob("supervisor*"), *self.logs.glob("*.log*")]:
+            path.unlink(missing_ok=True)
+        for directory in (self.runtime / "conf.d", self.runtime, self.logs, self.runtime.parent, self.logs.parent):
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+
+    def pids(self) -> list[int]:
+        """Return the processes that serve this configuration, also those whose socket was lost."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = entry.read_bytes().decode(errors="replace").split("\0")
+                if "supervisor.supervisord" in words and str(self.config) in words:
+                    found.append(int(entry.parent.name))
+        return found
+
+    def _start(self) -> None:
+        for pid in self.pids():
+            _end(pid)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        _write(self.config, supervisord_text(self.runtime, self.logs))
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
+        # A clean environment: what Ansible was started with, secrets too, would reach every program.
+        environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+        done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SupervisorError(f"supervisord did not start ({self.config}): {(done.stderr or done.stdout).strip()}")
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise SupervisorError(f"supervisord does not answer at {self.socket}, see {self.logs}/supervisord.log")
+            time.sleep(0.05)
+
+    def _wait_running(self, name: str) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while (state := self.state(name)) != "RUNNING":
+            if state not in UP or time.monotonic() > deadline:
+                raise SupervisorError(f"{name} is {state}, not RUNNING; it printed:\n{self.log_tail(name)}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return self._rpc().getState()["statename"] == "RUNNING"
+        except UNREACHABLE:
+            return False
+
+    def _rpc(self):
+        # Imported here: hosts that only show a documentation have no supervisor.
+        from supervisor.xmlrpc import SupervisorTransport
+
+        socket.setdefaulttimeout(WAIT_SECONDS)
+        return xmlrpc.client.ServerProxy("http://local", SupervisorTransport(serverurl=f"unix://{self.socket}")).supervisor
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the fleet's lock: the machines of a fleet are made in parallel."""
+        self.runtime.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.runtime, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file at once, readable by its owner only."""
+    new = path.with_name(f".{path.name}.new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as stream:
+        stream.write(text)
+    new.rename(path)
+
+
+def _end(pid: int) -> None:
+    """Stop a process, by force after a while, and return when it is gone."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
