@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory, describe
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import directory, unknown_in_limit
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import UnknownInventory, directory, unknown_in_limit
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 TEXT_FILES = ("", ".yml", ".yaml", ".json", ".ini")
@@ -39,7 +39,10 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"--limit: there is no host or group {', '.join(limit)}. {step}")
         roles = role_options(ROLES)
         prefixes = (*COMMON, *(f"{role}_" for role in roles))
-        where = directory(context.CLIARGS.get("inventory") or [variables["inventory_dir"]])
+        try:
+            where = directory(context.CLIARGS.get("inventory") or [])
+        except UnknownInventory as error:
+            raise AnsibleActionFail(str(error)) from error
         inventory = Inventory(
             directory=where,
             cache=os.path.expanduser("~/.cache/odp"),

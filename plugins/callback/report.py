@@ -1,0 +1,141 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Progress, the table at the end, and the lock of the fleet."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.opendata.platform.plugins.module_utils import _report as report
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import UnknownInventory, directory
+
+DOCUMENTATION = r"""
+name: report
+type: aggregate
+short_description: Progress, the clusters' table, and the lock of the fleet
+version_added: 0.1.0
+author: [Open Data Platform contributors (@opendata)]
+description:
+  - Prints the elapsed time, the stage and the name of each task that starts.
+  - Ends a run that had the stage C(status) with one row for each cluster, also when every host failed.
+  - Holds a kernel lock on C(.state/lock) of the inventory while a playbook with roles of this collection runs;
+    a second run is refused. C(status.yml), C(preflight.yml) and check mode only read and take no lock.
+requirements: [enable in configuration]
+options:
+  status_file:
+    description: File that gets the clusters' states as JSON.
+    type: path
+    env: [{name: ODP_STATUS_FILE}]
+"""
+
+COLLECTION = "opendata.platform"
+READING = ("status.yml", "preflight.yml")
+QUIET = ("validate_argument_spec", "include_role", "include_tasks", "import_role", "meta")
+
+
+class CallbackModule(CallbackBase):
+    """Speaks beside the stdout callback, so that a run works without it."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = f"{COLLECTION}.report"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._start = self._stage_start = time.monotonic()
+        self._lock: FleetLock | None = None
+        self._stage = ""
+        self._seconds: dict[str, float] = {}
+        self._clusters: set[str] = set()
+        self._fleet: dict[str, Any] = {}
+        self._seen: dict[str, report.Row] = {}
+        self._failures: dict[str, str] = {}
+        self._common = ""
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Take the lock, or end the run: SystemExit is what the dispatcher of callbacks lets through."""
+        ours = any(role._role_collection == COLLECTION for play in playbook.get_plays() for role in play.get_roles())
+        reading = context.CLIARGS.get("check") or Path(playbook._file_name).name in READING
+        if self._lock or not ours:
+            return
+        try:
+            state = Path(directory(context.CLIARGS.get("inventory") or [])) / ".state"
+            self._lock = None if reading else FleetLock(state, sys.argv)
+        except (UnknownInventory, FleetInUse, OSError) as error:
+            self._display.error(str(error), wrap_text=False)
+            raise SystemExit(1) from error
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """A stage is a playbook file; several plays of one file are one stage."""
+        variables = play.get_variable_manager().get_vars(play=play)
+        self._clusters |= {*variables["groups"].get("clusters", [])} & {*variables["ansible_play_hosts_all"]}
+        self._enter(Path(play.get_path().rpartition(":")[0]).stem)
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """One line for each task."""
+        if task.action.rpartition(".")[2] not in QUIET:
+            item = task.get_name().replace(f"{COLLECTION}.", "").replace(" : ", " | ")
+            self._display.display(f"[{report.clock(time.monotonic() - self._start)}] {self._stage} | {item}")
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
+        """A handler is a task like others."""
+        self.v2_playbook_on_task_start(task, False)
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Remember the record and the states of clusters."""
+        self._remember(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Remember the first failure of each host."""
+        self._remember(result)
+        if not ignore_errors:
+            self._failures.setdefault(result.host.get_name(), self._message(result))
+            self._common = self._common or (self._message(result) if result.task.run_once else "")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """An unreachable host failed."""
+        if not result.task.ignore_unreachable:
+            self._failures.setdefault(result.host.get_name(), self._message(result))
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """The table and the file for programs, after a run with a status stage."""
+        self._enter("")
+        failures = {host: why for host, why in self._failures.items() if host in stats.failures or host in stats.dark}
+        found = report.rows(self._clusters, self._fleet, self._seen, failures, self._common)
+        if "status" in self._seconds or failures:
+            self._display.display("\n".join(report.table(found)) + "\n")
+        self._display.display(report.timings(self._seconds))
+        if path := self.get_option("status_file"):
+            Path(path).write_text(json.dumps(report.status(found, bool(failures))) + "\n", encoding="utf-8")
+        if self._lock:
+            self._lock.release()
+            self._lock = None
+
+    def _enter(self, stage: str) -> None:
+        """Count the seconds since the last change to the stage that was."""
+        now = time.monotonic()
+        if self._stage:
+            self._seconds[self._stage] = self._seconds.get(self._stage, 0) + now - self._stage_start
+        self._stage, self._stage_start = stage, now
+
+    def _remember(self, result: Any) -> None:
+        """The fleet record and the rows are results of our own modules."""
+        action, data = result.task.resolved_action or result.task.action, result.result
+        if action == f"{COLLECTION}.fleet":
+            self._fleet = data.get("ansible_facts", {}).get("fleet", {}) or self._fleet
+        elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
+            self._seen[data["cluster"]["name"]] = data["cluster"]
+
+    @staticmethod
+    def _message(result: Any) -> str:
+        """What failed, in the words of the module; of a loop the first item that failed."""
+        items = [item for item in result.result.get("results", []) if item.get("failed")]
+        words = (items[0] if items else result.result).get("msg") or "failed without a message"
+        return f"{result.task.get_name().rpartition(' : ')[2]}: {words}"

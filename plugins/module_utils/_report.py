@@ -1,0 +1,80 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What a run tells at its end: one row a cluster. Private to this collection, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Row = dict[str, Any]
+KEYS = ("name", "provider", "api", "kubernetes", "cilium", "nodes", "nodes_ready", "reason")
+COLUMNS = ("cluster", "nodes", "kubernetes", "cilium", "api", "reason")
+REASON_WIDTH = 200
+
+
+def rows(clusters: Iterable[str], fleet: Row, seen: dict[str, Row], failures: dict[str, str], common: str) -> list[Row]:
+    """One row for each cluster, sorted by name.
+
+    fleet: the fleet record, empty when the run ended before it was made.
+    seen: by cluster what module cluster_info returned.
+    failures: by host the first message of its failure, in the order of the run.
+    common: the failure that ended the run for all, or nothing.
+    """
+    records = fleet.get("clusters", {})
+    return [_row(name, records.get(name, {}), seen.get(name), failures, common) for name in sorted(clusters)]
+
+
+def _row(name: str, record: Row, seen: Row | None, failures: dict[str, str], common: str) -> Row:
+    """A row of what was seen, else of what the record says; the first failure is the reason."""
+    blank = {
+        "name": name,
+        "provider": record.get("provider", ""),
+        "api": record.get("endpoint", ""),
+        "kubernetes": "",
+        "cilium": "",
+        "nodes": len(record.get("nodes", [])),
+        "nodes_ready": 0,
+        "reason": "",
+    }
+    row = {key: (seen or blank).get(key, blank[key]) for key in KEYS}
+    mine = [host for host in failures if host in record.get("nodes", [])]
+    if mine:
+        row["reason"] = f"{mine[0]}: {failures[mine[0]]}"
+    elif name in failures and not row["reason"]:
+        row["reason"] = failures[name]
+    elif seen is None:
+        row["reason"] = common or "the run ended before its state was read"
+    return row
+
+
+def status(found: list[Row], failed: bool) -> Row:
+    """The object of `status --json`; ok only when the run failed nowhere and every cluster is well."""
+    return {"ok": bool(found) and not failed and not any(row["reason"] for row in found), "clusters": found}
+
+
+def table(found: list[Row]) -> list[str]:
+    """Lines of a table for a person, one cluster a line."""
+    cells = [COLUMNS] + [
+        (
+            row["name"],
+            f"{row['nodes_ready']}/{row['nodes']}",
+            row["kubernetes"] or "-",
+            row["cilium"] or "-",
+            row["api"] or "-",
+            " ".join(str(row["reason"]).split())[:REASON_WIDTH] or "ok",
+        )
+        for row in found
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def clock(seconds: float) -> str:
+    """mm:ss of a duration in seconds."""
+    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+
+
+def timings(stages: dict[str, float]) -> str:
+    """Seconds of each stage and of all."""
+    parts = [f"{stage} {seconds:.1f}" for stage, seconds in stages.items()]
+    return f"seconds: {', '.join(parts)}, all {sum(stages.values()):.1f}"
