@@ -14,7 +14,11 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory, describe
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import UnknownInventory, directory, unknown_in_limit
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import (
+    UnknownInventory,
+    directory,
+    unknown_in_limit,
+)
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 TEXT_FILES = ("", ".yml", ".yaml", ".json", ".ini")

@@ -131,7 +131,7 @@ class CallbackModule(CallbackBase):
         if action == f"{COLLECTION}.fleet":
             self._fleet = data.get("ansible_facts", {}).get("fleet", {}) or self._fleet
         elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
-            self._seen[data["cluster"]["name"]] = data["cluster"]
+            self._seen[result.host.get_name()] = data["cluster"]
 
     @staticmethod
     def _message(result: Any) -> str:

@@ -45,7 +45,11 @@ def network(value: Any) -> Network | None:
 def suggestion(value: Any) -> str:
     """The next step for a value that is no network."""
     try:
-        return f"Host bits are set: did you mean {ipaddress.ip_network(value, strict=False)}?" if "/" in value else _EXAMPLE
+        return (
+            f"Host bits are set: did you mean {ipaddress.ip_network(value, strict=False)}?"
+            if "/" in value
+            else _EXAMPLE
+        )
     except (TypeError, ValueError):
         return _EXAMPLE
 

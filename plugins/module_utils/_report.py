@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 Row = dict[str, Any]
-KEYS = ("name", "provider", "api", "kubernetes", "cilium", "nodes", "nodes_ready", "reason")
 COLUMNS = ("cluster", "nodes", "kubernetes", "cilium", "api", "reason")
 REASON_WIDTH = 200
 
@@ -16,7 +15,7 @@ def rows(clusters: Iterable[str], fleet: Row, seen: dict[str, Row], failures: di
     """One row for each cluster, sorted by name.
 
     fleet: the fleet record, empty when the run ended before it was made.
-    seen: by cluster what module cluster_info returned.
+    seen: by cluster what module cluster_info returned as `cluster`.
     failures: by host the first message of its failure, in the order of the run.
     common: the failure that ended the run for all, or nothing.
     """
@@ -25,25 +24,26 @@ def rows(clusters: Iterable[str], fleet: Row, seen: dict[str, Row], failures: di
 
 
 def _row(name: str, record: Row, seen: Row | None, failures: dict[str, str], common: str) -> Row:
-    """A row of what was seen, else of what the record says; the first failure is the reason."""
-    blank = {
+    """What was seen of a cluster beside what the inventory says of it; the first failure is the reason."""
+    shown = seen or {}
+    expected = len(record.get("nodes", []))
+    row = {
         "name": name,
         "provider": record.get("provider", ""),
         "api": record.get("endpoint", ""),
-        "kubernetes": "",
-        "cilium": "",
-        "nodes": len(record.get("nodes", [])),
-        "nodes_ready": 0,
-        "reason": "",
+        "kubernetes": shown.get("kubernetes") or "",
+        "cilium": shown.get("cilium") or "",
+        "nodes": max(shown.get("nodes") or 0, expected),
+        "nodes_ready": shown.get("nodes_ready") or 0,
+        "reason": shown.get("reason") or "",
     }
-    row = {key: (seen or blank).get(key, blank[key]) for key in KEYS}
-    mine = [host for host in failures if host in record.get("nodes", [])]
-    if mine:
-        row["reason"] = f"{mine[0]}: {failures[mine[0]]}"
-    elif name in failures and not row["reason"]:
-        row["reason"] = failures[name]
-    elif seen is None:
-        row["reason"] = common or "the run ended before its state was read"
+    broken = next((host for host in failures if host in record.get("nodes", [])), "")
+    if broken:
+        row["reason"] = f"{broken}: {failures[broken]}"
+    elif not row["reason"] and seen is None:
+        row["reason"] = failures.get(name) or common or "the run ended before its state was read"
+    elif not row["reason"] and row["nodes_ready"] < row["nodes"]:
+        row["reason"] = f"{row['nodes_ready']} of {row['nodes']} nodes are ready"
     return row
 
 

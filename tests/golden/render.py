@@ -50,4 +50,6 @@ def assert_golden(name: str, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     assert path.exists(), f"{path.relative_to(ROOT)} is missing: UPDATE_GOLDEN=1 writes it"
-    assert text == path.read_text(), f"{path.relative_to(ROOT)} differs: UPDATE_GOLDEN=1 writes it anew if that is meant"
+    assert text == path.read_text(), (
+        f"{path.relative_to(ROOT)} differs: UPDATE_GOLDEN=1 writes it anew if that is meant"
+    )

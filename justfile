@@ -1,0 +1,43 @@
+set positional-arguments
+set no-exit-message
+
+export ODP_DIRECTORY := invocation_directory()
+export ANSIBLE_CONFIG := justfile_directory() / "ansible.cfg"
+
+# List the verbs
+[private]
+list:
+    @echo './odp VERB, where VERB is one of:'
+    @"{{ just_executable() }}" --list --unsorted --list-heading ''
+
+# [inventory]: make the fleet so (default: local); a second run changes nothing
+up *arguments:
+    @python verbs/fleet.py up "$@"
+
+# [inventory]: remove all that `up` made
+down *arguments:
+    @python verbs/fleet.py down "$@"
+
+# [inventory] [--json]: show each cluster; 0 only when all are well
+status *arguments:
+    @python verbs/fleet.py status "$@"
+
+# Log in to a node, or run a command there
+ssh node *command:
+    @python verbs/reach.py ssh "$@"
+
+# Run kubectl against a cluster
+kubectl cluster *arguments:
+    @python verbs/reach.py kubectl "$@"
+
+# Run every test, or one layer: lint, unit, golden, e2e
+test *layers:
+    @python verbs/test.py "$@"
+
+# Run the linters
+lint:
+    @python verbs/test.py lint
+
+# Say what this machine lacks for a local fleet, and the command that mends it
+doctor:
+    @python verbs/doctor.py

@@ -1,0 +1,60 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Verbs ssh and kubectl, for the inventory that ODP_INVENTORY names (default: local)."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+from inventory import Fleet, default, find
+
+
+def main() -> None:
+    """Replaces this process by ssh or kubectl, so that its exit code and terminal are theirs."""
+    verb, name, *rest = sys.argv[1:]
+    fleet = Fleet(find(default()))
+    command = ssh(fleet, name, rest) if verb == "ssh" else kubectl(fleet, name, rest)
+    try:
+        os.execvp(command[0], command)
+    except FileNotFoundError:
+        sys.exit(f"odp: there is no {command[0]} on this machine: apt-get install openssh-client")
+
+
+def ssh(fleet: Fleet, node: str, command: list[str]) -> list[str]:
+    """The command that Ansible itself would use to reach the node."""
+    fleet.member("nodes", node)
+    key = fleet.value(node, "ansible_ssh_private_key_file")
+    user = fleet.value(node, "ansible_user")
+    return [
+        "ssh",
+        *shlex.split(fleet.value(node, "ansible_ssh_common_args")),
+        *(["-i", key] if key else []),
+        *(["-l", user] if user else []),
+        *(["-p", str(port)] if (port := fleet.value(node, "ansible_port")) else []),
+        fleet.value(node, "ansible_host", fleet.value(node, "node_address")),
+        *(["--", *command] if command else []),
+    ]
+
+
+def kubectl(fleet: Fleet, cluster: str, arguments: list[str]) -> list[str]:
+    """kubectl with the cluster's own kubeconfig."""
+    kubeconfig = fleet.state / "kubeconfigs" / fleet.member("clusters", cluster)
+    if not kubeconfig.exists():
+        sys.exit(f"odp: {cluster} has no kubeconfig yet ({kubeconfig}). Make the cluster: ./odp up {fleet.path.name}")
+    return [kubectl_binary(fleet.state), "--kubeconfig", str(kubeconfig), *arguments]
+
+
+def kubectl_binary(state: Path) -> str:
+    """The fleet's own kubectl from the artifact store; else the one in PATH."""
+    lock = state / "artifacts.lock.yml"
+    entries = (yaml.safe_load(lock.read_text()) or {}) if lock.exists() else {}
+    path = entries.get("binaries", {}).get("kubectl", {}).get("path", "")
+    own = Path("~/.cache/odp/artifacts").expanduser() / path
+    found = str(own) if path and own.is_file() else shutil.which("kubectl")
+    return found or sys.exit(f"odp: no kubectl: neither {own} nor in PATH. ./odp up provides it.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Verbs test and lint: the layers in order, the cheap ones first; stops after the first layer that fails."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LINTERS = (
+    ("ruff", "check"),
+    ("ruff", "format", "--check"),
+    ("yamllint", "--strict", "."),
+    ("shellcheck", "odp", ".ci/run"),
+    ("ansible-lint", "--offline", "--strict"),
+)
+LAYERS = ("lint", "unit", "golden", "e2e")
+
+
+def main() -> int:
+    """0 when every layer asked for passed."""
+    layers = sys.argv[1:] or list(LAYERS)
+    if unknown := [layer for layer in layers if layer not in LAYERS]:
+        sys.exit(f"odp: there is no layer {', '.join(unknown)}. Known: {', '.join(LAYERS)}.")
+    for layer in layers:
+        start = time.monotonic()
+        passed = lint() if layer == "lint" else run("pytest", f"tests/{layer}")
+        print(f"odp: {layer} {'passed' if passed else 'FAILED'} in {time.monotonic() - start:.0f} s", flush=True)
+        if not passed:
+            return 1
+    return 0
+
+
+def lint() -> bool:
+    """Every linter, also after one that failed."""
+    return all([run(*linter) for linter in LINTERS])
+
+
+def run(*command: str) -> bool:
+    """Whether a command of .venv succeeded."""
+    print(f"odp: {' '.join(command)}", flush=True)
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
