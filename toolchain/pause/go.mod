@@ -1,0 +1,3 @@
+module opendata.platform/toolchain/pause
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module opendata.platform/toolchain/testserver
+
+go 1.26.0
