@@ -55,14 +55,11 @@ class Supervisor:
 
     def state(self, name: str) -> str:
         """Return supervisord's state of a program, ``ABSENT`` if it knows none of this name or does not run."""
-        try:
-            return self._rpc().getProcessInfo(name)["statename"]
-        except UNREACHABLE:
-            return "ABSENT"
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode == BAD_NAME:
-                return "ABSENT"
-            raise
+        return self._info(name).get("statename", "ABSENT")
+
+    def pid(self, name: str) -> int:
+        """Return the process id of a program, 0 if it does not run."""
+        return self._info(name).get("pid", 0)
 
     def log_tail(self, name: str, lines: int = 20) -> str:
         """Return the last lines that a program printed, an empty text if it printed nothing."""
@@ -88,7 +85,8 @@ class Supervisor:
             elif self.state(program.name) not in UP:
                 with contextlib.suppress(xmlrpc.client.Fault):
                     rpc.startProcess(program.name, False)
-            self._wait_running(program.name)
+        # Without the lock: other programs of the fleet start meanwhile.
+        self._wait_running(program.name)
 
     def remove(self, name: str) -> None:
         """Stop a program and forget it, and supervisord with its last program. Raises SupervisorError."""
@@ -105,10 +103,10 @@ class Supervisor:
             if not list((self.runtime / "conf.d").glob("*.conf")):
                 self.shut_down()
 
-    def shut_down(self) -> None:
-        """Stop supervisord with all its programs and remove its files. Raises SupervisorError."""
+    def shut_down(self, at_once: bool = False) -> None:
+        """Stop supervisord with all its programs and remove its files; ``at_once`` kills them without a goodbye."""
         for pid in self.pids():
-            _end(pid)
+            _end(pid, signal.SIGKILL if at_once else signal.SIGTERM)
         for path in [*self.runtime.glob("conf.d/*.conf"), *self.runtime.glob("supervisor*"), *self.logs.glob("*.log*")]:
             path.unlink(missing_ok=True)
         for directory in (self.runtime / "conf.d", self.runtime, self.logs, self.runtime.parent, self.logs.parent):
@@ -149,6 +147,16 @@ class Supervisor:
                 raise SupervisorError(f"{name} is {state}, not RUNNING; it printed:\n{self.log_tail(name)}")
             time.sleep(0.05)
 
+    def _info(self, name: str) -> dict:
+        try:
+            return self._rpc().getProcessInfo(name)
+        except UNREACHABLE:
+            return {}
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == BAD_NAME:
+                return {}
+            raise
+
     def _answers(self) -> bool:
         try:
             return self._rpc().getState()["statename"] == "RUNNING"
@@ -183,9 +191,9 @@ def _write(path: Path, text: str) -> None:
     new.rename(path)
 
 
-def _end(pid: int) -> None:
+def _end(pid: int, first: signal.Signals = signal.SIGTERM) -> None:
     """Stop a process, by force after a while, and return when it is gone."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (first, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         deadline = time.monotonic() + WAIT_SECONDS

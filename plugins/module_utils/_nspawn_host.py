@@ -1,0 +1,137 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Look at and change the host of a fleet's machines: links, nft, sysctls, packages, records. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from ansible_collections.opendata.platform.plugins.module_utils._nspawn import PACKAGES, REMEMBERED, STATE
+
+ENVIRONMENT = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+class HostError(Exception):
+    """What the host refused, as a sentence for the user."""
+
+
+def run(*command: str, stdin: str | None = None) -> str:
+    """Run a command and return what it printed. Raises HostError with its message."""
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    except FileNotFoundError as error:
+        raise HostError(f"{command[0]} is not installed") from error
+    if done.returncode:
+        raise HostError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def listed(*command: str) -> list | dict:
+    """Run a command that prints JSON and return it, an empty list if it refuses (what it asks for is not there)."""
+    try:
+        return json.loads(run(*command) or "[]")
+    except HostError:
+        return []
+
+
+def missing_packages() -> dict[str, str]:
+    """Return the commands that are not there, with the package that brings each."""
+    return {command: package for command, package in PACKAGES.items() if not shutil.which(command)}
+
+
+def install(packages: list[str]) -> list[str]:
+    """Install Debian packages and return the names of all that came. Raises HostError."""
+    before = _installed()
+    command = ("apt-get", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600", "install", *packages)
+    try:
+        run(*command)
+    except HostError:
+        run("apt-get", "-q", "update")
+        run(*command)
+    return sorted(_installed() - before)
+
+
+def _installed() -> set[str]:
+    lines = run("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n").splitlines()
+    return {line.split()[-1] for line in lines if line.startswith("ii")}
+
+
+def sysctls() -> dict[str, int]:
+    """Return the machine-wide values that a fleet may change; those that this kernel lacks are left out."""
+    values = {}
+    for name in REMEMBERED:
+        with contextlib.suppress(OSError, ValueError):
+            values[name] = int(_sysctl_path(name).read_text())
+    return values
+
+
+def set_sysctl(name: str, value: int) -> bool:
+    """Set a machine-wide value and say whether the kernel took it."""
+    with contextlib.suppress(OSError):
+        _sysctl_path(name).write_text(f"{value}\n")
+    return int(_sysctl_path(name).read_text()) == value
+
+
+def _sysctl_path(name: str) -> Path:
+    return Path("/proc/sys") / name.replace(".", "/")
+
+
+def routes() -> list[tuple[str, str]]:
+    """Return (interface, network) of every address and every route of this host, without default routes."""
+    if not shutil.which("ip"):
+        return []
+    found = [(link["ifname"], f"{a['local']}/{a['prefixlen']}") for link in listed("ip", "-j", "addr") for a in link["addr_info"]]
+    for route in listed("ip", "-4", "-j", "route", "show", "table", "all"):
+        if route["dst"] not in ("default", "0.0.0.0/0") and route.get("type", "unicast") == "unicast":
+            found.append((route.get("dev", "a route"), route["dst"]))
+    return found
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that we may still use: the machine's, or less where our control groups have a limit."""
+    lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(lines["MemAvailable"].split()[0]) * 1024
+    groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    for _number, controllers, path in groups:
+        if controllers in ("", "memory"):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+            top = Path("/sys/fs/cgroup") / controllers
+            for group in [top / path.lstrip("/"), *(top / path.lstrip("/")).parents]:
+                with contextlib.suppress(OSError, ValueError):
+                    free = min(free, int((group / names[0]).read_text()) - int((group / names[1]).read_text()))
+                if group == top:
+                    break
+    return free
+
+
+def free_disk() -> int:
+    """Return the bytes that are free where the machines will be."""
+    place = STATE
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def records() -> dict[str, dict]:
+    """Return what each fleet on this host recorded before its first change."""
+    found = {}
+    for path in sorted(STATE.glob("*/host.json")):
+        with contextlib.suppress(OSError, ValueError):
+            found[path.parent.name] = json.loads(path.read_text())
+    return found
+
+
+def write_record(fleet: str, record: dict) -> None:
+    """Record what a fleet found and made, at once and for root only."""
+    path = STATE / fleet / "host.json"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+    new.chmod(0o600)
+    with open(new) as stream:
+        os.fsync(stream.fileno())
+    new.rename(path)

@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Say what stands against a fleet's machines on this host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nspawn_check
+short_description: Say what stands against a fleet's machines on this host
+version_added: 0.1.0
+description:
+  - Looks at this host only and changes nothing. Fails with all findings at once, each with what to do next.
+  - Memory and disk are looked at while a machine of the fleet has still to be started.
+attributes:
+  check_mode:
+    support: full
+    description: The module only reads.
+  diff_mode:
+    support: none
+    description: The module only reads.
+options:
+  fleet:
+    description: Name of the fleet.
+    type: str
+    required: true
+  directory:
+    description: Directory of the fleet's inventory.
+    type: path
+    required: true
+  network:
+    description: Network of the machines.
+    type: str
+    required: true
+  bridge:
+    description: Name of the bridge.
+    type: str
+    required: true
+  memory_gib:
+    description: GiB of memory that must be free.
+    type: float
+    required: true
+  disk_gib:
+    description: GiB that must be free where C(/var/lib/odp) is.
+    type: float
+    required: true
+  machines:
+    description: The address of each machine, by its name.
+    type: dict
+    required: true
+author: Open Data Platform contributors (@opendata)
+"""
+
+EXAMPLES = r"""
+- name: Host can carry the machines
+  opendata.platform.nspawn_check:
+    fleet: local
+    directory: /srv/platform/inventories/local
+    network: 10.77.0.0/24
+    bridge: odp-local
+    memory_gib: 6
+    disk_gib: 15
+    machines:
+      north-1: 10.77.0.11
+"""
+
+RETURN = r"""
+findings:
+  description: What stands against the machines, one sentence each.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import os
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
+from ansible_collections.opendata.platform.plugins.module_utils._nspawn_findings import Seen, Wanted, findings
+from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import UP, Supervisor
+
+
+def main() -> None:
+    """Look at the host and fail with all findings."""
+    text = {"type": "str", "required": True}
+    number = {"type": "float", "required": True}
+    module = AnsibleModule(
+        argument_spec={
+            "fleet": text,
+            "directory": {"type": "path", "required": True},
+            "network": text,
+            "bridge": text,
+            "memory_gib": number,
+            "disk_gib": number,
+            "machines": {"type": "dict", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    params = dict(module.params)
+    wanted = Wanted(addresses=params.pop("machines"), **params)
+    supervisor = Supervisor.of_fleet(wanted.fleet)
+    found = findings(
+        wanted,
+        Seen(
+            root=os.geteuid() == 0,
+            missing=host.missing_packages(),
+            apt=bool(shutil.which("apt-get")),
+            memory=host.free_memory(),
+            disk=host.free_disk(),
+            all_made=all(supervisor.state(name) in UP for name in wanted.addresses),
+            routes=host.routes(),
+            fleets=host.records(),
+            links=os.listdir("/sys/class/net"),
+        ),
+    )
+    if found:
+        module.fail_json(msg="\n".join(found), findings=found)
+    module.exit_json(changed=False, findings=[])
+
+
+if __name__ == "__main__":
+    main()

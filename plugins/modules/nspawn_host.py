@@ -1,0 +1,193 @@
+#!/usr/bin/python
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Make this host carry the machines of a fleet, or set it back."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nspawn_host
+short_description: Make this host carry the machines of a fleet, or set it back
+version_added: 0.1.0
+description:
+  - With O(state=present) the host has the tools, a bridge with the first address of the network, an nft table that gives
+    what leaves the bridge the host's address, forwarding, and room for the inotify users of many machines.
+  - Every machine-wide value that this or a guest may change is written down in C(/var/lib/odp/<fleet>/host.json) before the
+    first change.
+  - With O(state=absent) all that belongs to the fleet goes, its running machines too, and the values are set back.
+    Machines, bridges and tables of others are left alone. Another fleet on the host keeps the values it needs.
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is changed.
+  diff_mode:
+    support: full
+    description: Lists what is made, or removed.
+options:
+  fleet:
+    description: Name of the fleet.
+    type: str
+    required: true
+  directory:
+    description: Directory of the inventory that owns the fleet. The fleet of another directory is refused.
+    type: path
+    required: true
+  network:
+    description: Network of the machines. Needed with O(state=present).
+    type: str
+  bridge:
+    description: Name of the bridge. Needed with O(state=present).
+    type: str
+  state:
+    description: Whether the host carries the fleet.
+    type: str
+    choices: [present, absent]
+    default: present
+author: Open Data Platform contributors (@opendata)
+"""
+
+EXAMPLES = r"""
+- name: Host carries the machines
+  opendata.platform.nspawn_host:
+    fleet: local
+    directory: /srv/platform/inventories/local
+    network: 10.77.0.0/24
+    bridge: odp-local
+
+- name: Nothing of the fleet is left on the host
+  opendata.platform.nspawn_host:
+    fleet: local
+    directory: /srv/platform/inventories/local
+    state: absent
+"""
+
+RETURN = r"""
+changes:
+  description: What was made or removed, one line each.
+  type: list
+  elements: str
+  returned: always
+  sample: ["bridge odp-local 10.77.0.1/24"]
+exceptions:
+  description: With O(state=absent), what nothing can undo, one line each.
+  type: list
+  elements: str
+  returned: always
+  sample: ["kernel.unprivileged_bpf_disabled stays 1 (was 2) until the host is booted again"]
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import _nspawn as rules
+from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_down as down
+from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
+
+
+class Carrier:
+    """The host as one fleet needs it; ``changes`` collects what differs, and is made unless in check mode."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.check = module.check_mode
+        self.fleet, self.directory = module.params["fleet"], module.params["directory"]
+        self.network, self.bridge = module.params["network"], module.params["bridge"]
+        self.changes: list[str] = []
+
+    def make(self) -> None:
+        """Bring the host to what the machines need. Raises HostError."""
+        self._tools()
+        self._record()
+        self._sysctls()
+        self._bridge()
+        self._table()
+
+    def _change(self, what: str) -> bool:
+        """Note a change and say whether to make it."""
+        self.changes.append(what)
+        return not self.check
+
+    def _tools(self) -> None:
+        self.installed: list[str] = []
+        if missing := sorted(set(host.missing_packages().values())):
+            for package in missing:
+                self.changes.append(f"package {package}")
+            if not self.check:
+                self.installed = host.install(missing)
+
+    def _record(self) -> None:
+        records = host.records()
+        record = records.pop(self.fleet, None)
+        if record and record["directory"] != self.directory:
+            raise host.HostError(f"fleet {self.fleet} on this host belongs to {record['directory']}, not {self.directory}")
+        others = [other["sysctls"] for other in records.values()]
+        wanted = {
+            "directory": self.directory,
+            "bridge": self.bridge,
+            "network": self.network,
+            "packages": sorted({*(record or {}).get("packages", []), *self.installed}),
+            "sysctls": record["sysctls"] if record else rules.remembered_sysctls(host.sysctls(), others),
+        }
+        if record != wanted and self._change(f"record {host.STATE}/{self.fleet}/host.json"):
+            host.write_record(self.fleet, wanted)
+
+    def _sysctls(self) -> None:
+        for name, value in sorted(rules.sysctls_to_set(host.sysctls()).items()):
+            if self._change(f"sysctl {name} = {value}") and not host.set_sysctl(name, value):
+                raise host.HostError(f"the kernel refused {name} = {value}: is this host itself a restricted container?")
+
+    def _bridge(self) -> None:
+        mac, address = rules.bridge_mac(self.fleet), rules.bridge_address(self.network)
+        links = host.listed("ip", "-j", "-d", "addr", "show", "dev", self.bridge)
+        link = links[0] if links else {}
+        if link and link.get("linkinfo", {}).get("info_kind") != "bridge":
+            raise host.HostError(f"machine_nspawn_bridge: {self.bridge} is there and is not a bridge, choose another name")
+        if not link and self._change(f"bridge {self.bridge}"):
+            host.run("ip", "link", "add", self.bridge, "address", mac, "type", "bridge")
+        if "UP" not in link.get("flags", []) and self._change(f"bridge {self.bridge} up"):
+            host.run("ip", "link", "set", self.bridge, "up")
+        addresses = [f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", [])]
+        if address not in addresses and self._change(f"address {address} on {self.bridge}"):
+            host.run("ip", "addr", "add", address, "dev", self.bridge)
+
+    def _table(self) -> None:
+        name = rules.table_name(self.fleet)
+        wanted = rules.nft_objects(self.fleet, self.network, self.bridge)
+        listing = host.listed("nft", "-j", "list", "table", "ip", name)
+        if (rules.nft_stripped(listing) if listing else []) == wanted:
+            return
+        if self._change(f"nft table {name}"):
+            gone = [{"add": wanted[0]}, {"delete": wanted[0]}]
+            host.run("nft", "-j", "-f", "-", stdin=json.dumps({"nftables": [*gone, *({"add": o} for o in wanted)]}))
+
+
+def main() -> None:
+    """Read the task's options and make or undo the host part of a fleet."""
+    module = AnsibleModule(
+        argument_spec={
+            "fleet": {"type": "str", "required": True},
+            "directory": {"type": "path", "required": True},
+            "network": {"type": "str"},
+            "bridge": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        required_if=[("state", "present", ("network", "bridge"))],
+        supports_check_mode=True,
+    )
+    present = module.params["state"] == "present"
+    changes: list[str] = []
+    exceptions: list[str] = []
+    try:
+        if present:
+            carrier = Carrier(module)
+            changes = carrier.changes
+            carrier.make()
+        else:
+            changes, exceptions = down.remove_fleet(module.params["fleet"], module.params["directory"], module.check_mode)
+    except (host.HostError, OSError) as error:
+        module.fail_json(msg=f"fleet {module.params['fleet']}: {error}", changes=changes)
+    lines = "".join(f"{line}\n" for line in changes)
+    diff = {"before": "" if present else lines, "after": lines if present else ""}
+    module.exit_json(changed=bool(changes), changes=changes, exceptions=exceptions, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+#!/usr/bin/python
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Make a machine with systemd-nspawn and wait until it answers SSH."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nspawn_machine
+short_description: Make a machine with systemd-nspawn and wait until it answers SSH
+version_added: 0.1.0
+description:
+  - The machine's root is an overlay over a read-only tree that all machines share. C(containerd), C(kubelet), C(etcd) and
+    volumes get directories of their own. All lies in C(/var/lib/odp/<fleet>/machines/<name>).
+  - Its mounts are in a mount namespace of their own and end with it. Its control groups are below those of the run that
+    first started a program of the fleet, or are made by systemd where that manages this host (not run).
+  - The machine is supervised. It comes back after a reboot from inside, and when it was killed. A machine that was
+    powered off is started by the next run.
+  - A file of O(files) that was altered inside the running machine is mended without a restart. The machine is restarted
+    when its address, bridge or root changes.
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is written or started; RV(planned) says whether the machine could be asked.
+  diff_mode:
+    support: full
+    description: Names the files that differ.
+options:
+  fleet:
+    description: Name of the fleet.
+    type: str
+    required: true
+  name:
+    description: Name of the machine, its host name as well.
+    type: str
+    required: true
+  address:
+    description: The machine's address.
+    type: str
+    required: true
+  network:
+    description: The network of the bridge; the machine's gateway is its first address, the host.
+    type: str
+    required: true
+  bridge:
+    description: The bridge that the machine is connected to.
+    type: str
+    required: true
+  base:
+    description: Directory of the tree below the machine's root. A machine keeps the one that it was made with.
+    type: path
+    required: true
+  keys:
+    description: Directory of the fleet's SSH keys, see M(opendata.platform.ssh_keys).
+    type: path
+    required: true
+  start:
+    description: Text of the shell script that boots the machine.
+    type: str
+    required: true
+  files:
+    description: Files in the machine's root besides those that make it this machine (names, address, keys, machine-id).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path in the machine.
+        type: str
+        required: true
+      content:
+        description: Content of the file.
+        type: str
+        default: ''
+      mode:
+        description: Mode of the file, octal.
+        type: str
+        default: '0644'
+      link:
+        description: Target, for a symbolic link in place of a file.
+        type: str
+        default: ''
+  masked:
+    description: Units of the machine's systemd that must not start.
+    type: list
+    elements: str
+    default: []
+  seconds:
+    description: How long to wait until the machine answers SSH.
+    type: int
+    default: 60
+author: Open Data Platform contributors (@opendata)
+"""
+
+EXAMPLES = r"""
+- name: Machine runs and answers SSH
+  opendata.platform.nspawn_machine:
+    fleet: local
+    name: north-1
+    address: 10.77.0.11
+    network: 10.77.0.0/24
+    bridge: odp-local
+    base: /root/.cache/odp/artifacts/machine_root-4711/rootfs
+    keys: /srv/platform/inventories/local/.state/ssh
+    start: "{{ lookup('ansible.builtin.file', 'start') }}"
+    files:
+      - path: /etc/motd
+        content: Made by the platform.
+    masked: [systemd-udevd.service]
+"""
+
+RETURN = r"""
+planned:
+  description: In check mode, that the machine is not there or not running, so that nothing can be asked of it.
+  type: bool
+  returned: always
+restarted:
+  description: Whether the machine was started.
+  type: bool
+  returned: always
+base:
+  description: The tree below the machine's root.
+  type: str
+  returned: always
+"""
+
+import uuid
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils._nspawn import STATE, bridge_address, machine_address
+from ansible_collections.opendata.platform.plugins.module_utils._nspawn_machine import (
+    GuestFile,
+    guest_root,
+    ssh_answers,
+    wait_for_ssh,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._supervisor import Program, program_text
+from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import (
+    UP,
+    Supervisor,
+    SupervisorError,
+)
+
+STOP_SECONDS = 20
+
+
+class Machine:
+    """One machine as the task describes it, compared with what is on this host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        params = module.params
+        self.name, self.keys, self.address = params["name"], Path(params["keys"]), params["address"]
+        self.network = params["network"]
+        self.home = STATE / params["fleet"] / "machines" / self.name
+        self.config = self.home / "config"
+        self.supervisor = Supervisor.of_fleet(params["fleet"])
+        self.base = self._base(params["base"])
+        self.files = [GuestFile(f["path"], f["content"], int(f["mode"], 8), f["link"]) for f in params["files"]]
+        self.files += [GuestFile(f"/etc/systemd/system/{unit}", link="/dev/null") for unit in params["masked"]]
+        self.files += self._identity()
+        self.start = GuestFile("/start", params["start"], 0o755)
+        self.program = Program(
+            name=self.name,
+            command=["/bin/sh", str(self.home / "start"), "run"],
+            environment={
+                "ODP_FLEET": params["fleet"],
+                "ODP_MACHINE": self.name,
+                "ODP_BASE": self.base,
+                "ODP_BRIDGE": params["bridge"],
+                # Not read by the script: another address needs another boot.
+                "ODP_ADDRESS": machine_address(self.address, self.network),
+            },
+            # A reboot from inside ends with 133, a power-off with 0.
+            autorestart="unexpected",
+            stop_seconds=STOP_SECONDS,
+        )
+
+    def _base(self, wanted: str) -> str:
+        """Return the tree that the machine was made with, the wanted one for a new machine."""
+        record = self.home / "base"
+        return record.read_text().strip() if record.exists() else wanted
+
+    def _identity(self) -> list[GuestFile]:
+        """Return what makes the machine this one: made once, empty as long as there is no key (check mode)."""
+        known = self.config / "etc/machine-id"
+        identity = known.read_text() if known.exists() else f"{uuid.uuid4().hex}\n"
+        gateway = bridge_address(self.network).split("/")[0]
+        network = f"ADDRESS={machine_address(self.address, self.network)}\nGATEWAY={gateway}\n"
+        files = [
+            GuestFile("/etc/machine-id", identity, 0o444),
+            GuestFile("/etc/hostname", f"{self.name}\n"),
+            GuestFile("/etc/hosts", f"127.0.0.1 localhost\n::1 localhost\n{self.address} {self.name}\n"),
+            GuestFile("/etc/odp-machine", network),
+        ]
+        for path, source, mode in (
+            ("/etc/ssh/ssh_host_ed25519_key", self.keys / "hosts" / self.name, 0o600),
+            ("/etc/ssh/ssh_host_ed25519_key.pub", self.keys / "hosts" / f"{self.name}.pub", 0o644),
+            ("/root/.ssh/authorized_keys", self.keys / "id_ed25519.pub", 0o600),
+        ):
+            files.append(GuestFile(path, source.read_text() if source.exists() else "", mode))
+        return files
+
+    def running(self) -> bool:
+        """Say whether supervisord keeps the machine up."""
+        return self.supervisor.state(self.name) in UP
+
+    def restart_due(self) -> bool:
+        """Say whether the machine has to be started, or started anew."""
+        path = self.supervisor.program_file(self.name)
+        current = path.read_text() if path.exists() else ""
+        return current != program_text(self.program, self.supervisor.logs) or not self.running()
+
+    def stray(self) -> list[GuestFile]:
+        """Return the files that are not as they should be, on the host or inside the running machine."""
+        root = guest_root(self.supervisor.pid(self.name))
+        trees = [self.config, *([root] if root else [])]
+        found = [file for file in self.files if not all(file.matches(tree) for tree in trees)]
+        return found if self.start.matches(self.home) else [*found, self.start]
+
+    def mend(self, files: list[GuestFile]) -> None:
+        """Write files on the host and inside the running machine."""
+        for directory in (self.home.parent.parent, self.home.parent, self.home, self.config):
+            directory.mkdir(exist_ok=True, mode=0o755 if directory == self.config else 0o700)
+        (self.home / "base").write_text(f"{self.base}\n")
+        root = guest_root(self.supervisor.pid(self.name))
+        for file in files:
+            for tree in [self.home] if file is self.start else [self.config, *([root] if root else [])]:
+                file.write(tree)
+
+
+def main() -> None:
+    """Read the task's options, make the machine and wait for its SSH."""
+    file_spec = {
+        "path": {"type": "str", "required": True},
+        "content": {"type": "str", "default": ""},
+        "mode": {"type": "str", "default": "0644"},
+        "link": {"type": "str", "default": ""},
+    }
+    required = ("fleet", "name", "address", "network", "bridge", "start")
+    module = AnsibleModule(
+        argument_spec={
+            **{name: {"type": "str", "required": True} for name in required},
+            "base": {"type": "path", "required": True},
+            "keys": {"type": "path", "required": True, "no_log": False},
+            "files": {"type": "list", "elements": "dict", "options": file_spec, "default": []},
+            "masked": {"type": "list", "elements": "str", "default": []},
+            "seconds": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    machine = Machine(module)
+    where = f"machine {machine.name} of fleet {module.params['fleet']}"
+    if not Path(machine.base).is_dir():
+        module.fail_json(msg=f"{where}: its root {machine.base} is gone. Run ./odp down and up again to make it anew.")
+    planned = False
+    try:
+        stray, restart = machine.stray(), machine.restart_due()
+        if module.check_mode:
+            planned = bool(restart or ssh_answers(machine.address, machine.keys))
+        else:
+            if stray:
+                machine.mend(stray)
+            if restart:
+                machine.supervisor.apply(machine.program)
+            if reason := wait_for_ssh(machine.address, machine.keys, machine.running, module.params["seconds"]):
+                console = machine.supervisor.log_tail(machine.name)
+                module.fail_json(msg=f"{where} does not answer SSH: {reason}. Its console said:\n{console}")
+    except (SupervisorError, OSError) as error:
+        module.fail_json(msg=f"{where}: {error}")
+    lines = [*(f"{file.path}: as described" for file in stray), *(["machine: started"] if restart else [])]
+    module.exit_json(
+        changed=bool(stray or restart),
+        planned=planned,
+        restarted=restart,
+        base=machine.base,
+        diff={"before": "", "after": "".join(f"{line}\n" for line in lines), "before_header": where, "after_header": where},
+    )
+
+
+if __name__ == "__main__":
+    main()

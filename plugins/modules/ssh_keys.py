@@ -1,0 +1,115 @@
+#!/usr/bin/python
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Make the SSH keys of a fleet whose machines this run makes."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ssh_keys
+short_description: Make the SSH keys of a fleet whose machines this run makes
+version_added: 0.1.0
+description:
+  - Makes one client key (C(id_ed25519)), one host key for each machine (C(hosts/<name>)), and C(known_hosts) in O(directory).
+    All are ed25519. A key that is there is kept.
+  - The controller makes the host keys, so the first connection is verified already.
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is written.
+  diff_mode:
+    support: full
+    description: Lists the files; of F(known_hosts) the lines as well.
+options:
+  directory:
+    description: Where the keys are kept, readable by the owner only.
+    type: path
+    required: true
+  machines:
+    description: The address of each machine, by its name.
+    type: dict
+    required: true
+author: Open Data Platform contributors (@opendata)
+"""
+
+EXAMPLES = r"""
+- name: Keys of the machines exist
+  opendata.platform.ssh_keys:
+    directory: /srv/platform/inventories/local/.state/ssh
+    machines:
+      north-1: 10.77.0.11
+"""
+
+RETURN = r"""
+made:
+  description: The files that were written.
+  type: list
+  elements: str
+  returned: always
+  sample: [id_ed25519, known_hosts]
+"""
+
+import subprocess
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def make_key(path: Path, comment: str) -> None:
+    """Make a key without passphrase; the public part comes first to its place, so a key that is there is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(f".{path.name}.new")
+    for half in (new, new.with_name(f"{new.name}.pub")):
+        half.unlink(missing_ok=True)
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(new)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    new.with_name(f"{new.name}.pub").rename(path.with_name(f"{path.name}.pub"))
+    new.rename(path)
+
+
+def known_hosts(directory: Path, machines: dict[str, str]) -> str:
+    """Return the text of known_hosts: name and address of each machine with its public key."""
+    lines = []
+    for name, address in sorted(machines.items()):
+        public = directory / "hosts" / f"{name}.pub"
+        kind, key = public.read_text().split()[:2] if public.exists() else ("ssh-ed25519", "(to be made)")
+        lines.append(f"{name},{address} {kind} {key}\n")
+    return "".join(lines)
+
+
+def main() -> None:
+    """Make the keys that are missing."""
+    module = AnsibleModule(
+        argument_spec={"directory": {"type": "path", "required": True}, "machines": {"type": "dict", "required": True}},
+        supports_check_mode=True,
+    )
+    directory, machines = Path(module.params["directory"]), module.params["machines"]
+    keys = {"id_ed25519": "opendata-platform", **{f"hosts/{name}": name for name in sorted(machines)}}
+    missing = {key: comment for key, comment in keys.items() if not (directory / key).exists()}
+    listing = directory / "known_hosts"
+    before = listing.read_text() if listing.exists() else ""
+    try:
+        if missing and not module.check_mode:
+            for key, comment in missing.items():
+                make_key(directory / key, comment)
+        after = known_hosts(directory, machines)
+        if before != after and not module.check_mode:
+            new = listing.with_name(".known_hosts.new")
+            new.write_text(after)
+            new.rename(listing)
+    except (OSError, subprocess.CalledProcessError) as error:
+        module.fail_json(msg=f"{directory}: {error} {getattr(error, 'stderr', '') or ''}".strip())
+    made = [*missing, *(["known_hosts"] if before != after else [])]
+    module.exit_json(
+        changed=bool(made),
+        made=made,
+        diff={
+            "before_header": str(directory),
+            "after_header": str(directory),
+            "before": before,
+            "after": after + "".join(f"{key}: made\n" for key in missing),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
