@@ -34,7 +34,8 @@ def main() -> int:
 
 def lint() -> bool:
     """Every linter, also after one that failed."""
-    return all([run(*linter) for linter in LINTERS])
+    results = [run(*linter) for linter in LINTERS]
+    return all(results)
 
 
 def run(*command: str) -> bool:

@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
         if not self._task.check_mode:
             Path(record["state"]).mkdir(mode=0o700, exist_ok=True)
             os.chmod(record["state"], 0o700)
-        return {**result, "changed": False, "ansible_facts": {"fleet": record}}
+        return {**result, "changed": False, "fleet": record}
 
     def _own(self, hostvars: Any, host: str, prefixes: tuple[str, ...]) -> dict[str, Any]:
         """The variables of one host that the rules look at."""

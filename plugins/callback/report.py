@@ -129,7 +129,7 @@ class CallbackModule(CallbackBase):
         """The fleet record and the rows are results of our own modules."""
         action, data = result.task.resolved_action or result.task.action, result.result
         if action == f"{COLLECTION}.fleet":
-            self._fleet = data.get("ansible_facts", {}).get("fleet", {}) or self._fleet
+            self._fleet = data.get("fleet") or self._fleet
         elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
             self._seen[result.host.get_name()] = data["cluster"]
 

@@ -45,13 +45,7 @@ def network(value: Any) -> Network | None:
 def suggestion(value: Any) -> str:
     """The next step for a value that is no network."""
     try:
-        return (
-            f"Host bits are set: did you mean {ipaddress.ip_network(value, strict=False)}?"
-            if "/" in value
-            else _EXAMPLE
-        )
+        near = ipaddress.ip_network(value, strict=False) if "/" in value else None
     except (TypeError, ValueError):
-        return _EXAMPLE
-
-
-_EXAMPLE = "Write a network such as 10.1.0.0/16."
+        near = None
+    return f"Host bits are set: did you mean {near}?" if near else "Write a network such as 10.1.0.0/16."

@@ -40,9 +40,7 @@ NODE = {
     "node_cluster": Variable("name", "the cluster that the machine belongs to"),
     "node_role": Variable("choice", "server runs the control plane, agent does not", "agent", ROLES),
     "node_address": Variable("address", "the machine's address, the same for SSH and for the cluster"),
-    "node_machine": Variable(
-        "choice", "nspawn: made by this run on this host; given: exists already", "given", MACHINES
-    ),
+    "node_machine": Variable("choice", "nspawn: made here by this run; given: exists already", "given", MACHINES),
 }
 PLATFORM = {
     "platform_registry_mirror": Variable("url", "registry that the nodes pull every image from", ""),

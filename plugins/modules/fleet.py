@@ -26,24 +26,20 @@ EXAMPLES = r"""
 - name: The fleet's record is made
   opendata.platform.fleet:
   run_once: true
+  register: __fleet
 """
 
 RETURN = r"""
-ansible_facts:
-  description: The record, on every host of the play.
+fleet:
+  description: The record, the inventory with every default filled in.
   returned: success
   type: dict
-  contains:
-    fleet:
-      description: The inventory with every default filled in.
-      type: dict
-      returned: success
-      sample:
-        name: local
-        directory: /srv/platform/inventories/local
-        state: /srv/platform/inventories/local/.state
-        clusters:
-          north: {name: north, provider: kubeadm, endpoint: "10.77.0.11:6443", servers: [north-1], agents: []}
-        nodes:
-          north-1: {name: north-1, cluster: north, role: server, address: 10.77.0.11, machine: nspawn}
+  sample:
+    name: local
+    directory: /srv/platform/inventories/local
+    state: /srv/platform/inventories/local/.state
+    clusters:
+      north: {name: north, provider: kubeadm, endpoint: "10.77.0.11:6443", servers: [north-1], agents: []}
+    nodes:
+      north-1: {name: north-1, cluster: north, role: server, address: 10.77.0.11, machine: nspawn}
 """
