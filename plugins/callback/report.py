@@ -82,7 +82,7 @@ class CallbackModule(CallbackBase):
         """One line for each task."""
         if task.action.rpartition(".")[2] not in QUIET:
             item = task.get_name().replace(f"{COLLECTION}.", "").replace(" : ", " | ")
-            self._display.display(f"[{report.clock(time.monotonic() - self._start)}] {self._stage} | {item}")
+            self._say(f"{self._stage} | {item}")
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         """A handler is a task like others."""
@@ -125,6 +125,10 @@ class CallbackModule(CallbackBase):
             self._seconds[self._stage] = self._seconds.get(self._stage, 0) + now - self._stage_start
         self._stage, self._stage_start = stage, now
 
+    def _say(self, line: str) -> None:
+        """One line with the time since the start."""
+        self._display.display(f"[{report.clock(time.monotonic() - self._start)}] {line}")
+
     def _remember(self, result: Any) -> None:
         """The fleet record and the rows are results of our own modules."""
         action, data = result.task.resolved_action or result.task.action, result.result
@@ -132,6 +136,10 @@ class CallbackModule(CallbackBase):
             self._fleet = data.get("fleet") or self._fleet
         elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
             self._seen[result.host.get_name()] = data["cluster"]
+        elif action == "ansible.builtin.debug" and data.get("msg"):
+            # What a role says aloud; the stdout callback hides it with all that did not change.
+            for line in data["msg"] if isinstance(data["msg"], list) else str(data["msg"]).splitlines():
+                self._say(line)
 
     @staticmethod
     def _message(result: Any) -> str:

@@ -49,6 +49,8 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.membership(record, findings)
     checks.addresses(inventory, record, findings)
     checks.ranges(inventory, record, findings)
+    bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
+    record["host_address"] = str(bridges[0][1]) if bridges else ""
     return record, findings.sorted()
 
 
