@@ -78,7 +78,7 @@ def _resources(wanted: Wanted, seen: Seen) -> list[str]:
         if free < value * GIB:
             found.append(
                 f"{variable}: the fleet needs {value:g} GiB of {what}, {free / GIB:.1f} GiB are free. "
-                f"Free some, or set a lower number in {wanted.directory}/group_vars/nodes.yml if your machines need less."
+                f"Free some, or set a lower number in {wanted.directory}/group_vars if your machines need less."
             )
     return found
 
@@ -93,7 +93,7 @@ def _owner(wanted: Wanted, seen: Seen) -> list[str]:
     if record and (record["bridge"], record["network"]) != (wanted.bridge, wanted.network):
         return [
             f"machine_nspawn_bridge, machine_nspawn_network: {wanted.bridge} {wanted.network}: the running fleet has "
-            f"{record['bridge']} {record['network']}. Set these in {wanted.directory}/group_vars, or run ./odp down first."
+            f"{record['bridge']} {record['network']}. Set these in {wanted.directory}/group_vars, or ./odp down first."
         ]
     return []
 
@@ -108,14 +108,21 @@ def _network(wanted: Wanted, seen: Seen) -> list[str]:
     try:
         network = ipaddress.ip_network(wanted.network)
     except ValueError as error:
-        return [*found, f"machine_nspawn_network: {error}. Set a network like 10.77.0.0/24 in {wanted.directory}/group_vars."]
+        return [
+            *found,
+            f"machine_nspawn_network: {error}. Set a network like 10.77.0.0/24 in {wanted.directory}/group_vars.",
+        ]
     users = {link: other for link, other in seen.routes if link != wanted.bridge and _overlap(network, other)}
     for name, record in seen.fleets.items():
         if name != wanted.fleet and _overlap(network, record["network"]):
             users.setdefault(record["bridge"], f"{record['network']} of fleet {name}")
     for link, other in sorted(users.items()):
         found.append(f"machine_nspawn_network: {network}: {link} of this host uses {other}. {place}")
-    reserved = {network.network_address: "the network's", network[1]: "the bridge's", network.broadcast_address: "the broadcast"}
+    reserved = {
+        network.network_address: "the network's",
+        network[1]: "the bridge's",
+        network.broadcast_address: "the broadcast",
+    }
     for machine, text in sorted(wanted.addresses.items()):
         address = ipaddress.ip_address(text)
         if address not in network or address in reserved:

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Look at and change the host of a fleet's machines: links, nft, sysctls, packages, records. Private to this collection."""
+"""Look at and change the host of a fleet's machines. Private to this collection."""
 
 from __future__ import annotations
 
@@ -84,7 +84,11 @@ def routes() -> list[tuple[str, str]]:
     """Return (interface, network) of every address and every route of this host, without default routes."""
     if not shutil.which("ip"):
         return []
-    found = [(link["ifname"], f"{a['local']}/{a['prefixlen']}") for link in listed("ip", "-j", "addr") for a in link["addr_info"]]
+    found = [
+        (link["ifname"], f"{a['local']}/{a['prefixlen']}")
+        for link in listed("ip", "-j", "addr")
+        for a in link["addr_info"]
+    ]
     for route in listed("ip", "-4", "-j", "route", "show", "table", "all"):
         if route["dst"] not in ("default", "0.0.0.0/0") and route.get("type", "unicast") == "unicast":
             found.append((route.get("dev", "a route"), route["dst"]))
@@ -92,13 +96,15 @@ def routes() -> list[tuple[str, str]]:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that we may still use: the machine's, or less where our control groups have a limit."""
+    """Return the bytes of memory that we may still use: less than the host has, where our control groups have a limit."""
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(lines["MemAvailable"].split()[0]) * 1024
     groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
     for _number, controllers, path in groups:
         if controllers in ("", "memory"):
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+            names = (
+                ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+            )
             top = Path("/sys/fs/cgroup") / controllers
             for group in [top / path.lstrip("/"), *(top / path.lstrip("/")).parents]:
                 with contextlib.suppress(OSError, ValueError):

@@ -77,7 +77,12 @@ def ssh_answers(address: str, keys: Path, seconds: float = 5) -> str:
                 return f"what answers at {address}:22 is not SSH"
     except OSError as error:
         return f"{address}:22: {error}"
-    options = ["BatchMode=yes", "IdentitiesOnly=yes", f"UserKnownHostsFile={keys}/known_hosts", "StrictHostKeyChecking=yes"]
+    options = [
+        "BatchMode=yes",
+        "IdentitiesOnly=yes",
+        f"UserKnownHostsFile={keys}/known_hosts",
+        "StrictHostKeyChecking=yes",
+    ]
     command = ["ssh", "-F", "none", "-i", str(keys / "id_ed25519"), *(f"-o{option}" for option in options)]
     try:
         done = subprocess.run(

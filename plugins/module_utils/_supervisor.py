@@ -39,7 +39,9 @@ def program_findings(program: Program) -> list[str]:
     """Say what in a program supervisord's configuration format cannot carry, one sentence each."""
     findings = []
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", program.name):
-        findings.append(f"name: {program.name!r} must be letters, digits, '.', '_' and '-', the first a letter or digit")
+        findings.append(
+            f"name: {program.name!r} must be letters, digits, '.', '_' and '-', the first a letter or digit"
+        )
     if not program.command:
         findings.append("command: is empty, name the program to run")
     for word in program.command:

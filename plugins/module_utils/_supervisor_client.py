@@ -21,6 +21,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._supervisor impo
     program_text,
     supervisord_text,
 )
+from ansible_collections.opendata.platform.plugins.module_utils._supervisor_process import end, pids_of, write_private
 
 WAIT_SECONDS = 30
 BAD_NAME = 10
@@ -72,7 +73,7 @@ class Supervisor:
         with self._locked():
             path = self.program_file(program.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, program_text(program, self.logs))
+            write_private(path, program_text(program, self.logs))
             if not self._answers():
                 self._start()
             rpc = self._rpc()
@@ -106,7 +107,7 @@ class Supervisor:
     def shut_down(self, at_once: bool = False) -> None:
         """Stop supervisord with all its programs and remove its files; ``at_once`` kills them without a goodbye."""
         for pid in self.pids():
-            _end(pid, signal.SIGKILL if at_once else signal.SIGTERM)
+            end(pid, signal.SIGKILL if at_once else signal.SIGTERM)
         for path in [*self.runtime.glob("conf.d/*.conf"), *self.runtime.glob("supervisor*"), *self.logs.glob("*.log*")]:
             path.unlink(missing_ok=True)
         for directory in (self.runtime / "conf.d", self.runtime, self.logs, self.runtime.parent, self.logs.parent):
@@ -115,19 +116,13 @@ class Supervisor:
 
     def pids(self) -> list[int]:
         """Return the processes that serve this configuration, also those whose socket was lost."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                words = entry.read_bytes().decode(errors="replace").split("\0")
-                if "supervisor.supervisord" in words and str(self.config) in words:
-                    found.append(int(entry.parent.name))
-        return found
+        return pids_of("supervisor.supervisord", str(self.config))
 
     def _start(self) -> None:
         for pid in self.pids():
-            _end(pid)
+            end(pid)
         self.logs.mkdir(parents=True, exist_ok=True)
-        _write(self.config, supervisord_text(self.runtime, self.logs))
+        write_private(self.config, supervisord_text(self.runtime, self.logs))
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
         # A clean environment: what Ansible was started with, secrets too, would reach every program.
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -168,7 +163,9 @@ class Supervisor:
         from supervisor.xmlrpc import SupervisorTransport
 
         socket.setdefaulttimeout(WAIT_SECONDS)
-        return xmlrpc.client.ServerProxy("http://local", SupervisorTransport(serverurl=f"unix://{self.socket}")).supervisor
+        return xmlrpc.client.ServerProxy(
+            "http://local", SupervisorTransport(serverurl=f"unix://{self.socket}")
+        ).supervisor
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -180,22 +177,3 @@ class Supervisor:
             yield
         finally:
             os.close(handle)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file at once, readable by its owner only."""
-    new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text)
-    new.rename(path)
-
-
-def _end(pid: int, first: signal.Signals = signal.SIGTERM) -> None:
-    """Stop a process, by force after a while, and return when it is gone."""
-    for number in (first, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-        deadline = time.monotonic() + WAIT_SECONDS
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)

@@ -9,10 +9,10 @@ module: nspawn_host
 short_description: Make this host carry the machines of a fleet, or set it back
 version_added: 0.1.0
 description:
-  - With O(state=present) the host has the tools, a bridge with the first address of the network, an nft table that gives
-    what leaves the bridge the host's address, forwarding, and room for the inotify users of many machines.
-  - Every machine-wide value that this or a guest may change is written down in C(/var/lib/odp/<fleet>/host.json) before the
-    first change.
+  - With O(state=present) the host has the tools, a bridge with the first address of the network, an nft table that
+    gives what leaves the bridge the host's address, forwarding, and room for the inotify users of many machines.
+  - Every machine-wide value that this or a guest may change is written down in C(/var/lib/odp/<fleet>/host.json)
+    before the first change.
   - With O(state=absent) all that belongs to the fleet goes, its running machines too, and the values are set back.
     Machines, bridges and tables of others are left alone. Another fleet on the host keeps the values it needs.
 attributes:
@@ -117,7 +117,9 @@ class Carrier:
         records = host.records()
         record = records.pop(self.fleet, None)
         if record and record["directory"] != self.directory:
-            raise host.HostError(f"fleet {self.fleet} on this host belongs to {record['directory']}, not {self.directory}")
+            raise host.HostError(
+                f"fleet {self.fleet} on this host belongs to {record['directory']}, not {self.directory}"
+            )
         others = [other["sysctls"] for other in records.values()]
         wanted = {
             "directory": self.directory,
@@ -132,14 +134,18 @@ class Carrier:
     def _sysctls(self) -> None:
         for name, value in sorted(rules.sysctls_to_set(host.sysctls()).items()):
             if self._change(f"sysctl {name} = {value}") and not host.set_sysctl(name, value):
-                raise host.HostError(f"the kernel refused {name} = {value}: is this host itself a restricted container?")
+                raise host.HostError(
+                    f"the kernel refused {name} = {value}: is this host itself a restricted container?"
+                )
 
     def _bridge(self) -> None:
         mac, address = rules.bridge_mac(self.fleet), rules.bridge_address(self.network)
         links = host.listed("ip", "-j", "-d", "addr", "show", "dev", self.bridge)
         link = links[0] if links else {}
         if link and link.get("linkinfo", {}).get("info_kind") != "bridge":
-            raise host.HostError(f"machine_nspawn_bridge: {self.bridge} is there and is not a bridge, choose another name")
+            raise host.HostError(
+                f"machine_nspawn_bridge: {self.bridge} is there and is not a bridge, choose another name"
+            )
         if not link and self._change(f"bridge {self.bridge}"):
             host.run("ip", "link", "add", self.bridge, "address", mac, "type", "bridge")
         if "UP" not in link.get("flags", []) and self._change(f"bridge {self.bridge} up"):
@@ -181,7 +187,9 @@ def main() -> None:
             changes = carrier.changes
             carrier.make()
         else:
-            changes, exceptions = down.remove_fleet(module.params["fleet"], module.params["directory"], module.check_mode)
+            changes, exceptions = down.remove_fleet(
+                module.params["fleet"], module.params["directory"], module.check_mode
+            )
     except (host.HostError, OSError) as error:
         module.fail_json(msg=f"fleet {module.params['fleet']}: {error}", changes=changes)
     lines = "".join(f"{line}\n" for line in changes)

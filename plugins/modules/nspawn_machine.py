@@ -9,8 +9,8 @@ module: nspawn_machine
 short_description: Make a machine with systemd-nspawn and wait until it answers SSH
 version_added: 0.1.0
 description:
-  - The machine's root is an overlay over a read-only tree that all machines share. C(containerd), C(kubelet), C(etcd) and
-    volumes get directories of their own. All lies in C(/var/lib/odp/<fleet>/machines/<name>).
+  - The machine's root is an overlay over a read-only tree that all machines share. C(containerd), C(kubelet), C(etcd)
+    and volumes get directories of their own. All lies in C(/var/lib/odp/<fleet>/machines/<name>).
   - Its mounts are in a mount namespace of their own and end with it. Its control groups are below those of the run that
     first started a program of the fleet, or are made by systemd where that manages this host (not run).
   - The machine is supervised. It comes back after a reboot from inside, and when it was killed. A machine that was
@@ -273,7 +273,12 @@ def main() -> None:
         planned=planned,
         restarted=restart,
         base=machine.base,
-        diff={"before": "", "after": "".join(f"{line}\n" for line in lines), "before_header": where, "after_header": where},
+        diff={
+            "before": "",
+            "after": "".join(f"{line}\n" for line in lines),
+            "before_header": where,
+            "after_header": where,
+        },
     )
 
 

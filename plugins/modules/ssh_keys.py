@@ -9,8 +9,8 @@ module: ssh_keys
 short_description: Make the SSH keys of a fleet whose machines this run makes
 version_added: 0.1.0
 description:
-  - Makes one client key (C(id_ed25519)), one host key for each machine (C(hosts/<name>)), and C(known_hosts) in O(directory).
-    All are ed25519. A key that is there is kept.
+  - Makes one client key (C(id_ed25519)), one host key for each machine (C(hosts/<name>)), and C(known_hosts) in
+    O(directory). All are ed25519. A key that is there is kept.
   - The controller makes the host keys, so the first connection is verified already.
 attributes:
   check_mode:

@@ -10,10 +10,10 @@ short_description: Keep a program of a fleet running
 version_added: 0.1.0
 description:
   - Keeps a long-running program alive on the machine that Ansible runs on, with or without systemd there.
-  - Each fleet has one supervisord of its own, the Python package C(supervisor) of the interpreter that runs this module.
+  - Each fleet has one supervisord, the Python package C(supervisor) of the interpreter that runs this module.
     Its configuration, socket and pid file are in C(/run/odp/<fleet>), the logs in C(/var/log/odp/<fleet>).
   - Supervisord is started with the first program and removed, files and all, with the last.
-  - A program dies with its supervisord, so a killed supervisord is followed by a clean start and never by a second copy.
+  - A program dies with its supervisord, so a killed supervisord is followed by a clean start, never by a second copy.
   - Changing any option of a program restarts it, other programs keep running.
 attributes:
   check_mode:
@@ -41,12 +41,12 @@ options:
     default: []
   environment:
     description:
-      - Environment variables of the program. It gets C(PATH) and C(LANG) besides, and nothing of Ansible's own environment.
+      - Environment variables of the program. It gets C(PATH) and C(LANG) besides, and nothing of Ansible's own.
       - To restart a program when a file that it reads has changed, name a digest of the file here.
     type: dict
     default: {}
   autorestart:
-    description: Whether a program that ended is started again; V(unexpected) means unless it ended with one of O(exitcodes).
+    description: Whether a program that ended is started again; V(unexpected) means unless it ended with O(exitcodes).
     type: str
     choices: [always, unexpected, never]
     default: always
@@ -103,7 +103,6 @@ log:
 """
 
 import re
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils._supervisor import (
