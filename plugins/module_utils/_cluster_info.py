@@ -1,0 +1,76 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Read how a cluster is, and wait until it is well. Private: it may change without notice."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
+
+_NODES = "/api/v1/nodes"
+_PODS = "/api/v1/namespaces/kube-system/pods"
+_EVENTS = "/api/v1/namespaces/kube-system/events"
+# What carries the cluster's network: path of its list, name, words for people, label of its pods.
+_NETWORK = (
+    ("/apis/apps/v1/namespaces/kube-system/daemonsets", "cilium", "Cilium", "k8s-app=cilium"),
+    (
+        "/apis/apps/v1/namespaces/kube-system/deployments",
+        "cilium-operator",
+        "Cilium's operator",
+        "io.cilium/app=operator",
+    ),
+)
+_LAST_EVENTS = 3
+_LAST_LINES = 8
+
+
+def wait(cluster: Cluster, expected: list[str], seconds: int) -> None:
+    """Watch until the network is rolled out and all expected nodes are Ready, or the time is over."""
+    deadline = time.monotonic() + seconds
+    for path, name, words, _label in _NETWORK:
+        rolled_out = lambda items, words=words: not health.workload(items[0] if items else None, words)  # noqa: E731
+        cluster.wait(path, rolled_out, deadline - time.monotonic(), fieldSelector=f"metadata.name={name}")
+    cluster.wait(_NODES, lambda items: not health.nodes(items, expected), deadline - time.monotonic())
+
+
+def read(cluster: Cluster, expected: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return versions, counts and reason of a cluster that answers, and details of pods that fail."""
+    version = cluster.request("GET", "/version")["gitVersion"]
+    nodes = cluster.request("GET", _NODES)["items"]
+    reasons, details, cilium = health.nodes(nodes, expected), [], ""
+    for path, name, words, label in _NETWORK:
+        item = cluster.get(f"{path}/{name}")
+        cilium = cilium or health.image_version(item)
+        lack = health.workload(item, words)
+        if lack:
+            pods = cluster.request("GET", _PODS, {"labelSelector": label})["items"] if item else []
+            broken = [pod for pod in pods if health.pod(pod)]
+            reasons.append(": ".join([lack, *[health.pod(pod) for pod in broken[:1]]]))
+            details += [line for pod in broken for line in _details(cluster, pod)]
+    return {
+        "kubernetes": version,
+        "cilium": cilium,
+        "nodes": len({*expected} | {node["metadata"]["name"] for node in nodes}),
+        "nodes_ready": sum(not health.node(node) for node in nodes),
+        "reason": "; ".join(reasons),
+    }, details
+
+
+def _details(cluster: Cluster, pod: dict[str, Any]) -> list[str]:
+    """Return the pod's reason, its last events and the last lines of the log of its broken container."""
+    name = pod["metadata"]["name"]
+    events = cluster.request("GET", _EVENTS, {"fieldSelector": f"involvedObject.name={name}"})["items"]
+    events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    lines = [health.pod(pod), *[f"event: {event['reason']}: {event['message']}" for event in events[-_LAST_EVENTS:]]]
+    broken = health.broken_container(pod)
+    if broken:
+        try:
+            text = cluster.logs(
+                f"{_PODS}/{name}/log", container=broken[0], previous=str(broken[1]).lower(), tailLines=_LAST_LINES
+            )
+        except ApiError as error:
+            text = str(error)
+        lines += [f"log of {broken[0]}: {line}" for line in text.splitlines()]
+    return lines

@@ -1,0 +1,165 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Talk to one Kubernetes API server: requests, discovery, waiting by watch.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest, Resource
+
+try:
+    import urllib3
+    from kubernetes import config as kubernetes_config
+    from kubernetes.config.config_exception import ConfigException
+
+    KUBERNETES_ERROR = ""
+except ImportError as error:  # reported by the modules with the command that mends it
+    KUBERNETES_ERROR = str(error)
+
+_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_METADATA = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadataList"
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+
+
+class Unreachable(Exception):
+    """The API server gives no answer; the text says why."""
+
+
+class ApiError(Exception):
+    """The API server refused a request; status is its HTTP code, causes the details it gave."""
+
+    def __init__(self, code: int, answer: dict[str, Any], what: str) -> None:
+        super().__init__(f"{what}: {answer.get('message') or answer.get('reason') or code}")
+        self.status = code
+        self.reason = str(answer.get("reason", ""))
+        self.causes: list[dict[str, str]] = (answer.get("details") or {}).get("causes") or []
+
+
+class Cluster:
+    """One API server, reached as its kubeconfig says."""
+
+    def __init__(self, kubeconfig: str, context: str | None = None) -> None:
+        """Raise Unreachable when the kubeconfig cannot be used."""
+        try:
+            self._api = kubernetes_config.new_client_from_config(config_file=kubeconfig, context=context)
+        except (ConfigException, OSError, ValueError) as error:
+            raise Unreachable(f"kubeconfig {kubeconfig} cannot be used: {error}") from error
+        self.host = self._api.configuration.host
+        self.warnings: list[str] = []
+
+    def _send(
+        self, method: str, path: str, query: dict[str, Any], body: Any, headers: dict[str, str], stream_seconds: int = 0
+    ) -> Any:
+        self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        try:
+            return self._api.rest_client.pool_manager.request(
+                method,
+                f"{self.host}{path}?{urlencode(query)}",
+                body=json.dumps(body) if body is not None else None,
+                headers=headers,
+                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS + stream_seconds),
+                retries=False,
+                preload_content=not stream_seconds,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unreachable(f"{self.host} does not answer: {error}") from error
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        body: Manifest | None = None,
+        accept: str = "application/json",
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """Return the JSON answer. Raise ApiError when it is refused, Unreachable when there is none."""
+        headers = {"Accept": accept, "Content-Type": content_type}
+        response = self._send(method, path, query or {}, body, headers)
+        try:
+            answer = json.loads(response.data or b"{}")
+        except ValueError:
+            answer = {"message": response.data.decode(errors="replace").strip()}
+        if response.status >= 400:
+            raise ApiError(response.status, answer, f"{method} {path}")
+        self.warnings += [text.split('"')[1] for text in response.headers.getlist("Warning") if text.count('"') > 1]
+        return answer
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the object, None if there is none of that name (or its kind or namespace is unknown)."""
+        try:
+            return self.request("GET", path, query)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def names(self, path: str, selector: str) -> list[dict[str, Any]]:
+        """Return the metadata of what a list holds, without the content."""
+        listing = self.request("GET", path, {"labelSelector": selector}, accept=_METADATA)
+        return [item["metadata"] for item in listing["items"] or []]
+
+    def logs(self, path: str, **query: Any) -> str:
+        """Return the text of a pod's log, or why there is none."""
+        response = self._send("GET", path, query, None, {"Accept": "*/*"})
+        return str(response.data.decode(errors="replace"))
+
+    def discover(self) -> dict[tuple[str, str], Resource]:
+        """Return where each kind is served, by (apiVersion, kind); two requests."""
+        found: dict[tuple[str, str], Resource] = {}
+        for root in ("/api", "/apis"):
+            for group in self.request("GET", root, accept=_DISCOVERY).get("items", []):
+                name = group["metadata"].get("name", "")
+                for version in group["versions"]:
+                    api = f"{name}/{version['version']}" if name else version["version"]
+                    for each in version.get("resources") or []:
+                        resource = Resource(f"{root[1:]}/{api}", each["resource"], each["scope"] == "Namespaced")
+                        found[api, each["responseKind"]["kind"]] = resource
+        return found
+
+    def wait(
+        self, path: str, ready: Callable[[list[Manifest]], bool], seconds: float, **query: Any
+    ) -> tuple[bool, list[Manifest]]:
+        """Watch a list until it is as wanted or the time is over; return which, and the list as it was then."""
+        deadline = time.monotonic() + seconds
+        while True:
+            listing = self.request("GET", path, query)
+            objects = {item["metadata"]["uid"]: item for item in listing["items"]}
+            changes = self._watch(path, {**query, "resourceVersion": listing["metadata"]["resourceVersion"]}, deadline)
+            while not ready(list(objects.values())):
+                event = next(changes, None)
+                if event is None or event["type"] == "ERROR":
+                    break
+                item = event["object"]
+                objects.pop(item["metadata"]["uid"], None)
+                if event["type"] != "DELETED":
+                    objects[item["metadata"]["uid"]] = item
+            else:
+                return True, list(objects.values())
+            if deadline - time.monotonic() < 1:
+                return False, list(objects.values())
+
+    def _watch(self, path: str, query: dict[str, Any], deadline: float) -> Iterator[dict[str, Any]]:
+        """Yield changes until the deadline; end earlier when the server closes the watch."""
+        left = int(deadline - time.monotonic())
+        if left < 1:
+            return
+        query = {**query, "watch": "1", "timeoutSeconds": left}
+        response = self._send("GET", path, query, None, {"Accept": "application/json"}, stream_seconds=left)
+        rest = b""
+        try:
+            for chunk in response.stream(amt=None, decode_content=True):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (json.loads(line) for line in lines if line)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(f"{self.host} does not answer any more: {error}") from error
+        finally:
+            response.release_conn()

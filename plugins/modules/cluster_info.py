@@ -1,0 +1,131 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Read how a cluster is: versions, nodes, network, and what is not well in words."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cluster_info
+short_description: Read how a cluster is, or wait until it is well
+description:
+  - Reads whether the API answers, the versions of Kubernetes and Cilium, and how many nodes are Ready.
+  - Says in words what is not well. Does not fail for that, unless O(fail_when_unwell).
+options:
+  name:
+    description: Name of the cluster, returned as it is.
+    type: str
+    required: true
+  provider:
+    description: Provider of the cluster, returned as it is.
+    type: str
+    default: ""
+  kubeconfig:
+    description: Path of the kubeconfig on the machine where the module runs.
+    type: path
+    required: true
+  context:
+    description: Context in the kubeconfig; its current context when left out.
+    type: str
+  nodes:
+    description: Names of the nodes that the cluster must have.
+    type: list
+    elements: str
+    default: []
+  wait:
+    description: Watch until the network is rolled out and the nodes are Ready.
+    type: bool
+    default: false
+  wait_timeout:
+    description: Seconds to wait at most.
+    type: int
+    default: 300
+  fail_when_unwell:
+    description: Fail with the reason, the last events and log lines of pods that fail. Not in check mode.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Only reads, and does not wait.
+    support: full
+  diff_mode:
+    description: Only reads.
+    support: none
+requirements: [kubernetes >= 34]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: Cluster north is well
+  opendata.platform.cluster_info:
+    name: north
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    nodes: [north-1]
+    wait: true
+    fail_when_unwell: true
+"""
+
+RETURN = """
+cluster:
+  description: How the cluster is. RV(cluster.reason) is empty when it is well.
+  returned: always
+  type: dict
+  sample:
+    name: north
+    provider: kubeadm
+    api: 10.77.0.11:6443
+    kubernetes: v1.36.3
+    cilium: 1.20.2
+    nodes: 1
+    nodes_ready: 1
+    reason: ""
+details:
+  description: Last events and log lines of the pods that fail.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from pathlib import Path
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_info
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "provider": {"type": "str", "default": ""},
+            **CLUSTER_OPTIONS,
+            "nodes": {"type": "list", "elements": "str", "default": []},
+            "wait": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 300},
+            "fail_when_unwell": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    wanted, details = module.params, []
+    info = {"name": wanted["name"], "provider": wanted["provider"], "api": "", "kubernetes": "", "cilium": ""}
+    info |= {"nodes": len(wanted["nodes"]), "nodes_ready": 0, "reason": ""}
+    if not Path(wanted["kubeconfig"]).exists():
+        info["reason"] = f"not made yet (no kubeconfig at {wanted['kubeconfig']})"
+    else:
+        module.need_kubernetes()
+        try:
+            cluster = Cluster(wanted["kubeconfig"], wanted["context"])
+            info["api"] = cluster.host.partition("://")[2]
+            if wanted["wait"] and not module.check_mode:
+                _cluster_info.wait(cluster, wanted["nodes"], wanted["wait_timeout"])
+            seen, details = _cluster_info.read(cluster, wanted["nodes"])
+            info |= seen
+        except (ApiError, Unreachable) as error:
+            info["reason"] = str(error)
+    if info["reason"] and wanted["fail_when_unwell"] and not module.check_mode:
+        text = "\n".join([f"{wanted['name']} is not well: {info['reason']}.", *details])
+        module.fail_json(msg=text, cluster=info, details=details)
+    module.exit_json(cluster=info, details=details)
+
+
+if __name__ == "__main__":
+    main()

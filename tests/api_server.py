@@ -1,0 +1,153 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""A bare control plane for tests: the real etcd and kube-apiserver as processes on loopback, no nodes.
+
+Its binaries come from the artifacts' store; `binaries()` is None where they are not there yet.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+STORE = Path(os.environ.get("ODP_CACHE", Path.home() / ".cache/odp")) / "artifacts"
+START_SECONDS = 60
+
+
+def binaries() -> dict[str, Path] | None:
+    """Paths of etcd and kube-apiserver in the artifacts' store (the newest), None if one is missing."""
+    found = {}
+    for name in ("etcd", "kube-apiserver"):
+        candidates = sorted(STORE.glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
+        if not candidates:
+            return None
+        found[name] = candidates[-1]
+    return found
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def api_server(directory: Path) -> Iterator["ApiServer"]:
+    """Run etcd and kube-apiserver with their files in the directory, until the block ends."""
+    found = binaries()
+    assert found, f"no etcd and kube-apiserver under {STORE}: ./odp up builds them"
+    server = ApiServer(directory)
+    processes = []
+    try:
+        for command in (server.etcd_command(found["etcd"]), server.api_command(found["kube-apiserver"])):
+            log = (directory / f"{Path(command[0]).name}.log").open("wb")
+            processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
+        server.wait(processes)
+        yield server
+    finally:
+        for process in reversed(processes):
+            process.kill()
+            process.wait(10)
+
+
+class ApiServer:
+    """Files, ports and audit log of one control plane."""
+
+    def __init__(self, directory: Path) -> None:
+        """Write keys, tokens, audit policy and kubeconfig."""
+        self.directory = directory
+        self.etcd, self.peer, self.port = free_port(), free_port(), free_port()
+        self.kubeconfig = directory / "kubeconfig"
+        self.audit_log = directory / "audit.log"
+        key = ["openssl", "genrsa", "-out", str(directory / "service-account.key"), "2048"]
+        subprocess.run(key, check=True, capture_output=True, timeout=60)
+        (directory / "tokens.csv").write_text('secret,admin,1,"system:masters"\n')
+        policy = {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "rules": [{"level": "Metadata", "omitStages": ["RequestReceived"]}],
+        }
+        (directory / "audit.yaml").write_text(yaml.safe_dump(policy))
+        authority = str(directory / "certificates/apiserver.crt")
+        server = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority": authority}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": server}],
+            "users": [{"name": "test", "user": {"token": "secret"}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+        self.kubeconfig.write_text(yaml.safe_dump(config))
+
+    def etcd_command(self, binary: Path) -> list[str]:
+        """Command line of etcd; without fsync, its data need not outlive the test."""
+        client, peer = f"http://127.0.0.1:{self.etcd}", f"http://127.0.0.1:{self.peer}"
+        command = [str(binary), "--data-dir", str(self.directory / "etcd"), "--unsafe-no-fsync"]
+        command += ["--listen-client-urls", client, "--advertise-client-urls", client]
+        return [
+            *command,
+            "--listen-peer-urls",
+            peer,
+            "--initial-advertise-peer-urls",
+            peer,
+            "--initial-cluster",
+            f"default={peer}",
+        ]
+
+    def api_command(self, binary: Path) -> list[str]:
+        """Command line of kube-apiserver; it makes its own serving certificate."""
+        key = self.directory / "service-account.key"
+        options = {
+            "etcd-servers": f"http://127.0.0.1:{self.etcd}",
+            "bind-address": "127.0.0.1",
+            "secure-port": self.port,
+            "cert-dir": self.directory / "certificates",
+            "token-auth-file": self.directory / "tokens.csv",
+            "allow-privileged": "true",
+            "authorization-mode": "RBAC",
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "service-account-key-file": key,
+            "service-account-signing-key-file": key,
+            "service-cluster-ip-range": "10.250.0.0/24",
+            "disable-admission-plugins": "ServiceAccount",
+            "audit-policy-file": self.directory / "audit.yaml",
+            "audit-log-path": self.audit_log,
+        }
+        return [str(binary), *[f"--{name}={value}" for name, value in options.items()]]
+
+    def wait(self, processes: list[subprocess.Popen[bytes]]) -> None:
+        """Return when /readyz says ok; fail with the end of the log when a process ended or the time is over."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{self.port}/readyz", headers={"Authorization": "Bearer secret"}
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and all(process.poll() is None for process in processes):
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(request, timeout=5, context=context)
+                return
+            time.sleep(0.1)
+        logs = [path.read_text(errors="replace")[-2000:] for path in self.directory.glob("*.log")]
+        raise AssertionError("kube-apiserver is not ready:\n" + "\n".join(logs))
+
+    def writes(self) -> list[str]:
+        """Mutating requests of clients so far, dry runs excepted: ``verb uri``."""
+        events = [json.loads(line) for line in self.audit_log.read_text().splitlines()]
+        return [
+            f"{event['verb']} {event['requestURI']}"
+            for event in events
+            if event["user"]["username"] == "admin"
+            and event["verb"] in ("create", "update", "patch", "delete", "deletecollection")
+            and "dryRun=All" not in event["requestURI"]
+        ]

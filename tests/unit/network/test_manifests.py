@@ -1,0 +1,94 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Shape, order and showing of manifests."""
+
+import base64
+
+import pytest
+from ansible_collections.opendata.platform.plugins.module_utils import _manifests as manifests
+from hypothesis import given
+from hypothesis import strategies as st
+
+KINDS = ["ConfigMap", "CustomResourceDefinition", "Deployment", "Namespace", "Secret"]
+
+
+def manifest(kind: str, name: str, **more: object) -> manifests.Manifest:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **more}
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.text("abc", min_size=1)), unique=True))
+def test_what_others_need_comes_first_and_nothing_is_lost(identities: list[tuple[str, str]]) -> None:
+    given_manifests = [manifest(kind, name) for kind, name in identities]
+    stages = manifests.stages(given_manifests)
+    order = [each["kind"] for stage in stages for each in stage]
+    first = [kind in ("CustomResourceDefinition", "Namespace") for kind in order]
+    assert first == sorted(first, reverse=True)
+    assert len(order) == len(identities)
+    assert stages == manifests.stages(reversed(given_manifests))
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text(min_size=4), min_size=1))
+def test_no_data_of_a_secret_is_shown(data: dict[str, str]) -> None:
+    coded = {key: base64.b64encode(f"secret-{value}".encode()).decode() for key, value in data.items()}
+    secret = manifest("Secret", "s", data=coded)
+    secret["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": str(coded)}
+    shown = manifests.diff("Secret s", None, secret)["after"]
+    assert not [value for value in coded.values() if value in shown]
+    assert secret["data"] == coded, "the object itself keeps its data"
+
+
+def test_a_changed_secret_shows_that_it_changed() -> None:
+    before, after = (manifest("Secret", "s", data={"key": value}) for value in ("b2xk", "bmV3"))
+    entry = manifests.diff("Secret s", before, after)
+    assert entry["before"] != entry["after"]
+
+
+def test_string_data_of_a_secret_becomes_data() -> None:
+    secret = manifest("Secret", "s", data={"a": "YQ=="}, stringData={"b": "text"})
+    assert manifests.desired(secret)["data"] == {"a": "YQ==", "b": "dGV4dA=="}
+    assert "stringData" not in manifests.desired(secret)
+
+
+def test_all_findings_at_once() -> None:
+    found = manifests.findings(
+        [
+            "text",
+            {"kind": "ConfigMap", "metadata": {"name": "a"}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}},
+            manifest("ConfigMap", "twice"),
+            manifest("ConfigMap", "twice"),
+        ]
+    )
+    assert found == [
+        "manifest 1 is no mapping but str",
+        "manifest 2 (ConfigMap a) has no apiVersion",
+        "manifest 3 (ConfigMap without name) has no metadata.name",
+        "manifest 5 (ConfigMap twice) stands there twice: remove one",
+    ]
+
+
+def test_load_reads_documents_and_lists() -> None:
+    text = "---\n---\nkind: A\n---\nkind: List\nitems: [{kind: B}, {kind: C}]\n"
+    assert [each["kind"] for each in manifests.load(text)] == ["A", "B", "C"]
+
+
+def test_load_says_what_is_no_yaml() -> None:
+    with pytest.raises(ValueError, match="while parsing"):
+        manifests.load("a: [")
+
+
+def test_paths() -> None:
+    apps = manifests.Resource("apis/apps/v1", "deployments", True)
+    assert apps.path("kube-system", "x") == "/apis/apps/v1/namespaces/kube-system/deployments/x"
+    assert apps.path() == "/apis/apps/v1/deployments"
+    assert manifests.Resource("api/v1", "namespaces", False).path("ignored", "x") == "/api/v1/namespaces/x"
+
+
+def test_kinds_of_crds_are_known_before_the_cluster_knows_them() -> None:
+    spec = {
+        "group": "example.org",
+        "names": {"kind": "Thing", "plural": "things"},
+        "scope": "Namespaced",
+        "versions": [{"name": "v1", "served": True}, {"name": "v0", "served": False}],
+    }
+    found = manifests.resources_of_crds([manifest("CustomResourceDefinition", "things.example.org", spec=spec)])
+    assert found == {("example.org/v1", "Thing"): manifests.Resource("apis/example.org/v1", "things", True)}
