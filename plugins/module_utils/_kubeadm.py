@@ -1,0 +1,91 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What kubeadm did on a machine and what is left to do. Private to this collection. Pure."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+PORTS = (6443, 10250, 10257, 10259, 2379, 2380)
+DONE, HALF, ABSENT = "done", "half", "absent"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies on the machine.
+
+    record: noted after the last success ("files": digest by path, "manifests": text by name); None if nothing was.
+    traces: paths that kubeadm makes and that exist.
+    etcd: whether there are data of etcd.
+    identity: whether the kubelet has a certificate from the cluster.
+    files: digest by path of the files that the control plane is made from and reads at its start.
+    manifests: text by name.
+    """
+
+    record: dict | None = None
+    traces: tuple[str, ...] = ()
+    etcd: bool = False
+    identity: bool = False
+    files: dict[str, str] = field(default_factory=dict)
+    manifests: dict[str, str] = field(default_factory=dict)
+
+
+def state(found: Found) -> str:
+    """done: kubeadm ended well; half: it was interrupted; absent: it was never here."""
+    if found.record is not None and "/etc/kubernetes/kubelet.conf" in found.traces:
+        return DONE
+    return HALF if found.traces or found.etcd else ABSENT
+
+
+def must_reset(found: Found, server: bool, initialising: bool) -> bool:
+    """Whether what was left half made must go before kubeadm can run again.
+
+    An interrupted init with data of etcd goes on from where it was: data are never removed. An agent that has its
+    certificate is complete.
+    """
+    if state(found) != HALF:
+        return False
+    if initialising:
+        return not found.etcd
+    return server or not found.identity
+
+
+def is_complete(found: Found, server: bool) -> bool:
+    """Whether an interrupted join had in fact come to its end, so that only the record is missing."""
+    return state(found) == HALF and not server and found.identity and "/etc/kubernetes/kubelet.conf" in found.traces
+
+
+def own_leftovers() -> list[str]:
+    """Preflight errors of kubeadm that its own interrupted run causes."""
+    manifests = [f"FileAvailable--etc-kubernetes-manifests-{name}.yaml" for name in MANIFESTS]
+    return [*manifests, *(f"Port-{port}" for port in PORTS), "DirAvailable--var-lib-etcd"]
+
+
+def altered_manifests(found: Found) -> dict[str, str]:
+    """Static pods that differ from what kubeadm wrote: the text to put back by name."""
+    recorded = (found.record or {}).get("manifests", {})
+    return {name: text for name, text in recorded.items() if found.manifests.get(name) != text}
+
+
+def changed_files(found: Found) -> list[str]:
+    """Files of the control plane that are not as they were when it was made or last applied."""
+    applied = (found.record or {}).get("files", {})
+    return [path for path, digest in found.files.items() if applied.get(path) != digest] if state(found) == DONE else []
+
+
+def not_after(pem: str) -> datetime | None:
+    """When the first certificate in a PEM text ends; None if there is none.
+
+    Nodes have no library for certificates: the validity is found by its DER form, a sequence of two times.
+    """
+    block = re.search(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", pem, re.DOTALL)
+    der = base64.b64decode(block[1]) if block else b""
+    validity = re.search(rb"\x30.(?:\x17\x0d\d{12}|\x18\x0f\d{14})Z(\x17\x0d|\x18\x0f)(\d+)Z", der, re.DOTALL)
+    if not validity:
+        return None
+    digits = validity[2].decode()
+    year = digits if validity[1] == b"\x18\x0f" else ("20" if digits < "50" else "19") + digits
+    return datetime.strptime(year, "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)  # noqa: UP017 for Python 3.10

@@ -1,0 +1,133 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Run kubeadm on this machine and look at what it made. Private to this collection."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm as pure
+from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
+
+ROOT = Path("/")
+RECORD = "/etc/kubernetes/opendata-platform.json"
+LOCK_SECONDS = 600
+READY_SECONDS = 180
+TRACES = (
+    "/etc/kubernetes/admin.conf",
+    "/etc/kubernetes/bootstrap-kubelet.conf",
+    "/etc/kubernetes/kubelet.conf",
+    "/etc/kubernetes/pki/ca.crt",
+    "/var/lib/kubelet/config.yaml",
+)
+
+
+class KubeadmError(Exception):
+    """kubeadm failed; the message holds the end of what it said."""
+
+
+def at(path: str) -> Path:
+    """A path of the machine, below ROOT."""
+    return ROOT / path.lstrip("/")
+
+
+def lock() -> int:
+    """Wait until no other kubeadm of ours runs; the descriptor holds the lock, also for its child processes.
+
+    :raises KubeadmError: if one still runs after LOCK_SECONDS.
+    """
+    path = at("/run/opendata/kubeadm.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(LOCK_SECONDS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            time.sleep(1)
+    raise KubeadmError(f"A kubeadm of an earlier run still runs after {LOCK_SECONDS} s. See: ps -C kubeadm")
+
+
+def look(files: list[str]) -> pure.Found:
+    """What kubeadm made here, and the digests of ``files``."""
+    try:
+        record = json.loads(at(RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = None
+    manifests = {path.stem: path.read_text() for path in sorted(at("/etc/kubernetes/manifests").glob("*.yaml"))}
+    return pure.Found(
+        record=record,
+        traces=tuple(path for path in TRACES if at(path).exists()) + tuple(manifests),
+        etcd=at("/var/lib/etcd/member").is_dir(),
+        identity=at("/var/lib/kubelet/pki/kubelet-client-current.pem").exists(),
+        files={path: files_client.find(str(at(path)), with_text=False).sha256 for path in files},
+        manifests={name: text for name, text in manifests.items() if name in pure.MANIFESTS},
+    )
+
+
+def note(files: list[str]) -> None:
+    """Note that kubeadm ended well, with the files it had and the manifests it wrote."""
+    found = look(files)
+    text = json.dumps({"files": found.files, "manifests": found.manifests}, indent=1)
+    files_client.write(str(at(RECORD)), text, 0o600)
+
+
+def run(descriptor: int, *command: str) -> str:
+    """Run a command under the lock; its output.
+
+    :raises KubeadmError: with the last lines of what it said.
+    """
+    environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=(descriptor,), env=environment)
+    if done.returncode == 0:
+        return done.stdout
+    lines = (done.stdout + done.stderr).strip().splitlines()[-40:]
+    raise KubeadmError(f"{' '.join(command[:3])} failed with {done.returncode}:\n" + "\n".join(lines))
+
+
+def certificate_days() -> dict[str, int]:
+    """Whole days left of each certificate that kubeadm made here."""
+    now, days = datetime.now(timezone.utc), {}  # noqa: UP017 for Python 3.10
+    pem = at("/var/lib/kubelet/pki/kubelet-client-current.pem")
+    for path in [*sorted(at("/etc/kubernetes/pki").rglob("*.crt")), *([pem] if pem.exists() else [])]:
+        if end := pure.not_after(path.read_text(encoding="utf-8")):
+            days[f"/{path.relative_to(ROOT)}"] = (end - now).days
+    return days
+
+
+def restart_api_server() -> None:
+    """End the API server; the kubelet starts it again, with the files it reads as they are now."""
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().strip() == "kube-apiserver":
+                os.kill(int(comm.parent.name), signal.SIGTERM)
+        except (OSError, ProcessLookupError):
+            continue
+
+
+def wait_ready(address: str) -> None:
+    """Wait until the API server of this machine says that it is ready.
+
+    :raises KubeadmError: with its last answer after READY_SECONDS.
+    """
+    # Unverified: this very machine is asked, and nothing secret is sent.
+    context = ssl._create_unverified_context()
+    end, answer = time.monotonic() + READY_SECONDS, ""
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"https://{address}:6443/readyz", timeout=5, context=context) as reply:
+                if reply.status == 200:
+                    return
+        except (urllib.error.URLError, OSError) as error:
+            answer = str(error)
+        time.sleep(1)
+    raise KubeadmError(f"The API server at {address}:6443 is not ready after {READY_SECONDS} s: {answer}")

@@ -1,0 +1,90 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Read, write and remove the files of a node. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ansible_collections.opendata.platform.plugins.module_utils._node_files import Found
+
+CHUNK = 1 << 20
+
+
+class NodeFileError(Exception):
+    """A file could not be made; the message says which, why and what to do."""
+
+
+def find(path: str, with_text: bool) -> Found:
+    """Look at a path.
+
+    :param path: absolute path.
+    :param with_text: whether the text is wanted for a diff.
+    :raises NodeFileError: if a directory is in the way.
+    """
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Found()
+    if stat.S_ISDIR(status.st_mode):
+        raise NodeFileError(f"{path}: there is a directory where a file must be. Move it away, then run again.")
+    if not stat.S_ISREG(status.st_mode):
+        return Found(sha256="not a regular file", text="")
+    digest, chunks = hashlib.sha256(), []
+    with open(path, "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            if with_text:
+                chunks.append(chunk)
+    text = b"".join(chunks).decode(errors="replace") if with_text else None
+    return Found(digest.hexdigest(), text, stat.S_IMODE(status.st_mode), status.st_uid == os.geteuid())
+
+
+@contextlib.contextmanager
+def replacing(path: str, mode: int) -> Iterator[BinaryIO]:
+    """A stream whose bytes become the file at ``path`` at the end, at once and on disk, or not at all."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".odp-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def write(path: str, content: str, mode: int) -> None:
+    """Write text to a file, all or nothing.
+
+    :raises NodeFileError: with the path and the reason, for instance a full disk.
+    """
+    try:
+        with replacing(path, mode) as stream:
+            stream.write(content.encode())
+    except OSError as error:
+        raise NodeFileError(f"{path}: cannot be written: {error.strerror}. Mend that, then run again.") from error
+
+
+def remove(path: str) -> bool:
+    """Remove a file; True if there was one."""
+    try:
+        Path(path).unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

@@ -1,0 +1,179 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Look at a machine: what its kernel, its init and its packages can do."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: node_facts
+short_description: Look at a machine before and while it becomes a node
+description:
+  - Returns what the roles for nodes need to know, found by looking, in one task.
+  - What the kernel can do is tried in a network namespace of its own that ends with the trial.
+options:
+  packages:
+    description: Debian packages; those not installed are returned as C(packages_missing).
+    type: list
+    elements: str
+    default: []
+  planned:
+    description:
+      - The machine does not exist yet and will be a container on the machine where this module runs (check mode).
+      - Kernel, cgroups and memory are then those of this machine, and nothing is missing.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Only looks.
+    support: full
+  diff_mode:
+    description: Only looks.
+    support: none
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: Facts of the node are known
+  opendata.platform.node_facts:
+    packages: [conntrack, ethtool]
+  register: found
+"""
+
+RETURN = """
+facts:
+  description: What was found.
+  returned: always
+  type: dict
+  sample:
+    architecture: x86_64
+    cgroup_driver: systemd     # what kubelet and containerd use here: systemd or cgroupfs
+    cgroup_version: 2
+    container: ""              # "systemd-nspawn", "docker", ...; empty on a virtual or real machine
+    cpus: 2
+    kernel: {version: 6.12.43, fq: true, geneve: true, netkit: true, vxlan: true, wireguard: true}
+    memory_mib: 3911
+    os: {id: debian, version: "13", name: "Debian GNU/Linux 13 (trixie)"}
+    packages_missing: []
+    swap: [/dev/sda2]
+    sys_resource: true         # whether CAP_SYS_RESOURCE can be had
+    systemd: true
+    time_service: systemd-timesyncd.service   # the one that is active; empty if none is
+    time_synchronized: true
+"""
+
+import ctypes
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import _node_facts as facts
+
+TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
+TIME_ERROR = 5
+# Loading is left to the kernel: "ip link add" makes it load the module that Cilium would load later.
+PROBE = """
+can() { name=$1; shift; "$@" >/dev/null 2>&1 && echo "$name"; }
+can vxlan ip link add odp-vxlan type vxlan id 1 dstport 8472
+can geneve ip link add odp-geneve type geneve id 1 remote 192.0.2.1
+can wireguard ip link add odp-wireguard type wireguard
+can netkit ip link add odp-netkit type netkit
+can fq tc qdisc add dev lo root fq
+true
+"""
+
+
+def read(path: str) -> str:
+    """Text of a file; empty if it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def output(*command: str) -> str:
+    """What a command prints, whatever its exit code; empty if there is no such command."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def kernel_facts() -> dict[str, object]:
+    """The kernel's version and which network features it has."""
+    found = output("unshare", "--net", "sh", "-c", PROBE).split()
+    return {
+        "version": platform.release().split("-")[0],
+        **{name: name in found for name in facts.KERNEL_FEATURES},
+    }
+
+
+def time_service() -> str:
+    """The time service that is active; empty if none is."""
+    states = output("systemctl", "is-active", *TIME_SERVICES).split()
+    active = [name for name, state in zip(TIME_SERVICES, states, strict=False) if state == "active"]
+    return f"{active[0]}.service" if active else ""
+
+
+def time_synchronized() -> bool:
+    """Whether the kernel's clock is disciplined by something (adjtimex, read only)."""
+    timex = ctypes.create_string_buffer(1024)
+    return ctypes.CDLL(None).adjtimex(timex) != TIME_ERROR
+
+
+def look(packages: list[str]) -> dict[str, object]:
+    """All facts of the machine that this runs on."""
+    systemd = Path("/run/systemd/system").is_dir()
+    cgroup_version = 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
+    dpkg = output("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n", *packages) if packages else ""
+    container = output("systemd-detect-virt", "--container")
+    return {
+        "architecture": platform.machine(),
+        "cgroup_driver": facts.cgroup_driver(cgroup_version, systemd),
+        "cgroup_version": cgroup_version,
+        "container": "" if container == "none" else container,
+        "cpus": len(os.sched_getaffinity(0)),
+        "kernel": kernel_facts(),
+        "memory_mib": facts.memory_mib(read("/proc/meminfo")),
+        "os": facts.os_release(read("/etc/os-release")),
+        "packages_missing": facts.missing_packages(packages, dpkg),
+        "swap": facts.swap_areas(read("/proc/swaps")),
+        "sys_resource": facts.has_capability(read("/proc/self/status"), facts.CAP_SYS_RESOURCE),
+        "systemd": systemd,
+        "time_service": time_service() if systemd else "",
+        "time_synchronized": time_synchronized(),
+    }
+
+
+def as_planned(found: dict[str, object]) -> dict[str, object]:
+    """Facts of a container to come on the machine with the facts ``found``."""
+    driver = facts.cgroup_driver(int(str(found["cgroup_version"])), True)
+    return {
+        **found,
+        "cgroup_driver": driver,
+        "container": "systemd-nspawn",
+        "os": {"id": "", "version": "", "name": "planned"},
+        "packages_missing": [],
+        "systemd": True,
+        "time_service": "",
+    }
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "planned": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    found = look(module.params["packages"])
+    if module.params["planned"]:
+        found = as_planned(found)
+    module.exit_json(changed=False, facts=found)
+
+
+if __name__ == "__main__":
+    main()

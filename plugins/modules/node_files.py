@@ -1,0 +1,182 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Files of a node and the units that read them, in one task."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: node_files
+short_description: Files of a node and the systemd units that read them, in one task
+description:
+  - Writes texts and downloads binaries, each all or nothing; what is as described is left alone.
+  - Enables and starts units, and restarts a unit once when a file that it reads has changed.
+  - A restart that a killed run left undone is made by the next.
+options:
+  files:
+    description: Files that must be as described, owned by the user who runs this.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path: {description: Where it is., type: path, required: true}
+      content: {description: Its text., type: str}
+      url: {description: Where it is downloaded from., type: str, default: ""}
+      sha256: {description: Digest of the final file; needed with O(files[].url)., type: str, default: ""}
+      member: {description: Its name in the archive at O(files[].url), if that is one., type: str, default: ""}
+      mode: {description: Its mode in octal., type: str, default: "0644"}
+  secrets:
+    description: Texts by path, with mode 0600; never shown, neither in the diff nor in a log.
+    type: dict
+    default: {}
+  absent:
+    description: Files that must not be.
+    type: list
+    elements: path
+    default: []
+  units:
+    description: Units that are enabled and running.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name with suffix., type: str, required: true}
+      restart_on:
+        description: Paths whose change by this task restarts it.
+        type: list
+        elements: path
+        default: []
+      when_exists: {description: It is started only once this path exists., type: path, default: ""}
+      oneshot:
+        description: Only run it, without waiting for its end, when a path in O(units[].restart_on) has changed.
+        type: bool
+        default: false
+  planned:
+    description: The machine does not exist yet; report everything as to be made, without looking.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Reports what would change. Units are looked at only if systemd runs.
+    support: full
+  diff_mode:
+    description: Shows texts as texts, secrets and binaries by digest.
+    support: full
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: Containerd is running
+  opendata.platform.node_files:
+    files:
+      - path: /etc/containerd/config.toml
+        content: "{{ lookup('ansible.builtin.template', 'containerd.toml.j2') }}"
+      - path: /usr/local/bin/containerd
+        url: https://example.org/containerd-2.4.2-linux-amd64.tar.gz
+        member: bin/containerd
+        sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+        mode: "0755"
+    units:
+      - name: containerd.service
+        restart_on: [/etc/containerd/config.toml, /usr/local/bin/containerd]
+"""
+
+RETURN = """
+changed_paths:
+  description: Files that were (in check mode, would be) written or removed.
+  returned: always
+  type: list
+  elements: str
+units:
+  description: What was done about each unit that needed something (enable, start, restart).
+  returned: always
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import _node_download_client as download_client
+from ansible_collections.opendata.platform.plugins.module_utils import _node_files as pure
+from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as client
+from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+
+FILE_SPEC = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str"},
+    "url": {"type": "str", "default": ""},
+    "sha256": {"type": "str", "default": ""},
+    "member": {"type": "str", "default": ""},
+    "mode": {"type": "str", "default": "0644"},
+}
+UNIT_SPEC = {
+    "name": {"type": "str", "required": True},
+    "restart_on": {"type": "list", "elements": "path", "default": []},
+    "when_exists": {"type": "path", "default": ""},
+    "oneshot": {"type": "bool", "default": False},
+}
+
+
+def described(params: dict) -> list[dict]:
+    """All files in one list; the secret ones are marked."""
+    secret = {"url": "", "sha256": "", "member": "", "mode": "0600", "secret": True}
+    files = [{**file, "secret": False} for file in params["files"]]
+    return files + [{**secret, "path": path, "content": content} for path, content in sorted(params["secrets"].items())]
+
+
+def plan(params: dict, files: list[dict]) -> tuple[list[dict], list[dict], list[str]]:
+    """What would change: files to write, their diffs, files to remove."""
+    writes, diffs = [], []
+    for file in files:
+        shown = file["content"] is not None and not file["secret"]
+        found = pure.Found() if params["planned"] else client.find(file["path"], shown)
+        if pure.differs(file, found):
+            writes.append(file)
+            diffs.append(pure.diff(file, found))
+    removals = [] if params["planned"] else [path for path in params["absent"] if client.find(path, False).sha256]
+    diffs += [{"before_header": path, "after_header": path, "before": "present\n", "after": ""} for path in removals]
+    return writes, diffs, removals
+
+
+def carry_out(params: dict, writes: list[dict], removals: list[str], folder: str) -> dict[str, list[str]]:
+    """Write and remove the files, then bring the units to their state."""
+    changing = {file["path"] for file in writes} | set(removals)
+    units_client.note_restarts(params["units"], changing)
+    downloads = [file for file in writes if file["content"] is None]
+    for url, files in pure.by_url(downloads).items():
+        download_client.install(url, files, folder)
+    for file in writes:
+        if file["content"] is not None:
+            client.write(file["path"], file["content"], int(file["mode"], 8))
+    for path in removals:
+        client.remove(path)
+    return units_client.converge(params["units"], changing)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "files": {"type": "list", "elements": "dict", "default": [], "options": FILE_SPEC},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "absent": {"type": "list", "elements": "path", "default": []},
+            "units": {"type": "list", "elements": "dict", "default": [], "options": UNIT_SPEC},
+            "planned": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    files = described(params)
+    if errors := pure.spec_errors(files, params["absent"]):
+        module.fail_json(msg="The files are not described well:\n" + "\n".join(errors))
+    try:
+        writes, diffs, removals = plan(params, files)
+        changed_paths = [file["path"] for file in writes] + removals
+        if module.check_mode or params["planned"]:
+            units = units_client.foreseen(params["units"], set(changed_paths), params["planned"])
+        else:
+            units = carry_out(params, writes, removals, module.tmpdir)
+    except (client.NodeFileError, units_client.UnitError) as error:
+        module.fail_json(msg=str(error))
+    diffs += [{"before": "", "after": f"{name}: {', '.join(actions)}\n"} for name, actions in units.items()]
+    module.exit_json(changed=bool(changed_paths or units), changed_paths=changed_paths, units=units, diff=diffs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What a machine says about itself, and what keeps it from being a node."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible_collections.opendata.platform.plugins.module_utils import _node_facts as pure
+from ansible_collections.opendata.platform.plugins.module_utils._node_findings import answer_finding, findings
+
+NODE = {"name": "metal-1", "address": "192.0.2.11", "role": "server"}
+SYSTEMS = {"debian": ["12", "13"], "ubuntu": ["24.04"]}
+MEMORY = {"server": 1700, "agent": 900}
+GOOD = {"os": {"id": "debian", "version": "13", "name": "Debian 13"}, "systemd": True, "memory_mib": 2048}
+
+
+def test_files_of_the_machine() -> None:
+    release = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_ID="13"\nID=debian\n'
+    assert pure.os_release(release) == {"id": "debian", "version": "13", "name": "Debian GNU/Linux 13 (trixie)"}
+    assert pure.os_release("") == {"id": "", "version": "", "name": ""}
+    assert pure.memory_mib("MemFree: 1 kB\nMemTotal:        2097152 kB\n") == 2048
+    assert pure.swap_areas("Filename Type Size\n/dev/sda2 partition 1\n") == ["/dev/sda2"]
+    assert pure.swap_areas("Filename Type Size\n") == []
+
+
+@pytest.mark.parametrize(("mask", "has"), [("000001ffffffffff", True), ("000001fffeffffff", False)])
+def test_capability(mask: str, has: bool) -> None:
+    assert pure.has_capability(f"Name: x\nCapBnd:\t{mask}\n", pure.CAP_SYS_RESOURCE) is has
+
+
+def test_packages() -> None:
+    status = "ii  kmod\nrc  ethtool\nun  iptables\n"
+    assert pure.missing_packages(["ethtool", "kmod", "conntrack"], status) == ["ethtool", "conntrack"]
+
+
+@pytest.mark.parametrize(
+    ("version", "systemd", "driver"), [(2, True, "systemd"), (2, False, "cgroupfs"), (1, True, "cgroupfs")]
+)
+def test_cgroup_driver(version: int, systemd: bool, driver: str) -> None:
+    assert pure.cgroup_driver(version, systemd) == driver
+
+
+def test_this_machine_is_looked_at(run: Callable[..., dict[str, Any]]) -> None:
+    facts = run("node_facts", packages=["no-such-package"])["facts"]
+    assert facts["packages_missing"] == ["no-such-package"] and facts["memory_mib"] > 0
+    assert set(pure.KERNEL_FEATURES) < set(facts["kernel"])
+    assert run("node_facts", planned=True, packages=["no-such-package"])["facts"]["packages_missing"] == []
+
+
+def test_a_good_machine() -> None:
+    assert findings(GOOD, NODE, SYSTEMS, MEMORY, "hosts.yml") == []
+    assert answer_finding({"rc": 0, "stdout": "user 0 python 3 13\n"}, NODE, "hosts.yml") == ""
+
+
+def test_all_findings_at_once() -> None:
+    bad = {"os": {"id": "fedora", "version": "44", "name": "Fedora 44"}, "systemd": False, "memory_mib": 512}
+    found = findings(bad, NODE, SYSTEMS, MEMORY, "hosts.yml")
+    assert len(found) == 3 and all(line.startswith("metal-1 (192.0.2.11, hosts.yml): ") for line in found)
+    assert "runs Fedora 44, which is not supported. Supported: debian 12, 13; ubuntu 24.04." in found[0]
+    assert "node_role server needs 1700" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"unreachable": True, "msg": "ssh: connect: timed out"}, "does not answer SSH: ssh: connect: timed out"),
+        ({"rc": 127, "stderr": "python3: not found"}, "python3 does not run there by sudo: python3: not found"),
+        ({"rc": 0, "stdout": "user 1000 python 3 13"}, "user 1000 is not root"),
+        ({"rc": 0, "stdout": "user 0 python 3 9"}, "its python3 is 3.9"),
+    ],
+)
+def test_a_bad_answer(answer: dict[str, Any], words: str) -> None:
+    said = answer_finding(answer, NODE, "hosts.yml")
+    assert said.startswith("metal-1 (node_address 192.0.2.11, hosts.yml): ") and words in said
