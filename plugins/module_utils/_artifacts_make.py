@@ -1,0 +1,153 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Make what is due: downloads and builds as jobs, each result whole in the store or not there.
+
+Private to this collection; may change without notice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build as build
+from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build_images as images
+from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build_packages as packages
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_download import (
+    DownloadError,
+    extract,
+    fetch_file,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_jobs import Job, run_jobs
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_lock import changed_release
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Choice, registry_url, version_of
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_registry import PushRegistry, image_digest
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import Shell
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_store import Store
+
+Table = dict[str, dict[str, Any]]
+BUILDERS: dict[str, Callable[[build.Workplace], None]] = {
+    "go": build.build_go,
+    "module_files": build.build_module_files,
+    "pypi": packages.build_pypi,
+    "deb": packages.build_deb,
+    "copy": packages.build_copy,
+    "root": images.build_root,
+}
+
+
+class Maker:
+    """Turns choices that are due into jobs, and runs these."""
+
+    def __init__(
+        self,
+        store: Store,
+        collection: Path,
+        table: Table,
+        choices: dict[str, Choice],
+        registries: dict[str, str],
+        lock: Table,
+        lock_path: str,
+    ) -> None:
+        """Take the plan; ``lock`` holds what earlier runs saw of each release."""
+        self.store, self.collection, self.table, self.choices = store, collection, table, choices
+        self.registries, self.lock, self.lock_path = registries, lock, lock_path
+        self.push: PushRegistry | None = None
+        self.pushing = threading.Lock()
+
+    def run(self, at_once: int, say: Callable[[str], None]) -> dict[str, float]:
+        """Make all that is due; return the seconds of each."""
+        jobs = [self._job(choice) for choice in self.choices.values() if not choice.present]
+        try:
+            return run_jobs(jobs, self.store.logs, at_once, say)
+        finally:
+            if self.push:
+                self.push.stop()
+
+    def _job(self, choice: Choice) -> Job:
+        entry = self.table[choice.name]
+        what = entry.get("image") or f"{choice.name} {version_of(entry, choice.origin)}".strip()
+        built = choice.origin == "build"
+        return Job(
+            name=choice.name,
+            label=f"{'build' if built else 'download'} {what}",
+            work=lambda shell: self._make(choice, shell),
+            needs=entry.get("needs", []) if built else [],
+            seconds=entry["build"].get("seconds", 5) if built else 10,
+            # A compiler uses every CPU: two at once take as long, and twice the memory.
+            group="go" if built and entry["build"]["kind"] == "go" else "",
+        )
+
+    def _make(self, choice: Choice, shell: Shell) -> None:
+        """Make one artifact in a workspace and move it to its place."""
+        entry = self.table[choice.name]
+        with self.store.workspace(choice.name) as (work, lock):
+            out = work / "out"
+            out.mkdir()
+            place = build.Workplace(
+                name=choice.name,
+                entry=entry,
+                shell=shell,
+                out=out,
+                work=work,
+                lock=lock,
+                cache=self.store.cache,
+                collection=self.collection,
+                needs={need: self.path(need) for need in entry.get("needs", []) if need in self.choices},
+                facts={"origin": choice.origin, "version": version_of(entry, choice.origin)},
+            )
+            if choice.origin == "download":
+                self._download(place)
+            elif entry["build"]["kind"] == "image":
+                images.build_image(place, self._push_address())
+            else:
+                BUILDERS[entry["build"]["kind"]](place)
+            for name in entry.get("binaries", []):
+                (out / name).chmod(0o755)
+            self.store.keep(out, choice.name, choice.key, bool(entry.get("tree")), place.facts)
+
+    def path(self, name: str) -> Path:
+        """Return where an artifact of the plan lies."""
+        return self.store.path(name, self.choices[name].key, bool(self.table[name].get("tree")))
+
+    def _push_address(self) -> str:
+        with self.pushing:
+            if not self.push:
+                binary = str(self.path("registry") / "docker-registry")
+                self.push = PushRegistry(binary, self.store.registry, self.store.logs / "push-registry.log")
+                self.push.start()
+            return self.push.address
+
+    def _judge(self, name: str, entry: dict[str, Any], url: str, **seen: str) -> list[str]:
+        new = {"version": entry.get("version", ""), **seen}
+        return changed_release(name, self.lock.get(name), new, url, self.lock_path)
+
+    def _download(self, place: build.Workplace) -> None:
+        """Fetch an image's digest, or the release files of an artifact, each archive once."""
+        entry = place.entry
+        if image := entry.get("image"):
+            base = registry_url(image, self.registries)
+            place.facts["digest"] = image_digest(image, base)
+            if findings := self._judge(image, entry, base, digest=place.facts["digest"]):
+                raise DownloadError(" ".join(findings))
+            return
+        checksums: dict[str, str] = {}
+        fetched: dict[str, Path] = {}
+        for name, release in entry["download"].items():
+            url = release["url"]
+            if url not in fetched:
+                target = place.work / f"release-{len(fetched)}"
+                checksums[url] = fetch_file(
+                    name,
+                    release,
+                    target,
+                    lambda checksum, name=name, url=url: self._judge(name, entry, url, checksum=checksum),
+                    place.shell.stop.is_set,
+                )
+                fetched[url] = target
+            if release.get("member"):
+                extract(name, url, fetched[url], release["member"], place.out / name)
+            else:
+                fetched[url].rename(place.out / name)
+        place.facts["checksums"] = {name: checksums[release["url"]] for name, release in entry["download"].items()}

@@ -1,0 +1,140 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Decide for each artifact where it comes from and whether it is due. No I/O.
+
+An entry of the table gives ``binaries``, a ``file``, an ``image`` or (for the use of other builds only) nothing.
+
+Private to this collection; may change without notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import content_key
+
+SOURCES = ("auto", "download", "build")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where one artifact comes from (``download`` or ``build``), its key, and whether it is there."""
+
+    name: str
+    origin: str
+    key: str
+    present: bool
+
+
+def source_errors(source: str, build_allowed: bool, inventory: str) -> list[str]:
+    """Return findings about ``artifacts_source`` and ``artifacts_build_allowed``."""
+    if source not in SOURCES:
+        return [f"artifacts_source is '{source}' in {inventory}; it is one of {', '.join(SOURCES)}."]
+    if source != "download" and not build_allowed:
+        return [
+            f"artifacts_source is '{source}' in {inventory}, but artifacts_build_allowed is false: "
+            "only a fleet for trials "
+            "(inventories/local) may run what was built at home. Set artifacts_source: download."
+        ]
+    return []
+
+
+def gives(entry: dict[str, Any]) -> bool:
+    """Return whether an artifact is for the fleet, and not only for other builds."""
+    return bool(entry.get("binaries") or entry.get("file") or entry.get("image"))
+
+
+def version_of(entry: dict[str, Any], origin: str) -> str:
+    """Return the version of an artifact; a build may take another one than the release (Debian's runc)."""
+    return str((entry["build"].get("version") if origin == "build" else "") or entry.get("version", ""))
+
+
+def release_host(entry: dict[str, Any], registries: dict[str, str]) -> str:
+    """Return the address (scheme and host) that serves an entry's release ("" when it has none)."""
+    if not entry.get("download"):
+        return ""
+    if entry.get("image"):
+        return registry_url(entry["image"], registries)
+    parts = urlsplit(next(iter(entry["download"].values()))["url"])
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def registry_url(image: str, registries: dict[str, str]) -> str:
+    """Return the base URL of an image's registry; ``registries`` replaces the address of a host."""
+    host = image.partition("/")[0]
+    return registries.get(host, f"https://{host}").rstrip("/")
+
+
+class Plan:
+    """The choices for all artifacts of a table."""
+
+    def __init__(
+        self,
+        table: dict[str, dict[str, Any]],
+        source: str,
+        build_allowed: bool,
+        sources: Callable[[str], dict[str, bytes]],
+        present: Callable[[str, str, str], bool],
+        registries: dict[str, str] | None = None,
+    ) -> None:
+        """Take the rules; ``sources`` reads a recipe's files, ``present(name, origin, key)`` looks into the store."""
+        self.table, self.source, self.build_allowed = table, source, build_allowed
+        self.sources, self.present, self.registries = sources, present, registries or {}
+        self.answers: dict[str, bool] = {}
+        self.chosen: dict[str, Choice | None] = {}
+
+    def hosts_in_question(self) -> list[str]:
+        """Return the release hosts whose answer decides something: what is neither built nor downloaded yet."""
+        if self.source != "auto":
+            return []
+        wanted = [name for name, entry in self.table.items() if gives(entry) and entry.get("download")]
+        found = {
+            release_host(self.table[name], self.registries)
+            for name in wanted
+            if not (choice := self.choose(name)) or not choice.present
+        }
+        self.chosen.clear()
+        return sorted(found)
+
+    def choose(self, name: str) -> Choice | None:
+        """Return the choice for one artifact; None when this fleet neither needs nor may have it."""
+        if name not in self.chosen:
+            self.chosen[name] = self._choose(name)
+        return self.chosen[name]
+
+    def _choose(self, name: str) -> Choice | None:
+        entry = self.table[name]
+        build = entry.get("build") if self.build_allowed else None
+        released = built = None
+        if entry.get("download") and self.source != "build":
+            released = self._choice(name, "download", content_key(entry.get("image") or entry["download"], {}, {}))
+            if self.source == "download" or released.present:
+                return released
+        if build:
+            needs = {need: chosen.key for need in entry.get("needs", []) if (chosen := self.choose(need))}
+            built = self._choice(name, "build", content_key(build, self.sources(name), needs))
+        answers = self.answers.get(release_host(entry, self.registries), False)
+        return released if released and not (built and built.present) and (answers or not built) else built
+
+    def _choice(self, name: str, origin: str, key: str) -> Choice:
+        return Choice(name, origin, key, self.present(name, origin, key))
+
+    def all(self) -> dict[str, Choice]:
+        """Return the choices for what the fleet needs, and for what is due to make that."""
+        found: dict[str, Choice] = {}
+
+        def add(name: str) -> None:
+            choice = self.choose(name)
+            if choice is None or name in found:
+                return
+            found[name] = choice
+            if choice.origin == "build" and not choice.present:
+                for need in self.table[name].get("needs", []):
+                    add(need)
+
+        for name in self.table:
+            if gives(self.table[name]):
+                add(name)
+        return found

@@ -1,0 +1,133 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Images: their digests in a registry, in its storage, and a registry for the time of a push.
+
+Private to this collection; may change without notice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_download import DownloadError, open_url
+
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+
+
+def image_digest(image: str, base: str) -> str:
+    """Return the digest of an image's tag as its registry tells it.
+
+    :param base: address of the registry, as https://registry.k8s.io.
+    """
+    repository, _colon, tag = image.partition("/")[2].rpartition(":")
+    url = f"{base}/v2/{repository}/manifests/{tag}"
+    headers = {"Accept": ", ".join(MANIFESTS)}
+    try:
+        answer = open_url(image, url, headers, "HEAD")
+    except DownloadError as error:
+        cause = error.__cause__
+        if not isinstance(cause, urllib.error.HTTPError) or cause.code != 401:
+            raise
+        challenge = dict(re.findall(r'(\w+)="([^"]*)"', cause.headers.get("WWW-Authenticate", "")))
+        if "realm" not in challenge:
+            raise
+        query = f"service={challenge.get('service', '')}&scope=repository:{repository}:pull"
+        with open_url(image, f"{challenge['realm']}?{query}") as token:
+            given = json.load(token)
+        headers["Authorization"] = f"Bearer {given.get('token') or given.get('access_token')}"
+        answer = open_url(image, url, headers, "HEAD")
+    with answer:
+        digest = answer.headers.get("Docker-Content-Digest", "")
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+        raise DownloadError(f"{image}: {url} gives no digest (Docker-Content-Digest is '{digest}').")
+    return digest
+
+
+def stored_digest(storage: Path, image: str) -> str:
+    """Return the digest of an image's tag in a registry's storage ("" when it, or one of its layers, is not there)."""
+    repository, _colon, tag = image.rpartition(":")
+    base = storage / "docker/registry/v2"
+    try:
+        digest = (base / "repositories" / repository / "_manifests/tags" / tag / "current/link").read_text().strip()
+        manifest = json.loads(_blob(base, digest).read_text())
+        parts = [manifest["config"], *manifest["layers"]]
+        whole = all(_blob(base, part["digest"]).stat().st_size == part["size"] for part in parts)
+    except (OSError, ValueError, KeyError):
+        return ""
+    return digest if whole else ""
+
+
+def _blob(base: Path, digest: str) -> Path:
+    algorithm, _colon, value = digest.partition(":")
+    return base / "blobs" / algorithm / value[:2] / value / "data"
+
+
+class PushRegistry:
+    """A registry process on a free port of 127.0.0.1 over a storage, for as long as images are pushed."""
+
+    def __init__(self, binary: str, storage: Path, log: Path) -> None:
+        """Name the parts; the process starts with the first push."""
+        self.binary, self.storage, self.log = binary, storage, log
+        self.process: subprocess.Popen[bytes] | None = None
+        self.address = ""
+
+    def start(self) -> str:
+        """Return the address (host and port) once the registry answers.
+
+        :raises OSError: when it does not.
+        """
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.storage.mkdir(parents=True, exist_ok=True)
+        config = self.log.with_suffix(".yml")
+        config.write_text(json.dumps(registry_config(str(self.storage), self.address, read_only=False)))
+        with self.log.open("wb") as stream:
+            command = ["setpriv", "--pdeathsig", "KILL", "--", self.binary, "serve", str(config)]
+            self.process = subprocess.Popen(command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL)
+        for _attempt in range(100):
+            if self.process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"http://{self.address}/v2/", timeout=2):
+                    return self.address
+            except OSError:
+                time.sleep(0.05)
+        self.stop()
+        raise OSError(f"the registry for pushes did not start; see {self.log}")
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+
+def registry_config(storage: str, address: str, read_only: bool) -> dict[str, Any]:
+    """Return the configuration of a registry over a storage."""
+    return {
+        "version": 0.1,
+        "log": {"level": "warn"},
+        "storage": {
+            "filesystem": {"rootdirectory": storage},
+            "maintenance": {"readonly": {"enabled": read_only}},
+        },
+        "http": {"addr": address},
+    }

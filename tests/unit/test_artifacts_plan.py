@@ -1,0 +1,115 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Where each artifact comes from, and what is due."""
+
+import pytest
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Plan, source_errors
+
+RELEASE = {"url": "https://releases.example.org/kubelet", "checksum": "https://releases.example.org/kubelet.sha256"}
+TABLE = {
+    "go": {"build": {"kind": "pypi"}},
+    "kubernetes": {"binaries": ["kubelet"], "needs": ["go"], "build": {"kind": "go"}, "download": {"kubelet": RELEASE}},
+    "pause": {"needs": ["go"], "build": {"kind": "go"}},
+    "image": {
+        "image": "registry.example.org/pause:1",
+        "needs": ["pause"],
+        "build": {"kind": "image"},
+        "download": True,
+    },
+    "testserver": {"image": "ghcr.example.org/test:1", "needs": ["go"], "build": {"kind": "image"}},
+}
+RELEASES, REGISTRY = "https://releases.example.org", "https://registry.example.org"
+
+
+def plan(
+    source: str, allowed: bool = True, there: tuple[tuple[str, str], ...] = (), answers: tuple[str, ...] = ()
+) -> Plan:
+    """Return a plan; ``there`` names artifact and origin of what the store has."""
+    made = Plan(TABLE, source, allowed, lambda _name: {}, lambda name, origin, _key: (name, origin) in there)
+    made.answers = dict.fromkeys(answers, True)
+    return made
+
+
+def origins(made: Plan) -> dict[str, str]:
+    """Return the origin of each artifact of a plan; in capitals what is due."""
+    return {name: choice.origin if choice.present else choice.origin.upper() for name, choice in made.all().items()}
+
+
+def test_download_takes_releases_and_leaves_out_what_has_none() -> None:
+    assert origins(plan("download", allowed=False)) == {"kubernetes": "DOWNLOAD", "image": "DOWNLOAD"}
+
+
+def test_download_ignores_what_was_built_before() -> None:
+    there = (("kubernetes", "build"), ("image", "build"))
+    assert origins(plan("download", allowed=False, there=there)) == {"kubernetes": "DOWNLOAD", "image": "DOWNLOAD"}
+
+
+def test_build_builds_all_and_what_that_needs() -> None:
+    expected = dict.fromkeys(["go", "kubernetes", "pause", "image", "testserver"], "BUILD")
+    assert origins(plan("build", answers=(RELEASES, REGISTRY))) == expected
+
+
+def test_compiler_is_not_due_when_all_is_built() -> None:
+    there = (("kubernetes", "build"), ("image", "build"), ("testserver", "build"))
+    assert origins(plan("build", there=there)) == dict.fromkeys(["kubernetes", "image", "testserver"], "build")
+
+
+def test_auto_builds_only_what_does_not_answer() -> None:
+    found = origins(plan("auto", answers=(RELEASES,)))
+    assert found == {"kubernetes": "DOWNLOAD", "go": "BUILD", "pause": "BUILD", "image": "BUILD", "testserver": "BUILD"}
+
+
+@pytest.mark.parametrize("origin", ["download", "build"])
+def test_auto_keeps_what_is_there(origin: str) -> None:
+    there = (("kubernetes", origin), ("image", origin), ("testserver", "build"))
+    made = plan("auto", there=there, answers=(RELEASES, REGISTRY))
+    assert origins(made) == {"kubernetes": origin, "image": origin, "testserver": "build"}
+    assert made.hosts_in_question() == []
+
+
+def test_hosts_are_asked_once_and_only_where_it_decides() -> None:
+    assert plan("auto").hosts_in_question() == [REGISTRY, RELEASES]
+    assert plan("auto", there=(("image", "build"),)).hosts_in_question() == [RELEASES]
+    assert plan("download").hosts_in_question() == []
+    assert plan("build").hosts_in_question() == []
+
+
+def test_key_of_an_image_follows_what_is_in_it() -> None:
+    before = plan("build").all()
+    changed = Plan(
+        TABLE, "build", True, lambda name: {"main.go": b"new"} if name == "pause" else {}, lambda *_which: False
+    ).all()
+    differ = {name for name in before if before[name].key != changed[name].key}
+    assert differ == {"pause", "image"}
+
+
+def test_another_release_has_another_key() -> None:
+    newer = {
+        **TABLE,
+        "kubernetes": {**TABLE["kubernetes"], "download": {"kubelet": {**RELEASE, "url": RELEASE["url"] + "2"}}},
+    }
+    keys = [
+        Plan(table, "download", False, lambda _name: {}, lambda *_which: False).all()["kubernetes"].key
+        for table in (TABLE, newer)
+    ]
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "allowed", "words"),
+    [
+        ("auto", False, "artifacts_build_allowed is false"),
+        ("build", False, "artifacts_source: download"),
+        ("biuld", True, "one of auto, download, build"),
+    ],
+)
+def test_refused_sources_name_variable_file_and_next_step(source: str, allowed: bool, words: str) -> None:
+    (finding,) = source_errors(source, allowed, "inventories/x/group_vars/all.yml")
+    for part in (words, source, "artifacts_source", "inventories/x/group_vars/all.yml"):
+        assert part in finding
+
+
+@pytest.mark.parametrize(
+    ("source", "allowed"), [("auto", True), ("build", True), ("download", True), ("download", False)]
+)
+def test_allowed_sources(source: str, allowed: bool) -> None:
+    assert source_errors(source, allowed, "") == []
