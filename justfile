@@ -12,15 +12,15 @@ list:
 
 # [inventory]: make the fleet so (default: local); a second run changes nothing
 up *arguments:
-    @python verbs/fleet.py up "$@"
+    @python verbs/playbook.py up "$@"
 
 # [inventory]: remove all that `up` made
 down *arguments:
-    @python verbs/fleet.py down "$@"
+    @python verbs/playbook.py down "$@"
 
 # [inventory] [--json]: show each cluster; 0 only when all are well
 status *arguments:
-    @python verbs/fleet.py status "$@"
+    @python verbs/playbook.py status "$@"
 
 # Log in to a node, or run a command there
 ssh node *command:

@@ -63,7 +63,7 @@ def values(inventory: Inventory, record: Record, findings: Findings) -> None:
         for name, spec in SCHEMA[prefix].items():
             value = own.get(name, spec.default)
             if value is None or (value == "" and spec.default is None):
-                findings.error(host, name, f"is not set: {spec.about}", f"Set {name} for {host}.")
+                findings.error(host, "", f"{name} is not set: {spec.about}", f"Set {name} for {host}.")
             elif value != spec.default:
                 _value(host, name, value, spec, findings)
 

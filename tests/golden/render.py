@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory, describe
+from ansible_collections.opendata.platform.plugins.module_utils._fleet import describe
+
+import inventories
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "files"
@@ -19,13 +20,7 @@ GOLDEN = Path(__file__).parent / "files"
 
 def fleet(name: str) -> dict[str, Any]:
     """The fleet record of tests/fixtures/valid/<name>/hosts.yml, in a directory /fleet/<name>."""
-    groups = yaml.safe_load((ROOT / "tests/fixtures/valid" / name / "hosts.yml").read_text())
-    hosts = {
-        group: {host: {**groups[group].get("vars", {}), **(own or {})} for host, own in groups[group]["hosts"].items()}
-        for group in ("clusters", "nodes")
-    }
-    common = groups.get("all", {}).get("vars", {})
-    record, findings = describe(Inventory(f"/fleet/{name}", "/cache", **hosts, common=common))
+    record, findings = describe(inventories.load("valid", name))
     assert [str(found) for found in findings if found.error] == []
     return record
 

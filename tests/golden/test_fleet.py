@@ -4,9 +4,11 @@
 import json
 
 import pytest
+
+import inventories
 import render
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (render.ROOT / "tests/fixtures/valid").iterdir()))
+@pytest.mark.parametrize("name", inventories.names("valid"))
 def test_record(name: str) -> None:
     render.assert_golden(f"fleet/{name}.json", json.dumps(render.fleet(name), indent=2) + "\n")

@@ -1,0 +1,103 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The fleet's rules: every invalid fixture is refused with its words, every valid one gives a record."""
+
+import dataclasses
+import ipaddress
+
+import pytest
+from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory, describe
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_checks import split_endpoint
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import locate
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import Range, clashes, network
+from hypothesis import given
+from hypothesis import strategies as st
+
+import inventories
+
+
+def errors(inventory: Inventory) -> list[str]:
+    return [str(found) for found in describe(inventory)[1] if found.error]
+
+
+@pytest.mark.parametrize("name", inventories.names("invalid"))
+def test_refused_with_exactly_the_expected_findings(name: str) -> None:
+    expected = (inventories.FIXTURES / "invalid" / name / "expected.txt").read_text().splitlines()
+    assert expected
+    assert errors(inventories.load("invalid", name)) == expected
+
+
+@pytest.mark.parametrize("name", inventories.names("valid"))
+def test_accepted_without_a_finding(name: str) -> None:
+    assert errors(inventories.load("valid", name)) == []
+
+
+def test_order_of_hosts_does_not_change_the_findings() -> None:
+    inventory = inventories.load("invalid", "misspelt-cluster-variable")
+    backwards = dataclasses.replace(inventory, clusters=dict(reversed(inventory.clusters.items())))
+    assert errors(inventory) == errors(backwards)
+
+
+def test_an_even_number_of_servers_is_a_warning() -> None:
+    inventory = inventories.load("valid", "three")
+    del inventory.nodes["north-3"]
+    findings = describe(inventory)[1]
+    assert [(found.error, found.subject) for found in findings] == [(False, "north")]
+    assert "2 servers (north-1, north-2) survive no more than 1 would" in str(findings[0])
+
+
+def test_endpoint_is_the_first_servers_address_unless_given() -> None:
+    assert describe(inventories.load("valid", "local"))[0]["clusters"]["south"]["endpoint"] == "10.77.0.12:6443"
+    north = describe(inventories.load("valid", "three"))[0]["clusters"]["north"]
+    assert (north["api_host"], north["api_port"]) == ("api.north.example.org", 6443)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a:1", ("a", 1)), ("a", ("a", 0)), (":1", (":1", 0)), ("a:b", ("a:b", 0)), ("a:70000", ("a:70000", 0))],
+)
+def test_split_endpoint(text: str, expected: tuple[str, int]) -> None:
+    assert split_endpoint(text) == expected
+
+
+def test_locate_prefers_the_hosts_own_lines() -> None:
+    files = {
+        "group_vars/nodes.yml": "node_address: 10.0.0.1\n",
+        "hosts.yml": "nodes:\n  hosts:\n    a:\n      node_address: 10.0.0.1\n    b:\n      node_address: 10.0.0.2\n",
+        "host_vars/c.yml": "\nnode_address: 10.0.0.3\n",
+    }
+    assert locate(files, "b", "node_address") == "hosts.yml:6"
+    assert locate(files, "c", "node_address") == "host_vars/c.yml:2"
+    assert locate(files, "d", "node_address") == "group_vars/nodes.yml:1"
+    assert locate(files, "a", "") == "hosts.yml:3"
+    assert locate(files, "a", "node_role") == "hosts.yml:3"
+    assert locate({}, "a", "node_role") == "the inventory"
+
+
+networks = st.builds(
+    lambda address, length: ipaddress.ip_network((address, length), strict=False),
+    st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address),
+    st.integers(8, 30),
+)
+kinds = st.sampled_from(["pod", "service", "machine"])
+ranges = st.lists(st.builds(Range, kinds, st.sampled_from("abc"), st.just("variable"), networks), max_size=6)
+
+
+@given(ranges)
+def test_clashes_are_the_pairs_with_a_common_address(found: list[Range]) -> None:
+    reported = {frozenset((id(one), id(other))) for one, other in clashes(found)}
+    for index, one in enumerate(found):
+        for other in found[index + 1 :]:
+            common = max(one.net[0], other.net[0]) <= min(one.net[-1], other.net[-1])
+            allowed = (one.kind, other.kind) in {("machine", "machine"), ("service", "service")}
+            assert (frozenset((id(one), id(other))) in reported) == (common and not allowed)
+
+
+@given(ranges)
+def test_what_is_to_change_is_never_a_machine_beside_a_range(found: list[Range]) -> None:
+    assert all(mine.kind != "machine" for mine, _ in clashes(found))
+
+
+@given(networks)
+def test_a_network_is_itself_and_no_network_with_host_bits(net: ipaddress.IPv4Network) -> None:
+    assert network(str(net)) == net
+    assert network(f"{net[1]}/{net.prefixlen}") is None

@@ -1,0 +1,62 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The fleet's lock between real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock
+
+HOLDER = """
+import sys, pathlib
+import conftest
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetLock
+lock = FleetLock(pathlib.Path(sys.argv[1]), ["/x/ansible-playbook", "site.yml"])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "north-south" / ".state"
+
+
+@pytest.fixture
+def holder(state: Path):
+    """Another process that holds the lock."""
+    state.parent.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", HOLDER, str(state)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_run_is_told_who_holds_the_lock(state: Path, holder: subprocess.Popen) -> None:
+    with pytest.raises(FleetInUse) as refused:
+        FleetLock(state, ["ansible-playbook"])
+    for words in ("Fleet north-south is in use by", f"process {holder.pid}", "since 20", "ansible-playbook site.yml"):
+        assert words in str(refused.value)
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert (state / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_kernel_frees_the_lock_of_a_killed_run(state: Path, holder: subprocess.Popen) -> None:
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    FleetLock(state, ["ansible-playbook"]).release()
+
+
+def test_a_released_lock_can_be_taken_again(state: Path) -> None:
+    state.parent.mkdir()
+    FleetLock(state, ["ansible-playbook"]).release()
+    lock = FleetLock(state, ["ansible-playbook", "again"])
+    assert (state / "lock").read_text().endswith("ansible-playbook again\n")
+    lock.release()
+    assert (state / "lock").read_text() == ""

@@ -1,0 +1,81 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The rows, the table and the JSON at the end of a run."""
+
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _report as report
+from ansible_collections.opendata.platform.plugins.module_utils._fleet import describe
+
+import inventories
+
+FLEET = describe(inventories.load("valid", "local"))[0]
+WELL = {"kubernetes": "v1.36.3", "cilium": "1.20.2", "nodes": 1, "nodes_ready": 1, "reason": ""}
+KEYS = ["name", "provider", "api", "kubernetes", "cilium", "nodes", "nodes_ready", "reason"]
+
+
+def reasons(seen: dict[str, Any], failures: dict[str, str], common: str = "") -> list[str]:
+    return [row["reason"] for row in report.rows(["north", "south"], FLEET, seen, failures, common)]
+
+
+def test_all_well() -> None:
+    found = report.rows(["south", "north"], FLEET, {"north": WELL, "south": WELL}, {}, "")
+    assert [row["name"] for row in found] == ["north", "south"]
+    assert list(found[0]) == KEYS
+    assert found[0]["api"] == "10.77.0.11:6443"
+    assert report.status(found, failed=False) == {"ok": True, "clusters": found}
+
+
+def test_a_failure_elsewhere_is_not_ok() -> None:
+    found = report.rows(["north"], FLEET, {"north": WELL}, {}, "")
+    assert report.status(found, failed=True)["ok"] is False
+    assert report.status([], failed=False)["ok"] is False
+
+
+def test_the_machines_failure_is_the_clusters_reason() -> None:
+    assert reasons({"south": WELL}, {"north-1": "no answer", "north": "no server is left"}) == [
+        "north-1: no answer",
+        "",
+    ]
+
+
+def test_the_clusters_own_failure_is_its_reason() -> None:
+    assert reasons({"south": WELL}, {"north": "helm: timed out"}) == ["helm: timed out", ""]
+
+
+def test_what_cluster_info_says_wins_over_the_failure_it_causes() -> None:
+    unwell = {**WELL, "reason": "the API does not answer"}
+    assert reasons({"north": unwell, "south": WELL}, {"north": "not well: ..."}) == ["the API does not answer", ""]
+
+
+def test_a_failure_for_all_is_everybodys_reason() -> None:
+    assert reasons({}, {"north": "1 fault"}, "The inventory has 1 fault") == ["1 fault", "The inventory has 1 fault"]
+
+
+def test_a_cluster_that_was_not_looked_at_is_not_well() -> None:
+    assert reasons({"north": WELL}, {}) == ["", "the run ended before its state was read"]
+
+
+def test_nodes_of_the_inventory_that_are_missing_are_counted() -> None:
+    fleet = describe(inventories.load("valid", "three"))[0]
+    row = report.rows(["north"], fleet, {"north": {**WELL, "nodes": 3, "nodes_ready": 3}}, {}, "")[0]
+    assert (row["nodes"], row["reason"]) == (4, "3 of 4 nodes are ready")
+
+
+def test_without_a_record_there_is_still_a_row() -> None:
+    row = report.rows(["north"], {}, {}, {"north": "1 fault"}, "1 fault")[0]
+    assert list(row) == KEYS
+    assert (row["nodes"], row["reason"]) == (0, "1 fault")
+
+
+def test_table_has_a_line_for_each_cluster_in_columns() -> None:
+    lines = report.table(report.rows(["north", "south"], FLEET, {"north": WELL}, {"south-1": "two\n lines"}, ""))
+    assert lines == [
+        "cluster  nodes  kubernetes  cilium  api              reason",
+        "north    1/1    v1.36.3     1.20.2  10.77.0.11:6443  ok",
+        "south    0/1    -           -       10.77.0.12:6443  south-1: two lines",
+    ]
+
+
+def test_clock_and_timings() -> None:
+    assert report.clock(3671.9) == "61:11"
+    assert report.timings({"machines": 1.24, "clusters": 2.0}) == "seconds: machines 1.2, clusters 2.0, all 3.2"

@@ -1,0 +1,147 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Runs of ansible-playbook that touch nothing but an inventory of their own: record, report, lock."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetLock
+
+import inventories
+
+PLAYBOOK = """
+- name: All
+  hosts: clusters:nodes
+  gather_facts: false
+  roles: [opendata.platform.fleet]
+  tasks:
+    - name: It breaks
+      ansible.builtin.fail:
+        msg: no disk is left
+      when: inventory_hostname == breaking | default('')
+    - name: It is said
+      ansible.builtin.debug:
+        msg: [one line, "endpoint {{ fleet.clusters.north.endpoint }}"]
+      run_once: true
+- name: Later
+  hosts: clusters:nodes
+  gather_facts: false
+  tasks:
+    - name: Servers
+      ansible.builtin.include_role:
+        name: opendata.platform.fleet
+        tasks_from: servers
+      when: inventory_hostname in fleet.clusters
+"""
+
+
+class Runner:
+    """ansible-playbook with an inventory of its own."""
+
+    def __init__(self, directory: Path, fixture: Path) -> None:
+        self.inventory = directory / "trial"
+        shutil.copytree(fixture, self.inventory, ignore=shutil.ignore_patterns("*.txt"))
+        self.playbook = directory / "playbook.yml"
+        self.playbook.write_text(PLAYBOOK)
+        self.status_file = directory / "status.json"
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory), *arguments]
+        variables = {**os.environ, "ODP_STATUS_FILE": str(self.status_file), **environment}
+        return subprocess.run(
+            command, cwd=inventories.ROOT, env=variables, text=True, stdout=-1, stderr=subprocess.STDOUT, check=False
+        )
+
+    @property
+    def status(self) -> dict:
+        return json.loads(self.status_file.read_text())
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path, inventories.FIXTURES / "valid/local")
+
+
+def test_record_is_made_and_messages_are_said(runner: Runner) -> None:
+    run = runner(str(runner.playbook))
+    assert run.returncode == 0, run.stdout
+    assert "] playbook | fleet | The inventory is sound" in run.stdout
+    assert "] one line\n" in run.stdout
+    assert "] endpoint 10.77.0.11:6443" in run.stdout
+    assert (runner.inventory / ".state").stat().st_mode & 0o777 == 0o700
+    assert "WARN" not in run.stdout
+
+
+def test_check_mode_makes_nothing(runner: Runner) -> None:
+    run = runner(str(runner.playbook), "--check")
+    assert run.returncode == 0, run.stdout
+    assert not (runner.inventory / ".state").exists()
+
+
+def test_every_fault_of_the_inventory_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, inventories.FIXTURES / "invalid/several-at-once")
+    run = runner("playbooks/preflight.yml")
+    assert run.returncode == 2
+    assert "The inventory has 3 faults, nothing was changed:" in run.stdout
+    assert "trial/hosts.yml:8). Give each its own." in run.stdout
+    assert not (runner.inventory / ".state").exists()
+    assert [row["name"] for row in runner.status["clusters"]] == ["north", "south"]
+    assert all("The inventory has 3 faults" in row["reason"] for row in runner.status["clusters"])
+
+
+def test_a_cluster_without_servers_ends_and_the_others_go_on(runner: Runner) -> None:
+    run = runner(str(runner.playbook), "-e", "breaking=south-1")
+    assert run.returncode == 2
+    assert "no server of south is left: see the first failure of south-1" in run.stdout
+    assert "no server of north" not in run.stdout
+    assert runner.status["ok"] is False
+    assert runner.status["clusters"][1]["reason"] == "south-1: It breaks: no disk is left"
+
+
+def test_the_table_comes_when_every_host_failed(runner: Runner) -> None:
+    runner.playbook.write_text(PLAYBOOK.replace("when: inventory_hostname == breaking | default('')", ""))
+    run = runner(str(runner.playbook))
+    assert run.returncode == 2
+    reasons = [row["reason"] for row in runner.status["clusters"]]
+    assert reasons == ["north-1: It breaks: no disk is left", "south-1: It breaks: no disk is left"]
+    assert "north    0/1" in run.stdout
+
+
+def test_a_second_run_is_refused_and_reading_is_not(runner: Runner) -> None:
+    lock = FleetLock(runner.inventory / ".state", ["ansible-playbook", "site.yml"])
+    try:
+        refused = runner(str(runner.playbook))
+        checked = runner(str(runner.playbook), "--check")
+        read = runner("playbooks/status.yml")
+    finally:
+        lock.release()
+    assert refused.returncode == 1
+    assert "Fleet trial is in use by" in refused.stdout
+    assert f"process {os.getpid()}" in refused.stdout
+    assert "PLAY" not in refused.stdout
+    assert checked.returncode == 0, checked.stdout
+    assert "in use" not in read.stdout
+    assert "not made yet" in read.stdout
+
+
+def test_a_missing_callback_breaks_nothing(runner: Runner) -> None:
+    run = runner(str(runner.playbook), ANSIBLE_CALLBACKS_ENABLED="opendata.platform.gone")
+    assert run.returncode == 0, run.stdout
+
+
+def test_an_unknown_inventory_ends_the_run_with_the_list(runner: Runner) -> None:
+    runner.inventory = runner.inventory.with_name("trail")
+    run = runner(str(runner.playbook))
+    assert run.returncode == 1
+    assert "There is no inventory" in run.stdout
+    assert "trial" in run.stdout
+
+
+def test_an_unknown_name_in_limit_ends_the_run_with_the_list(runner: Runner) -> None:
+    run = runner(str(runner.playbook), "--limit", "north,sout")
+    assert run.returncode == 2
+    assert "--limit: there is no host or group sout. Did you mean south? Known: north, north-1, south" in run.stdout
