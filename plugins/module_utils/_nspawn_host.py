@@ -96,7 +96,7 @@ def routes() -> list[tuple[str, str]]:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that we may still use: less than the host has, where our control groups have a limit."""
+    """Return the bytes of memory that we may still use, also below the limits of our control groups."""
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(lines["MemAvailable"].split()[0]) * 1024
     groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]

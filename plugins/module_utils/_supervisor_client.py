@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,11 +20,10 @@ from ansible_collections.opendata.platform.plugins.module_utils._supervisor impo
     supervisord_text,
 )
 from ansible_collections.opendata.platform.plugins.module_utils._supervisor_process import end, pids_of, write_private
+from ansible_collections.opendata.platform.plugins.module_utils._supervisor_rpc import answers, info, proxy
 
 WAIT_SECONDS = 30
-BAD_NAME = 10
 UP = {"RUNNING", "STARTING", "BACKOFF"}
-UNREACHABLE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
 
 
 class SupervisorError(Exception):
@@ -56,11 +53,11 @@ class Supervisor:
 
     def state(self, name: str) -> str:
         """Return supervisord's state of a program, ``ABSENT`` if it knows none of this name or does not run."""
-        return self._info(name).get("statename", "ABSENT")
+        return info(self.socket, name).get("statename", "ABSENT")
 
     def pid(self, name: str) -> int:
         """Return the process id of a program, 0 if it does not run."""
-        return self._info(name).get("pid", 0)
+        return info(self.socket, name).get("pid", 0)
 
     def log_tail(self, name: str, lines: int = 20) -> str:
         """Return the last lines that a program printed, an empty text if it printed nothing."""
@@ -74,9 +71,9 @@ class Supervisor:
             path = self.program_file(program.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_private(path, program_text(program, self.logs))
-            if not self._answers():
+            if not answers(self.socket):
                 self._start()
-            rpc = self._rpc()
+            rpc = proxy(self.socket)
             added, changed, _removed = rpc.reloadConfig()[0]
             if program.name in changed:
                 rpc.stopProcessGroup(program.name)
@@ -93,8 +90,8 @@ class Supervisor:
         """Stop a program and forget it, and supervisord with its last program. Raises SupervisorError."""
         with self._locked():
             self.program_file(name).unlink(missing_ok=True)
-            if self._answers():
-                rpc = self._rpc()
+            if answers(self.socket):
+                rpc = proxy(self.socket)
                 rpc.reloadConfig()
                 if self.state(name) != "ABSENT":
                     rpc.stopProcessGroup(name)
@@ -130,7 +127,7 @@ class Supervisor:
         if done.returncode:
             raise SupervisorError(f"supervisord did not start ({self.config}): {(done.stderr or done.stdout).strip()}")
         deadline = time.monotonic() + WAIT_SECONDS
-        while not self._answers():
+        while not answers(self.socket):
             if time.monotonic() > deadline:
                 raise SupervisorError(f"supervisord does not answer at {self.socket}, see {self.logs}/supervisord.log")
             time.sleep(0.05)
@@ -141,31 +138,6 @@ class Supervisor:
             if state not in UP or time.monotonic() > deadline:
                 raise SupervisorError(f"{name} is {state}, not RUNNING; it printed:\n{self.log_tail(name)}")
             time.sleep(0.05)
-
-    def _info(self, name: str) -> dict:
-        try:
-            return self._rpc().getProcessInfo(name)
-        except UNREACHABLE:
-            return {}
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode == BAD_NAME:
-                return {}
-            raise
-
-    def _answers(self) -> bool:
-        try:
-            return self._rpc().getState()["statename"] == "RUNNING"
-        except UNREACHABLE:
-            return False
-
-    def _rpc(self):
-        # Imported here: hosts that only show a documentation have no supervisor.
-        from supervisor.xmlrpc import SupervisorTransport
-
-        socket.setdefaulttimeout(WAIT_SECONDS)
-        return xmlrpc.client.ServerProxy(
-            "http://local", SupervisorTransport(serverurl=f"unix://{self.socket}")
-        ).supervisor
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

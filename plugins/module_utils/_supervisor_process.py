@@ -32,11 +32,21 @@ def write_private(path: Path, text: str) -> None:
     new.rename(path)
 
 
+def alive(pid: int) -> bool:
+    """Say whether a process runs; one that only waits for its parent to notice its end does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def end(pid: int, first: signal.Signals = signal.SIGTERM) -> None:
     """Stop a process, by force after a while, and return when it is gone."""
     for number in (first, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         deadline = time.monotonic() + WAIT_SECONDS
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        while alive(pid) and time.monotonic() < deadline:
             time.sleep(0.05)
+        if not alive(pid):
+            return
