@@ -32,9 +32,7 @@ def find(name: str) -> Path:
         return ROOT / "inventories" / name
     if given.exists():
         return given.resolve()
-    sys.exit(
-        f"odp: there is no inventory '{name}', neither below inventories/ nor as a path. {did_you_mean(name, names())}"
-    )
+    sys.exit(f"odp: there is no inventory '{name}', by name or path. {did_you_mean(name, names())}")
 
 
 def default() -> str:

@@ -1,0 +1,113 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The script odp and its verbs, as a person types them; nothing here makes a machine."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def odp(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    command = [str(ROOT / "odp"), *arguments]
+    variables = {**os.environ, **environment}
+    pipe = subprocess.PIPE
+    return subprocess.run(
+        command, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, check=False
+    )
+
+
+def test_without_a_verb_every_verb_is_listed() -> None:
+    listed = odp()
+    assert listed.returncode == 0
+    verbs = re.findall(r"^    (\w+)", listed.stdout, re.MULTILINE)
+    assert verbs == ["up", "down", "status", "ssh", "kubectl", "test", "lint", "doctor"]
+
+
+def test_every_verb_has_one_line_of_documentation() -> None:
+    lines = odp().stdout.splitlines()[1:]
+    assert [line for line in lines if "# " not in line] == []
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "status"])
+def test_an_unknown_inventory_is_refused_with_the_list(verb: str) -> None:
+    run = odp(verb, "locla")
+    assert run.returncode == 1
+    assert run.stderr == "odp: there is no inventory 'locla', by name or path. Did you mean local? Known: local.\n"
+
+
+def test_unknown_names_are_refused_with_the_list() -> None:
+    for arguments, words in (
+        (("ssh", "north-2"), "has no host 'north-2' in group nodes"),
+        (("kubectl", "nroth", "get", "nodes"), "has no host 'nroth' in group clusters"),
+        (("test", "units"), "there is no layer units. Known: lint, unit, golden, e2e."),
+        (("stats",), "Did you mean `status`?"),
+    ):
+        run = odp(*arguments)
+        assert run.returncode == 1
+        assert words in run.stderr
+
+
+def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", tmp_path / "trial")
+    run = odp("status", "trial", "--json", cwd=tmp_path)
+    assert run.returncode != 0
+    status = json.loads(run.stdout)
+    assert status["ok"] is False
+    assert [row["name"] for row in status["clusters"]] == ["north", "south"]
+    assert "not made yet" in status["clusters"][0]["reason"]
+
+
+def test_status_json_is_an_object_when_there_is_no_run() -> None:
+    run = odp("status", "--json", "--limit", "nobody")
+    assert run.returncode != 0
+    assert json.loads(run.stdout) == {"ok": False, "clusters": []}
+    assert "nobody" in run.stderr
+
+
+def test_without_a_python_the_ways_to_get_one_are_told(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "odp", tmp_path)
+    (tmp_path / "requirements.txt").write_text("")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("sh", "dirname", "cmp", "cat"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    environment = {"PATH": str(tools), "HOME": str(tmp_path)}
+    run = subprocess.run([tmp_path / "odp"], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    for way in ("no Python from 3.12 on", "apt-get install", "dnf install", "pyenv install", "uv python install"):
+        assert way in run.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_newest_python_makes_the_environment_again_when_requirements_change(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "odp", tmp_path)
+    (tmp_path / "requirements.txt").write_text("# nothing\n")
+    versions = tmp_path / ".pyenv/versions"
+    for version in ("3.11.9", "3.12.1", "3.13.0"):
+        python = versions / version / "bin/python3"
+        python.parent.mkdir(parents=True)
+        # A stand-in that answers the question for its version, and makes an environment whose tools do nothing.
+        python.write_text(
+            f"#!/bin/sh\ncase $1 in\n-c) case $2 in *'3, {version.split('.')[1]})'*) exit 0;; esac; exit 1;;\n"
+            f"--version) echo Python {version};;\n"
+            '-m) mkdir -p "$3/bin"; for t in python just; do printf "#!/bin/sh\\n" > "$3/bin/$t"; '
+            'chmod +x "$3/bin/$t"; done;;\nesac\n'
+        )
+        python.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+
+    def said() -> str:
+        run = subprocess.run([tmp_path / "odp"], env=environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        return run.stderr
+
+    assert "making .venv with Python 3.13.0" in said()
+    assert said() == ""
+    (tmp_path / "requirements.txt").write_text("# changed\n")
+    assert "making .venv with Python 3.13.0" in said()
