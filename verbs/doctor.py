@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
 
 from inventory import ROOT
+
+# isort: split
+# The line above makes the collection importable.
+from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
 
 GIB = 1024**3
 CACHE = Path("~/.cache/odp").expanduser()

@@ -70,6 +70,14 @@ def test_status_json_is_an_object_when_there_is_no_run() -> None:
     assert "nobody" in run.stderr
 
 
+def test_doctor_names_what_it_looked_at() -> None:
+    run = odp("doctor")
+    assert re.search(r"^(ok  |LACK)  memory: [0-9.]+ GiB free, 6 needed$", run.stdout, re.MULTILINE), (
+        run.stdout + run.stderr
+    )
+    assert run.returncode == ("LACK" in run.stdout)
+
+
 def test_without_a_python_the_ways_to_get_one_are_told(tmp_path: Path) -> None:
     shutil.copy(ROOT / "odp", tmp_path)
     (tmp_path / "requirements.txt").write_text("")
