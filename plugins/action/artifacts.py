@@ -22,6 +22,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build
 )
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_download import answering
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_facts import Facts, collect, lock_entries
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_jobs import disk_is_full
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import version_errors
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_make import Maker
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Choice, Plan, source_errors
@@ -57,8 +58,10 @@ class ActionModule(ActionBase):
         try:
             return {**result, **provider.provide(self._task.check_mode)}
         except (JobError, OSError) as error:
+            full = isinstance(error, OSError) and disk_is_full(str(error))
+            step = f" Free space below {arguments['cache']} and run again; what is done stays." if full else ""
             # Without the cause, which Ansible would print a second time.
-            raise AnsibleActionFail(str(error)) from None
+            raise AnsibleActionFail(f"{error}{step}") from None
 
 
 class Provider:

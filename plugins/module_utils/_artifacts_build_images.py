@@ -13,9 +13,12 @@ import subprocess
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build import Workplace
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError
 
-# Programs that a kind of recipe runs, and the Debian package of each.
+# Programs and files that a kind of recipe uses, and the Debian package of each.
 PROGRAMS = {
-    "root": {"mmdebstrap": "mmdebstrap"},
+    "root": {
+        "mmdebstrap": "mmdebstrap",
+        "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+    },
     "image": {"buildah": "buildah"},
     "deb": {"dpkg-deb": "dpkg"},
 }
@@ -55,7 +58,11 @@ def build_image(place: Workplace, push_address: str) -> None:
 def missing_programs(kinds: set[str]) -> dict[str, str]:
     """Return the programs (and their packages) that builds of these kinds lack on this host."""
     needed = {program: package for kind in sorted(kinds) for program, package in PROGRAMS.get(kind, {}).items()}
-    return {program: package for program, package in needed.items() if not shutil.which(program)}
+    return {
+        program: package
+        for program, package in needed.items()
+        if not (shutil.which(program) or os.path.exists(program))
+    }
 
 
 def install_programs(missing: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build
     copy,
     make_executable,
 )
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError
 
 
 def build_pypi(place: Workplace) -> None:
@@ -36,7 +37,12 @@ def build_pypi(place: Workplace) -> None:
 def build_deb(place: Workplace) -> None:
     """Take files out of Debian packages, without installing these."""
     recipe = place.recipe
-    place.run("apt-get", "download", "--quiet", *recipe["packages"])
+    try:
+        place.run("apt-get", "download", "--quiet", *recipe["packages"])
+    except JobError:
+        # A fresh machine has no lists of packages, an old one lists of packages that are gone.
+        place.run("apt-get", "update", "--quiet")
+        place.run("apt-get", "download", "--quiet", *recipe["packages"])
     inside = place.work / "deb"
     for package in sorted(place.work.glob("*.deb")):
         place.run("dpkg-deb", "--extract", str(package), str(inside))

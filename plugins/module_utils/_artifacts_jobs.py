@@ -79,6 +79,11 @@ def run_jobs(
     return took
 
 
+def disk_is_full(text: str) -> bool:
+    """Return whether words of a failure tell of a full disk."""
+    return any(sign in text.lower() for sign in SIGNS_OF_FULL_DISK)
+
+
 def explain(label: str, error: BaseException, log: Path) -> str:
     """Return what to tell people about a failed job: reason, the end of its log, where it lies, what to do."""
     try:
@@ -86,9 +91,7 @@ def explain(label: str, error: BaseException, log: Path) -> str:
     except OSError:
         lines = []
     tail = "".join(f"\n  | {line[:400]}" for line in lines)
-    text = f"{label} failed: {error}.{tail}\nIts log: {log}."
-    if any(sign in (str(error) + tail).lower() for sign in SIGNS_OF_FULL_DISK):
-        return (
-            f"{text} The disk is full: free space below {log.parent.parent} and run again; it goes on where it stopped."
-        )
-    return f"{text} Mend the cause and run again: what is done stays, only this goes on."
+    text = f"{label} failed: {error}{tail}" + (f"\nIts log: {log}." if lines else "")
+    if disk_is_full(str(error) + tail):
+        return f"{text} The disk is full: free space below {log.parent.parent} and run again; what is done stays."
+    return f"{text} Mend the cause and run again; what is done stays."
