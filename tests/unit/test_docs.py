@@ -1,0 +1,43 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The pages say what is there."""
+
+import re
+from pathlib import Path
+
+import yaml
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import SCHEMA
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def variables() -> dict[str, object]:
+    """Every variable that an inventory may set, with its default."""
+    found = {name: spec.default for schema in SCHEMA.values() for name, spec in schema.items()}
+    for path in (ROOT / "roles").glob("*/defaults/main.yml"):
+        found |= yaml.safe_load(path.read_text()) or {}
+    return found
+
+
+def test_the_page_of_the_inventory_names_every_variable_and_no_other() -> None:
+    text = (ROOT / "docs/inventory.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
+    assert set(rows) == set(variables())
+    for name, default in variables().items():
+        if isinstance(default, str | int) and default not in ("", 0):
+            assert rows[name] == f"`{str(default).lower() if isinstance(default, bool) else default}`", name
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_readme_names_every_verb_and_every_room() -> None:
+    readme = (ROOT / "README.md").read_text()
+    verbs = re.findall(r"^(\w+)[^\n:=]*:$", (ROOT / "justfile").read_text(), re.MULTILINE)
+    for verb in set(verbs) - {"list"}:
+        assert f"`./odp {verb}" in readme, verb
+    for role in (ROOT / "roles").iterdir():
+        assert f"`{role.name}`" in readme, role.name
