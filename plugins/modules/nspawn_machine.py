@@ -144,6 +144,11 @@ from ansible_collections.opendata.platform.plugins.module_utils._supervisor_clie
 STOP_SECONDS = 20
 
 
+def _text(path: Path) -> str:
+    """Return what a file says, an empty text if it is not there."""
+    return path.read_text() if path.exists() else ""
+
+
 class Machine:
     """One machine as the task describes it, compared with what is on this host."""
 
@@ -167,8 +172,9 @@ class Machine:
                 "ODP_MACHINE": self.name,
                 "ODP_BASE": self.base,
                 "ODP_BRIDGE": params["bridge"],
-                # Not read by the script: another address needs another boot.
+                # Not read by the script: another address or host key needs another boot.
                 "ODP_ADDRESS": machine_address(self.address, self.network),
+                "ODP_HOST_KEY": _text(self.keys / "hosts" / f"{self.name}.pub").strip(),
             },
             # A reboot from inside ends with 133, a power-off with 0.
             autorestart="unexpected",
@@ -177,13 +183,11 @@ class Machine:
 
     def _base(self, wanted: str) -> str:
         """Return the tree that the machine was made with, the wanted one for a new machine."""
-        record = self.home / "base"
-        return record.read_text().strip() if record.exists() else wanted
+        return _text(self.home / "base").strip() or wanted
 
     def _identity(self) -> list[GuestFile]:
         """Return what makes the machine this one: made once, empty as long as there is no key (check mode)."""
-        known = self.config / "etc/machine-id"
-        identity = known.read_text() if known.exists() else f"{uuid.uuid4().hex}\n"
+        identity = _text(self.config / "etc/machine-id") or f"{uuid.uuid4().hex}\n"
         gateway = bridge_address(self.network).split("/")[0]
         network = f"ADDRESS={machine_address(self.address, self.network)}\nGATEWAY={gateway}\n"
         files = [
@@ -197,7 +201,7 @@ class Machine:
             ("/etc/ssh/ssh_host_ed25519_key.pub", self.keys / "hosts" / f"{self.name}.pub", 0o644),
             ("/root/.ssh/authorized_keys", self.keys / "id_ed25519.pub", 0o600),
         ):
-            files.append(GuestFile(path, source.read_text() if source.exists() else "", mode))
+            files.append(GuestFile(path, _text(source), mode))
         return files
 
     def running(self) -> bool:
@@ -206,8 +210,7 @@ class Machine:
 
     def restart_due(self) -> bool:
         """Say whether the machine has to be started, or started anew."""
-        path = self.supervisor.program_file(self.name)
-        current = path.read_text() if path.exists() else ""
+        current = _text(self.supervisor.program_file(self.name))
         return current != program_text(self.program, self.supervisor.logs) or not self.running()
 
     def stray(self) -> list[GuestFile]:
