@@ -45,7 +45,9 @@ def workload(item: Object | None, name: str) -> str:
         return f"{name}: its last change has not been taken up"
     if updated < wanted:
         return f"{name}: {updated}/{wanted} pods are of the wanted version"
-    if available < wanted or not wanted:
+    if not wanted:
+        return f"{name}: there is no node for its pods"
+    if available < wanted:
         return f"{name}: {available}/{wanted} pods are available"
     return ""
 

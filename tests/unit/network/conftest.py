@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import api_server
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
+import api_server
 
 Run = Callable[..., dict[str, Any]]
 
@@ -26,8 +27,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api_server.ApiS
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """run("k8s_apply", check=True, manifests=[...]) -> the module's result, with "failed" if it failed."""
 
-    def call(name: str, check: bool = False, **params: Any) -> dict[str, Any]:
-        module = importlib.import_module(f"ansible_collections.opendata.platform.plugins.modules.{name}")
+    def call(module_name: str, check: bool = False, **params: Any) -> dict[str, Any]:
+        module = importlib.import_module(f"ansible_collections.opendata.platform.plugins.modules.{module_name}")
         arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()

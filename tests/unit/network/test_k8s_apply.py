@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from api_server import ApiServer
 
 Run = Callable[..., dict[str, Any]]

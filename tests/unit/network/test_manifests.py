@@ -92,3 +92,8 @@ def test_kinds_of_crds_are_known_before_the_cluster_knows_them() -> None:
     }
     found = manifests.resources_of_crds([manifest("CustomResourceDefinition", "things.example.org", spec=spec)])
     assert found == {("example.org/v1", "Thing"): manifests.Resource("apis/example.org/v1", "things", True)}
+
+
+def test_a_diff_of_several_lines_can_be_read() -> None:
+    entry = manifests.diff("ConfigMap m", None, manifest("ConfigMap", "m", data={"values.yaml": "a: 1\nb: 2\n"}))
+    assert "  values.yaml: |\n    a: 1\n    b: 2\n" in entry["after"]

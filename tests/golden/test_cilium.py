@@ -1,0 +1,48 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The values of Cilium's chart: on a container with images built here, and on virtual machines with releases."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import render
+import yaml
+
+CHART = render.ROOT.parent / "shared/contracts/charts/cilium-1.20.2/values.yaml"
+CASES = {
+    "container": ("local", "build", {"container": "systemd-nspawn", "sys_resource": False}),
+    "machines": ("three", "download", {"container": "", "sys_resource": True}),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Name of the case and the text of its values."""
+    name, origin, facts = request.param, *CASES[request.param][1:]
+    fleet = render.fleet(CASES[name][0])
+    images = {
+        "quay.io/cilium/cilium:v1.20.2": {"origin": origin, "digest": f"sha256:{'a' * 64}"},
+        "quay.io/cilium/operator-generic:v1.20.2": {"origin": origin, "digest": f"sha256:{'b' * 64}"},
+    }
+    nodes = {node: facts for node in fleet["clusters"]["north"]["nodes"]}
+    variables = {"fleet": fleet, "artifacts": {"images": images}, "__cilium_node_facts": nodes}
+    return name, render.render("cilium", "cilium.values.yml.j2", inventory_hostname="north", **variables)
+
+
+def test_values(case: tuple[str, str]) -> None:
+    render.assert_golden(f"cilium/{case[0]}.yml", case[1])
+
+
+def paths(values: dict[str, Any], above: str = "") -> Iterator[str]:
+    """Each key of the values as a path: a, a.b, …"""
+    for key, value in values.items():
+        yield above + key
+        if isinstance(value, dict):
+            yield from paths(value, f"{above}{key}.")
+
+
+def test_the_chart_knows_every_value(case: tuple[str, str]) -> None:
+    if not CHART.exists():
+        pytest.skip(f"the chart's own values are not there: {CHART}")
+    known = {*paths(yaml.safe_load(CHART.read_text()))}
+    assert [path for path in paths(yaml.safe_load(case[1])) if path not in known] == []
