@@ -8,14 +8,22 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ("lint", "unit", "golden", "e2e")
+
+
+def shell_scripts() -> list[str]:
+    """The scripts of the repository and those that roles put on machines."""
+    places = [ROOT / "odp", ROOT / ".ci/run", *sorted(ROOT.glob("roles/*/files/*"))]
+    return [str(path.relative_to(ROOT)) for path in places if path.read_bytes().startswith(b"#!/bin/sh")]
+
+
 LINTERS = (
     ("ruff", "check"),
     ("ruff", "format", "--check"),
     ("yamllint", "--strict", "."),
-    ("shellcheck", "odp", ".ci/run"),
+    ("shellcheck", *shell_scripts()),
     ("ansible-lint", "--offline", "--strict"),
 )
-LAYERS = ("lint", "unit", "golden", "e2e")
 
 
 def main() -> int:
