@@ -6,6 +6,7 @@ Private to this collection; may change without notice.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 
@@ -30,7 +31,7 @@ def build_pypi(place: Workplace) -> None:
     for archive in recipe.get("archives", []):
         shutil.unpack_archive(inside / archive, inside, **{} if archive.endswith(".zip") else {"filter": "data"})
     for target, origin in recipe["files"].items():
-        copy(inside / origin, place.out / target)
+        os.rename(inside / origin, place.out / target)
     make_executable(place)
 
 

@@ -14,6 +14,12 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+# A command ends with the thread that started it, also when this process is killed. Root's commands see only their own
+# processes and mounts: all that they started and mounted ends with them.
+WRAPPED = ["setpriv", "--pdeathsig", "KILL", "--"]
+if os.geteuid() == 0:
+    WRAPPED += ["unshare", "--pid", "--mount", "--fork", "--kill-child=KILL", "--"]
+
 
 class JobError(Exception):
     """A job failed; the text says which, why, and what to do."""
@@ -43,8 +49,7 @@ class Shell:
             stream.write(f"$ {' '.join(command)}\n".encode())
             stream.flush()
             process = subprocess.Popen(
-                # The command ends with the thread that started it, also when this process is killed.
-                ["setpriv", "--pdeathsig", "KILL", "--", *command],
+                [*WRAPPED, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

@@ -33,6 +33,18 @@ def alive(pid: int) -> bool:
         return False
 
 
+def running(command: bytes) -> list[str]:
+    """Return the processes with a command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().rstrip(b"\0") == command and alive(int(path.parent.name)):
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
 def wait_until(condition: object, seconds: float = 20) -> bool:
     """Return whether a condition (a callable) comes true in time."""
     ends = time.monotonic() + seconds
@@ -47,15 +59,15 @@ def wait_until(condition: object, seconds: float = 20) -> bool:
 
 
 def test_failing_job_stops_the_others_and_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    script = "for n in $(seq 30); do echo line $n; done; exit 3"
+    long = f"63.{os.getpid()}"
+    name = f"sleep\0{long}".encode()
 
     def fail(shell: Shell) -> None:
-        assert wait_until(pid.exists)
-        shell.run(["sh", "-c", script])
+        assert wait_until(lambda: running(name))
+        shell.run(["sh", "-c", "for n in $(seq 30); do echo line $n; done; exit 3"])
 
     jobs = [
-        Job("long", lambda shell: shell.run(["sh", "-c", f"sleep 60 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"])),
+        Job("long", lambda shell: shell.run(["sh", "-c", f"sleep {long} & wait"])),
         Job("bad", fail, label="build bad 1.0"),
         Job("later", lambda shell: shell.run(["touch", str(tmp_path / "never")]), needs=["bad"]),
     ]
@@ -75,7 +87,7 @@ def test_failing_job_stops_the_others_and_shows_the_end_of_its_log(tmp_path: Pat
     assert "line 10\n" not in text
     assert time.monotonic() - began < 30
     assert not (tmp_path / "never").exists()
-    assert wait_until(lambda: not alive(int(pid.read_text())))
+    assert wait_until(lambda: not running(name))
 
 
 def test_progress_is_said_at_start_end_and_between(tmp_path: Path) -> None:
@@ -252,23 +264,26 @@ sys.path.insert(0, sys.argv[1])
 import conftest
 from ansible_collections.opendata.platform.plugins.action.artifacts import Provider
 from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_make as make
-make.BUILDERS["test"] = lambda place: place.run("sh", "-c", "echo $$ > %s/pid; exec sleep 60" % sys.argv[3])
+make.BUILDERS["test"] = lambda place: place.run("sh", "-c", sys.argv[4])
 Provider(json.loads(sys.argv[2]), Path(sys.argv[3]), print).provide(False)
 """
 
 
 def test_build_ends_with_a_killed_run_and_the_next_run_goes_on(shop: Shop) -> None:
     tests = str(Path(__file__).resolve().parents[1])
-    command = [sys.executable, "-c", CHILD, tests, json.dumps(shop.arguments()), str(shop.home)]
+    # Numbers that no other process has; only root's commands take those with them that left their session.
+    direct, away = f"61.{os.getpid()}", f"62.{os.getpid()}"
+    script = f"setsid sleep {away} & exec sleep {direct}" if os.geteuid() == 0 else f"exec sleep {direct}"
+    command = [sys.executable, "-c", CHILD, tests, json.dumps(shop.arguments()), str(shop.home), script]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    pid = shop.home / "pid"
+    names = [f"sleep\0{direct}".encode()] + ([f"sleep\0{away}".encode()] if os.geteuid() == 0 else [])
     try:
-        assert wait_until(lambda: pid.exists() and pid.read_text().strip())
+        assert wait_until(lambda: all(running(name) for name in names))
         os.kill(child.pid, signal.SIGKILL)
     finally:
         child.kill()
         child.wait()
-    assert wait_until(lambda: not alive(int(pid.read_text())))
+    assert wait_until(lambda: not any(running(name) for name in names))
     assert list((shop.home / "cache/tmp").iterdir())
     assert shop.run()["changed"]
     assert not list((shop.home / "cache/tmp").iterdir())
