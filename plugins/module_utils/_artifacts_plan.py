@@ -9,7 +9,7 @@ Private to this collection; may change without notice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ class Choice:
     name: str
     origin: str
     key: str
-    present: bool
+    present: bool = False
 
 
 def source_errors(source: str, build_allowed: bool, inventory: str) -> list[str]:
@@ -84,6 +84,7 @@ class Plan:
         self.sources, self.present, self.registries = sources, present, registries or {}
         self.answers: dict[str, bool] = {}
         self.chosen: dict[str, Choice | None] = {}
+        self.seen: dict[Choice, bool] = {}
 
     def hosts_in_question(self) -> list[str]:
         """Return the release hosts whose answer decides something: what is neither built nor downloaded yet."""
@@ -93,7 +94,7 @@ class Plan:
         found = {
             release_host(self.table[name], self.registries)
             for name in wanted
-            if not (choice := self.choose(name)) or not choice.present
+            if not (choice := self.choose(name)) or not self._there(choice)
         }
         self.chosen.clear()
         return sorted(found)
@@ -109,17 +110,21 @@ class Plan:
         build = entry.get("build") if self.build_allowed else None
         released = built = None
         if entry.get("download") and self.source != "build":
-            released = self._choice(name, "download", content_key(entry.get("image") or entry["download"], {}, {}))
-            if self.source == "download" or released.present:
+            released = Choice(name, "download", content_key(entry.get("image") or entry["download"], {}, {}))
+            if self.source == "download" or not build or self._there(released):
                 return released
         if build:
             needs = {need: chosen.key for need in entry.get("needs", []) if (chosen := self.choose(need))}
-            built = self._choice(name, "build", content_key(build, self.sources(name), needs))
-        answers = self.answers.get(release_host(entry, self.registries), False)
-        return released if released and not (built and built.present) and (answers or not built) else built
+            built = Choice(name, "build", content_key(build, self.sources(name), needs))
+        if released and self.answers.get(release_host(entry, self.registries)) and not (built and self._there(built)):
+            return released
+        return built
 
-    def _choice(self, name: str, origin: str, key: str) -> Choice:
-        return Choice(name, origin, key, self.present(name, origin, key))
+    def _there(self, choice: Choice) -> bool:
+        """Return whether an artifact is in the store; looks once, because some have thousands of files."""
+        if choice not in self.seen:
+            self.seen[choice] = self.present(choice.name, choice.origin, choice.key)
+        return self.seen[choice]
 
     def all(self) -> dict[str, Choice]:
         """Return the choices for what the fleet needs, and for what is due to make that."""
@@ -129,8 +134,8 @@ class Plan:
             choice = self.choose(name)
             if choice is None or name in found:
                 return
-            found[name] = choice
-            if choice.origin == "build" and not choice.present:
+            found[name] = replace(choice, present=self._there(choice))
+            if choice.origin == "build" and not found[name].present:
                 for need in self.table[name].get("needs", []):
                     add(need)
 

@@ -12,6 +12,9 @@ description:
   - A build is kept under a key of its whole recipe, so that nothing is built twice and nothing half-made is ever used.
   - Images that were built are pushed to the storage of a registry.
   - Says in one line each what starts, what ended and, every 15 seconds, what runs.
+notes:
+  - Downloads are tested against a local server of releases. The real release hosts were never asked; that is not run.
+  - Builds need Linux on amd64 with util-linux, and Debian or Ubuntu for what is made from Debian packages.
 options:
   source:
     description:
