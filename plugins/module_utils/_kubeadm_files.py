@@ -8,30 +8,16 @@ from typing import Any
 
 import yaml
 
-# Binaries by path; those of SERVER_BINARIES only on servers.
-BINARIES = {
-    "/opt/cni/bin/host-local": "host-local",
-    "/opt/cni/bin/loopback": "loopback",
-    "/opt/cni/bin/portmap": "portmap",
-    "/usr/bin/kubeadm": "kubeadm",
-    "/usr/bin/kubelet": "kubelet",
-    "/usr/local/bin/containerd": "containerd",
-    "/usr/local/bin/containerd-shim-runc-v2": "containerd-shim-runc-v2",
-    "/usr/local/bin/ctr": "ctr",
-    "/usr/local/sbin/runc": "runc",
-}
-SERVER_BINARIES = {"/usr/bin/kubectl": "kubectl"}
 
-
-def binary_files(binaries: dict[str, dict[str, str]], mirror: str, server: bool) -> list[dict[str, str]]:
+def binary_files(paths: dict[str, str], binaries: dict[str, dict[str, str]], mirror: str) -> list[dict[str, str]]:
     """Entries of node_files for the binaries.
 
+    :param paths: name of the binary by path.
     :param binaries: ``artifacts.binaries``.
     :param mirror: URL of the files' mirror; empty for the official ones.
-    :param server: whether the node is a server.
     """
     files = []
-    for path, name in sorted({**BINARIES, **(SERVER_BINARIES if server else {})}.items()):
+    for path, name in sorted(paths.items()):
         binary = binaries[name]
         official = {"url": binary["url"], "member": binary["member"]}
         source = {"url": f"{mirror}/{binary['path']}"} if mirror else official

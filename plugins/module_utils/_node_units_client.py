@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keep systemd units running with the files they read. Private to this collection.
+"""Keep systemd units running, with the files they read. Private to this collection.
 
 A restart that is due is noted in /run before the files change, so that it is not lost if the run is killed in between;
 a reboot clears the note and makes the restart needless.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 RESTARTS = Path("/run/opendata/restart")
 SYSTEMD = Path("/run/systemd/system")
+UNIT_FILES = "/etc/systemd/system/"
 RUNNING = ("active", "activating", "reloading")
 
 
@@ -20,75 +21,69 @@ class UnitError(Exception):
     """A unit could not be brought to its state; the message holds its last log lines."""
 
 
-def note_restarts(units: list[dict], changing: set[str]) -> None:
-    """Note which units must restart, before the files they read are changed."""
-    for unit in units:
-        if changing & set(unit["restart_on"]):
-            RESTARTS.mkdir(parents=True, exist_ok=True)
-            (RESTARTS / unit["name"]).touch()
-
-
-def due(unit: dict, state: dict[str, str], restart: bool) -> list[str]:
-    """What is to be done about a unit: any of "enable", "start", "restart".
-
-    :param unit: entry of the option ``units``.
-    :param state: its properties as systemd shows them; empty if it is not known there.
-    :param restart: whether a file that it reads has changed.
-    """
-    actions = []
-    may_run = not unit["when_exists"] or os.path.exists(unit["when_exists"])
-    if not unit["oneshot"] and state.get("UnitFileState") != "enabled":
-        actions.append("enable")
-    if not may_run:
-        return actions
-    if unit["oneshot"] or state.get("ActiveState") in RUNNING:
-        return [*actions, "restart"] if restart else actions
-    return [*actions, "start"]
-
-
-def foreseen(units: list[dict], changing: set[str], planned: bool) -> dict[str, list[str]]:
-    """What :func:`converge` would do; nothing is looked at if the machine is only planned."""
-    found = {} if planned or not units or not SYSTEMD.is_dir() else states(units)
-    actions = {
-        unit["name"]: due(unit, found.get(unit["name"], {}), bool(changing & set(unit["restart_on"]))) for unit in units
-    }
-    return {name: todo for name, todo in actions.items() if todo}
-
-
-def states(units: list[dict]) -> dict[str, dict[str, str]]:
-    """Properties of each unit by its name."""
-    names = [unit["name"] for unit in units]
-    text = systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", *names)
+def states(names: list[str]) -> dict[str, dict[str, str]]:
+    """Properties of each unit by its name; empty where systemd does not run."""
+    if not names or not SYSTEMD.is_dir():
+        return {}
+    text = systemctl("show", "--property=ActiveState,UnitFileState", *names)
     blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")]
     return dict(zip(names, blocks, strict=False))
 
 
-def converge(units: list[dict], changed: set[str]) -> dict[str, list[str]]:
-    """Bring all units to their state.
+def restarts_due(restarts: list[dict], changing: set[str]) -> list[dict]:
+    """Units that must restart: a file they read changes now, or changed before a run was killed.
 
-    :param units: the option ``units``.
-    :param changed: paths of files that were just changed.
-    :returns: the actions taken by unit, without those that needed none.
+    What does not run needs none: it reads its files when it starts.
+    """
+    concerned = [one for one in restarts if changing & set(one["on"]) or (RESTARTS / one["unit"]).exists()]
+    found = states([one["unit"] for one in concerned])
+    return [one for one in concerned if one["oneshot"] or found.get(one["unit"], {}).get("ActiveState") in RUNNING]
+
+
+def note(due: list[dict]) -> None:
+    """Note which units must restart."""
+    for one in due:
+        RESTARTS.mkdir(parents=True, exist_ok=True)
+        (RESTARTS / one["unit"]).touch()
+
+
+def restart(due: list[dict], changed: set[str]) -> None:
+    """Restart units, each once; of a oneshot the end is not waited for.
+
+    :raises UnitError: if a unit does not come back; it is then restarted by the next run.
+    """
+    # Also for the restart alone: a run may have been killed after it wrote a unit's file.
+    if due or any(path.startswith(UNIT_FILES) for path in changed):
+        systemctl("daemon-reload")
+    for one in due:
+        systemctl("restart", *(["--no-block"] if one["oneshot"] else []), one["unit"])
+        (RESTARTS / one["unit"]).unlink(missing_ok=True)
+
+
+def missing(units: list[dict], planned: bool) -> dict[str, list[str]]:
+    """What units lack, any of "enable" and "start", by name; all if the machine is only planned."""
+    found = {} if planned else states([unit["name"] for unit in units])
+    lacks = {}
+    for unit in units:
+        state = found.get(unit["name"], {})
+        may_run = not unit["when_exists"] or (not planned and os.path.exists(unit["when_exists"]))
+        actions = [] if state.get("UnitFileState") == "enabled" else ["enable"]
+        actions += ["start"] if may_run and state.get("ActiveState") not in RUNNING else []
+        if actions:
+            lacks[unit["name"]] = actions
+    return lacks
+
+
+def mend(lacks: dict[str, list[str]]) -> None:
+    """Enable and start what :func:`missing` found.
+
     :raises UnitError: if a unit does not do as told.
     """
-    if not units:
-        return {}
-    found = states(units)
-    stale = any(state.get("NeedDaemonReload") == "yes" for state in found.values())
-    if stale or any(path.startswith("/etc/systemd/system/") for path in changed):
+    if lacks:
         systemctl("daemon-reload")
-        found = states(units)
-    done = {}
-    for unit in units:
-        note = RESTARTS / unit["name"]
-        actions = due(unit, found.get(unit["name"], {}), note.exists())
+    for name, actions in lacks.items():
         for action in actions:
-            systemctl(action, *(["--no-block"] if unit["oneshot"] else []), unit["name"])
-        # What does not run yet reads its files when it starts.
-        note.unlink(missing_ok=True)
-        if actions:
-            done[unit["name"]] = actions
-    return done
+            systemctl(action, name)
 
 
 def systemctl(*arguments: str) -> str:

@@ -59,7 +59,7 @@ modules:
   returned: always
   type: list
   elements: str
-skipped:
+left_out:
   description: Keys of O(optional_sysctls) that cannot be set here.
   returned: always
   type: list
@@ -184,7 +184,7 @@ def converge(params: dict, check: bool) -> dict[str, object]:
         "diff": diffs,
         "sysctls": list(wrong),
         "modules": modules,
-        "skipped": sorted(set(params["optional_sysctls"]) - set(optional)),
+        "left_out": sorted(set(params["optional_sysctls"]) - set(optional)),
     }
 
 

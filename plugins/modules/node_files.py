@@ -8,8 +8,9 @@ module: node_files
 short_description: Files of a node and the systemd units that read them, in one task
 description:
   - Writes texts and downloads binaries, each all or nothing; what is as described is left alone.
-  - Enables and starts units, and restarts a unit once when a file that it reads has changed.
+  - Restarts a unit once when a file that it reads has changed, as a part of that change.
   - A restart that a killed run left undone is made by the next.
+  - Enables and starts units.
 options:
   files:
     description: Files that must be as described, owned by the user who runs this.
@@ -32,23 +33,23 @@ options:
     type: list
     elements: path
     default: []
+  restarts:
+    description: Units to restart, if they run, when a file that they read is changed by this task.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      unit: {description: Name with suffix., type: str, required: true}
+      "on": {description: Paths of those files., type: list, elements: path, required: true}
+      oneshot: {description: Run it even if it does not run and do not wait for its end., type: bool, default: false}
   units:
-    description: Units that are enabled and running.
+    description: Units that must be enabled and running.
     type: list
     elements: dict
     default: []
     suboptions:
       name: {description: Name with suffix., type: str, required: true}
-      restart_on:
-        description: Paths whose change by this task restarts it.
-        type: list
-        elements: path
-        default: []
       when_exists: {description: It is started only once this path exists., type: path, default: ""}
-      oneshot:
-        description: Only run it, without waiting for its end, when a path in O(units[].restart_on) has changed.
-        type: bool
-        default: false
   planned:
     description: The machine does not exist yet; report everything as to be made, without looking.
     type: bool
@@ -64,7 +65,7 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: Containerd is running
+- name: Containerd is installed
   opendata.platform.node_files:
     files:
       - path: /etc/containerd/config.toml
@@ -74,9 +75,14 @@ EXAMPLES = """
         member: bin/containerd
         sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
         mode: "0755"
+    restarts:
+      - unit: containerd.service
+        "on": [/etc/containerd/config.toml, /usr/local/bin/containerd]
+
+- name: Containerd is running
+  opendata.platform.node_files:
     units:
       - name: containerd.service
-        restart_on: [/etc/containerd/config.toml, /usr/local/bin/containerd]
 """
 
 RETURN = """
@@ -85,8 +91,13 @@ changed_paths:
   returned: always
   type: list
   elements: str
+restarted:
+  description: Units that were (in check mode, would be) restarted.
+  returned: always
+  type: list
+  elements: str
 units:
-  description: What was done about each unit that needed something (enable, start, restart).
+  description: What was (in check mode, would be) done about each unit that lacked something, C(enable) or C(start).
   returned: always
   type: dict
 """
@@ -105,11 +116,14 @@ FILE_SPEC = {
     "member": {"type": "str", "default": ""},
     "mode": {"type": "str", "default": "0644"},
 }
+RESTART_SPEC = {
+    "unit": {"type": "str", "required": True},
+    "on": {"type": "list", "elements": "path", "required": True},
+    "oneshot": {"type": "bool", "default": False},
+}
 UNIT_SPEC = {
     "name": {"type": "str", "required": True},
-    "restart_on": {"type": "list", "elements": "path", "default": []},
     "when_exists": {"type": "path", "default": ""},
-    "oneshot": {"type": "bool", "default": False},
 }
 
 
@@ -134,10 +148,8 @@ def plan(params: dict, files: list[dict]) -> tuple[list[dict], list[dict], list[
     return writes, diffs, removals
 
 
-def carry_out(params: dict, writes: list[dict], removals: list[str], folder: str) -> dict[str, list[str]]:
-    """Write and remove the files, then bring the units to their state."""
-    changing = {file["path"] for file in writes} | set(removals)
-    units_client.note_restarts(params["units"], changing)
+def carry_out(writes: list[dict], removals: list[str], folder: str) -> None:
+    """Download, write and remove files."""
     downloads = [file for file in writes if file["content"] is None]
     for url, files in pure.by_url(downloads).items():
         download_client.install(url, files, folder)
@@ -146,7 +158,25 @@ def carry_out(params: dict, writes: list[dict], removals: list[str], folder: str
             client.write(file["path"], file["content"], int(file["mode"], 8))
     for path in removals:
         client.remove(path)
-    return units_client.converge(params["units"], changing)
+
+
+def converge(params: dict, files: list[dict], check: bool, folder: str) -> dict[str, object]:
+    """Files, then the restarts that they cause, then units; what was or would be done."""
+    writes, diffs, removals = plan(params, files)
+    paths = [file["path"] for file in writes] + removals
+    due = [] if params["planned"] else units_client.restarts_due(params["restarts"], set(paths))
+    if not check:
+        units_client.note(due)
+        carry_out(writes, removals, folder)
+        units_client.restart(due, set(paths))
+    lacks = units_client.missing(params["units"], params["planned"])
+    if not check:
+        units_client.mend(lacks)
+    restarted = [one["unit"] for one in due]
+    words = [f"{name}: restart\n" for name in restarted]
+    words += [f"{name}: {', '.join(actions)}\n" for name, actions in lacks.items()]
+    diffs += [{"before": "", "after": word} for word in words]
+    return {"changed": bool(diffs), "changed_paths": paths, "restarted": restarted, "units": lacks, "diff": diffs}
 
 
 def main() -> None:
@@ -156,6 +186,7 @@ def main() -> None:
             "files": {"type": "list", "elements": "dict", "default": [], "options": FILE_SPEC},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "path", "default": []},
+            "restarts": {"type": "list", "elements": "dict", "default": [], "options": RESTART_SPEC},
             "units": {"type": "list", "elements": "dict", "default": [], "options": UNIT_SPEC},
             "planned": {"type": "bool", "default": False},
         },
@@ -166,16 +197,10 @@ def main() -> None:
     if errors := pure.spec_errors(files, params["absent"]):
         module.fail_json(msg="The files are not described well:\n" + "\n".join(errors))
     try:
-        writes, diffs, removals = plan(params, files)
-        changed_paths = [file["path"] for file in writes] + removals
-        if module.check_mode or params["planned"]:
-            units = units_client.foreseen(params["units"], set(changed_paths), params["planned"])
-        else:
-            units = carry_out(params, writes, removals, module.tmpdir)
+        result = converge(params, files, module.check_mode or params["planned"], module.tmpdir)
     except (client.NodeFileError, units_client.UnitError) as error:
         module.fail_json(msg=str(error))
-    diffs += [{"before": "", "after": f"{name}: {', '.join(actions)}\n"} for name, actions in units.items()]
-    module.exit_json(changed=bool(changed_paths or units), changed_paths=changed_paths, units=units, diff=diffs)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

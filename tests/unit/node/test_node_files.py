@@ -20,6 +20,7 @@ from ansible_collections.opendata.platform.plugins.module_utils import _node_uni
 Run = Callable[..., dict[str, Any]]
 BINARY = os.urandom(3 << 20)
 SHA256 = hashlib.sha256(BINARY).hexdigest()
+UNIT = [{"name": "x.service"}]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -66,7 +67,7 @@ case $1 in
 show)
   [ -e active ] && active=active || active=inactive
   [ -e enabled ] && enabled=enabled || enabled=disabled
-  printf 'ActiveState=%s\\nUnitFileState=%s\\nNeedDaemonReload=no\\n' $active $enabled; exit;;
+  printf 'ActiveState=%s\\nUnitFileState=%s\\n' $active $enabled; exit;;
 enable) touch enabled;;
 start | restart) [ -e broken ] && {{ echo "Job failed" >&2; exit 1; }}; touch active;;
 esac
@@ -87,8 +88,8 @@ def download(path: Path, url: str, **more: Any) -> dict[str, Any]:
     return {"path": str(path), "url": url, "sha256": SHA256, **more}
 
 
-def unit(path: Path, **more: Any) -> dict[str, Any]:
-    return {"name": "x.service", "restart_on": [str(path)], **more}
+def restart(path: Path, **more: Any) -> list[dict[str, Any]]:
+    return [{"unit": "x.service", "on": [str(path)], **more}]
 
 
 def calls(log: Path) -> list[str]:
@@ -130,7 +131,7 @@ def test_check_mode_and_planned_write_nothing(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     assert run("node_files", check=True, files=[text(path)])["diff"][0]["before"] == "old"
-    planned = run("node_files", planned=True, files=[text(path)], units=[unit(path)])
+    planned = run("node_files", planned=True, files=[text(path)], units=UNIT)
     assert planned["diff"][0]["before"] == "" and planned["units"] == {"x.service": ["enable", "start"]}
     assert path.read_text() == "old"
 
@@ -226,45 +227,50 @@ def test_all_faults_of_the_description_at_once(run: Run) -> None:
         assert part in message
 
 
-def test_a_unit_follows_its_files(tmp_path: Path, systemd: Path, run: Run) -> None:
-    path = tmp_path / "config"
-    assert run("node_files", files=[text(path)], units=[unit(path)])["units"] == {"x.service": ["enable", "start"]}
-    assert calls(systemd) == ["enable x.service", "start x.service"]
-    assert run("node_files", files=[text(path)], units=[unit(path)])["changed"] is False
+def test_units_are_enabled_and_started_once(systemd: Path, run: Run) -> None:
+    assert run("node_files", check=True, units=UNIT)["units"] == {"x.service": ["enable", "start"]}
     assert calls(systemd) == []
-    path.write_text("altered")
-    foreseen = run("node_files", check=True, files=[text(path)], units=[unit(path)])
-    assert foreseen["units"] == {"x.service": ["restart"]} and calls(systemd) == []
-    assert run("node_files", files=[text(path)], units=[unit(path)])["units"] == {"x.service": ["restart"]}
-    assert calls(systemd) == ["restart x.service"]
+    assert run("node_files", units=UNIT)["units"] == {"x.service": ["enable", "start"]}
+    assert calls(systemd) == ["daemon-reload", "enable x.service", "start x.service"]
+    assert run("node_files", units=UNIT)["changed"] is False
     (systemd.parent / "active").unlink()
-    assert run("node_files", files=[text(path)], units=[unit(path)])["units"] == {"x.service": ["start"]}
-
-
-def test_a_restart_that_was_killed_is_made_up_for(tmp_path: Path, systemd: Path, run: Run) -> None:
-    path = tmp_path / "config"
-    run("node_files", files=[text(path)], units=[unit(path)])
-    (systemd.parent / "broken").touch()
-    result = run("node_files", files=[text(path, "new\n")], units=[unit(path)])
-    assert result["failed"] and "systemctl restart x.service: Job failed" in result["msg"]
-    (systemd.parent / "broken").unlink()
-    assert run("node_files", files=[text(path, "new\n")], units=[unit(path)])["units"] == {"x.service": ["restart"]}
-    assert run("node_files", files=[text(path, "new\n")], units=[unit(path)])["changed"] is False
+    assert run("node_files", units=UNIT)["units"] == {"x.service": ["start"]}
 
 
 def test_a_unit_waits_for_what_it_needs(tmp_path: Path, systemd: Path, run: Run) -> None:
-    path, needed = tmp_path / "config", tmp_path / "needed"
-    waiting = unit(path, when_exists=str(needed))
-    assert run("node_files", files=[text(path)], units=[waiting])["units"] == {"x.service": ["enable"]}
-    needed.touch()
-    assert run("node_files", files=[text(path)], units=[waiting])["units"] == {"x.service": ["start"]}
-    assert run("node_files", files=[text(path)], units=[waiting])["changed"] is False
+    waiting = [{"name": "x.service", "when_exists": str(tmp_path / "needed")}]
+    assert run("node_files", units=waiting)["units"] == {"x.service": ["enable"]}
+    assert run("node_files", units=waiting)["changed"] is False
+    (tmp_path / "needed").touch()
+    assert run("node_files", units=waiting)["units"] == {"x.service": ["start"]}
+
+
+def test_a_unit_restarts_once_with_its_file(tmp_path: Path, systemd: Path, run: Run) -> None:
+    path = tmp_path / "config"
+    first = run("node_files", files=[text(path)], restarts=restart(path))
+    assert first["restarted"] == [] and calls(systemd) == []
+    (systemd.parent / "active").touch()
+    path.write_text("altered")
+    foreseen = run("node_files", check=True, files=[text(path)], restarts=restart(path))
+    assert foreseen["restarted"] == ["x.service"] and calls(systemd) == []
+    assert run("node_files", files=[text(path)], restarts=restart(path))["restarted"] == ["x.service"]
+    assert calls(systemd) == ["daemon-reload", "restart x.service"]
+    assert run("node_files", files=[text(path)], restarts=restart(path))["changed"] is False
+
+
+def test_a_restart_that_failed_or_was_killed_is_made_up_for(tmp_path: Path, systemd: Path, run: Run) -> None:
+    path = tmp_path / "config"
+    (systemd.parent / "active").touch()
+    (systemd.parent / "broken").touch()
+    result = run("node_files", files=[text(path)], restarts=restart(path))
+    assert result["failed"] and "systemctl restart x.service: Job failed" in result["msg"]
+    (systemd.parent / "broken").unlink()
+    assert run("node_files", files=[text(path)], restarts=restart(path))["restarted"] == ["x.service"]
+    assert run("node_files", files=[text(path)], restarts=restart(path))["changed"] is False
 
 
 def test_a_oneshot_runs_only_when_its_file_changes(tmp_path: Path, systemd: Path, run: Run) -> None:
     path = tmp_path / "config"
-    once = unit(path, oneshot=True)
-    run("node_files", files=[text(path)], units=[once])
-    assert calls(systemd) == ["restart --no-block x.service"]
-    (systemd.parent / "active").unlink()
-    assert run("node_files", files=[text(path)], units=[once])["changed"] is False
+    run("node_files", files=[text(path)], restarts=restart(path, oneshot=True))
+    assert calls(systemd) == ["daemon-reload", "restart --no-block x.service"]
+    assert run("node_files", files=[text(path)], restarts=restart(path, oneshot=True))["changed"] is False
