@@ -24,7 +24,7 @@ def build_pypi(place: Workplace) -> None:
     wish = place.work / "requirements.txt"
     wish.write_text(f"{recipe['package']}=={recipe['release']} --hash=sha256:{recipe['sha256']}\n")
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes")
-    place.run(*pip, "--dest", str(place.work), "--requirement", str(wish))
+    place.run(*pip, "--dest", str(place.work), "--requirement", str(wish), env={"TMPDIR": str(place.work)})
     wheel = next(place.work.glob("*.whl"))
     inside = place.work / "wheel"
     shutil.unpack_archive(wheel, inside, "zip")
