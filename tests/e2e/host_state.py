@@ -20,6 +20,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 State = dict[str, dict[str, str]]
@@ -91,6 +92,14 @@ def compare(before: State, after: State, exceptions: list[str]) -> list[str]:
             key, values = f"{section} {name}", (old.get(name, "absent"), new.get(name, "absent"))
             if values[0] != values[1] and not any(re.fullmatch(pattern, key) for pattern in exceptions):
                 found.append(f"{key}: {values[0]} -> {values[1]}")
+    return found
+
+
+def left_behind(before: State, seconds: float = 60) -> list[str]:
+    """Return what differs from before, apart from EXCEPTIONS, once the kernel had time to free what was killed."""
+    deadline = time.monotonic() + seconds
+    while (found := compare(before, snapshot(), EXCEPTIONS)) and time.monotonic() < deadline:
+        time.sleep(1)
     return found
 
 

@@ -41,3 +41,11 @@ def test_a_listening_port_is_seen() -> None:
 
 def test_repeated_rules_are_counted() -> None:
     assert list(host_state._numbered(["}", "a", "}"])) == ["}", "a", "} (2)"]
+
+
+def test_what_the_kernel_frees_a_moment_later_is_not_left_behind(monkeypatch) -> None:
+    moments = iter([AFTER, BEFORE])
+    monkeypatch.setattr(host_state, "snapshot", lambda: next(moments))
+    assert host_state.left_behind(BEFORE) == []
+    monkeypatch.setattr(host_state, "snapshot", lambda: AFTER)
+    assert len(host_state.left_behind(BEFORE, seconds=0)) == 2
