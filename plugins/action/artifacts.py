@@ -73,8 +73,9 @@ class Provider:
         self.table: dict[str, dict[str, Any]] = arguments["table"]
         self.store = Store(Path(arguments["cache"]))
         self.lock_path = Path(arguments["state"]) / "artifacts.lock.yml"
-        inventory = os.path.relpath(Path(arguments["state"]).parent)
-        self.inventory = f"{inventory}/group_vars/all.yml"
+        inventory = Path(arguments["state"]).parent
+        shown = inventory.relative_to(Path.cwd()) if inventory.is_relative_to(Path.cwd()) else inventory
+        self.inventory = f"{shown}/group_vars/all.yml"
         self.manifests: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, bool] = {}
 
