@@ -109,7 +109,7 @@ class CallbackModule(CallbackBase):
         self._enter("")
         failures = {host: why for host, why in self._failures.items() if host in stats.failures or host in stats.dark}
         found = report.rows(self._clusters, self._fleet, self._seen, failures, self._common)
-        if "status" in self._seconds or failures:
+        if found and ("status" in self._seconds or failures):
             self._display.display("\n".join(report.table(found)) + "\n")
         self._display.display(report.timings(self._seconds))
         if path := self.get_option("status_file"):
