@@ -55,7 +55,6 @@ def settings(known: Mapping[str, Values], nodes: Mapping[str, Values]) -> Values
     return {
         "images": images(known),
         "envoy": has_envoy(known),
-        "replicas": min(2, max(1, len(nodes))),
         # A container cannot steer systemd-sysctl of its host; role node sets what it may.
         "sysctlfix": not any(facts["container"] for facts in nodes.values()),
         "sys_resource": all(facts["sys_resource"] for facts in nodes.values()),

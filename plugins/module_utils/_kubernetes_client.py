@@ -12,16 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+import urllib3
+from ansible_collections.opendata.platform.plugins.module_utils import _kubeconfig
 from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest, Resource
-
-try:
-    import urllib3
-    from kubernetes import config as kubernetes_config
-    from kubernetes.config.config_exception import ConfigException
-
-    KUBERNETES_ERROR = ""
-except ImportError as error:  # reported by the modules with the command that mends it
-    KUBERNETES_ERROR = str(error)
 
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _METADATA = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadataList"
@@ -49,22 +42,20 @@ class Cluster:
     def __init__(self, kubeconfig: str, context: str | None = None) -> None:
         """Raise Unreachable when the kubeconfig cannot be used."""
         try:
-            self._api = kubernetes_config.new_client_from_config(config_file=kubeconfig, context=context)
-        except (ConfigException, OSError, ValueError) as error:
+            self.host, self._pool, self._who = _kubeconfig.connect(kubeconfig, context)
+        except (ValueError, OSError) as error:
             raise Unreachable(f"kubeconfig {kubeconfig} cannot be used: {error}") from error
-        self.host = self._api.configuration.host
         self.warnings: list[str] = []
 
     def _send(
         self, method: str, path: str, query: dict[str, Any], body: Any, headers: dict[str, str], stream_seconds: int = 0
     ) -> Any:
-        self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         try:
-            return self._api.rest_client.pool_manager.request(
+            return self._pool.request(
                 method,
                 f"{self.host}{path}?{urlencode(query)}",
                 body=json.dumps(body) if body is not None else None,
-                headers=headers,
+                headers={**self._who, **headers},
                 timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS + stream_seconds),
                 retries=False,
                 preload_content=not stream_seconds,

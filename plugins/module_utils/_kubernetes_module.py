@@ -6,11 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils import _manifests
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier, Change, Refused
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import (
-    KUBERNETES_ERROR,
     ApiError,
     Cluster,
     Unreachable,
@@ -33,14 +32,8 @@ class ClusterModule(AnsibleModule):
         """Whether the cluster is not made yet and this is check mode, where that is no fault."""
         return bool(self.check_mode and not Path(self.params["kubeconfig"]).exists())
 
-    def need_kubernetes(self) -> None:
-        """Fail when the Python package is missing, with what mends it."""
-        if KUBERNETES_ERROR:
-            self.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_ERROR)
-
     def connect(self) -> Cluster:
         """Return the cluster of the kubeconfig; fails with what is missing."""
-        self.need_kubernetes()
         try:
             return Cluster(self.params["kubeconfig"], self.params["context"])
         except Unreachable as error:
