@@ -6,11 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import render
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils import _nspawn as rules
 from ansible_collections.opendata.platform.plugins.module_utils._supervisor import program_text, supervisord_text
 from ansible_collections.opendata.platform.plugins.modules import nspawn_machine
+
+import render
 
 
 @pytest.fixture
