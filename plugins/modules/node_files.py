@@ -21,8 +21,8 @@ options:
       path: {description: Where it is., type: path, required: true}
       content: {description: Its text., type: str}
       url: {description: Where it is downloaded from., type: str, default: ""}
-      sha256: {description: Digest of the final file; needed with O(files[].url)., type: str, default: ""}
-      member: {description: Its name in the archive at O(files[].url), if that is one., type: str, default: ""}
+      sha256: {description: "Digest of the final file; needed with O(files[].url).", type: str, default: ""}
+      member: {description: "Its name in the archive at O(files[].url), if that is one.", type: str, default: ""}
       mode: {description: Its mode in octal., type: str, default: "0644"}
   secrets:
     description: Texts by path, with mode 0600; never shown, neither in the diff nor in a log.

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import render
 import yaml
+
+import render
 
 CHART = render.ROOT.parent / "shared/contracts/charts/cilium-1.20.2/values.yaml"
 CASES = {
@@ -24,7 +25,7 @@ def case(request: pytest.FixtureRequest) -> tuple[str, str]:
         "quay.io/cilium/cilium:v1.20.2": {"origin": origin, "digest": f"sha256:{'a' * 64}"},
         "quay.io/cilium/operator-generic:v1.20.2": {"origin": origin, "digest": f"sha256:{'b' * 64}"},
     }
-    nodes = {node: facts for node in fleet["clusters"]["north"]["nodes"]}
+    nodes = dict.fromkeys(fleet["clusters"]["north"]["nodes"], facts)
     variables = {"fleet": fleet, "artifacts": {"images": images}, "__cilium_node_facts": nodes}
     return name, render.render("cilium", "cilium.values.yml.j2", inventory_hostname="north", **variables)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import render
 import yaml
+
+import render
 
 IMAGES = {
     "registry.k8s.io/coredns/coredns:v1.14.2": {},
