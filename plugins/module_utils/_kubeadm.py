@@ -40,16 +40,14 @@ def state(found: Found) -> str:
     return HALF if found.traces or found.etcd else ABSENT
 
 
-def must_reset(found: Found, server: bool, initialising: bool) -> bool:
+def must_reset(found: Found, server: bool) -> bool:
     """Whether what was left half made must go before kubeadm can run again.
 
-    An interrupted init with data of etcd goes on from where it was: data are never removed. An agent that has its
-    certificate is complete.
+    Data of etcd are never removed: an init goes on from them, and a server that joined with them counts in the quorum.
+    An agent that has its certificate is complete.
     """
-    if state(found) != HALF:
+    if state(found) != HALF or found.etcd:
         return False
-    if initialising:
-        return not found.etcd
     return server or not found.identity
 
 
@@ -61,7 +59,8 @@ def is_complete(found: Found, server: bool) -> bool:
 def own_leftovers() -> list[str]:
     """Preflight errors of kubeadm that its own interrupted run causes."""
     manifests = [f"FileAvailable--etc-kubernetes-manifests-{name}.yaml" for name in MANIFESTS]
-    return [*manifests, *(f"Port-{port}" for port in PORTS), "DirAvailable--var-lib-etcd"]
+    kubelet = [f"FileAvailable--etc-kubernetes-{name}.conf" for name in ("bootstrap-kubelet", "kubelet")]
+    return [*manifests, *kubelet, *(f"Port-{port}" for port in PORTS), "DirAvailable--var-lib-etcd"]
 
 
 def altered_manifests(found: Found) -> dict[str, str]:

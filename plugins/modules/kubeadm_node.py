@@ -14,7 +14,7 @@ options:
     description:
       - V(looked) only looks.
       - V(initialised) makes the first server of a cluster. Data of etcd that exist are kept.
-      - V(joined) joins a server or an agent, after the reset of a join that was interrupted.
+      - V(joined) joins a server or an agent. A join that was interrupted is gone on with, or reset first.
       - V(applied) puts altered manifests of the control plane back, and makes them anew if their files have changed.
       - V(absent) takes the machine out, with kubeadm reset.
     type: str
@@ -113,26 +113,30 @@ def files(params: dict) -> list[str]:
     return [params["config"], *params["start_files"]] if params["server"] else []
 
 
+def tolerating(found: pure.Found) -> list[str]:
+    """The flag that lets kubeadm go on from data of etcd, with what else it left."""
+    return ["--ignore-preflight-errors=" + ",".join(pure.own_leftovers())] if found.etcd else []
+
+
 def initialise(params: dict, found: pure.Found, lock: int) -> None:
     """Make the first server, from nothing or from where an interrupted init was."""
-    if pure.must_reset(found, server=True, initialising=True):
+    if pure.must_reset(found, server=True):
         client.run(lock, "kubeadm", "reset", "--force")
-    ignored = ["--ignore-preflight-errors=" + ",".join(pure.own_leftovers())] if found.etcd else []
-    client.run(lock, "kubeadm", "init", "--skip-token-print", f"--config={params['config']}", *ignored)
+    client.run(lock, "kubeadm", "init", "--skip-token-print", f"--config={params['config']}", *tolerating(found))
     scale = ["-n", "kube-system", "scale", "deployment/coredns", f"--replicas={params['dns_replicas']}"]
     client.run(lock, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *scale)
 
 
 def join(params: dict, found: pure.Found, lock: int) -> None:
-    """Join, after the reset of a join that was interrupted."""
+    """Join, after the reset of a join that was interrupted before it had data of etcd."""
     if pure.is_complete(found, params["server"]):
         return
-    if pure.must_reset(found, params["server"], initialising=False):
+    if pure.must_reset(found, params["server"]):
         client.run(lock, "kubeadm", "reset", "--force")
     path = str(client.at(JOIN_CONFIG))
     try:
         files_client.write(path, params["join_config"], 0o600)
-        client.run(lock, "kubeadm", "join", f"--config={path}")
+        client.run(lock, "kubeadm", "join", f"--config={path}", *tolerating(found))
     finally:
         Path(path).unlink(missing_ok=True)
 

@@ -28,21 +28,18 @@ def test_state(found: pure.Found, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "server", "initialising", "reset"),
+    ("found", "server", "reset"),
     [
-        (pure.Found(), True, True, False),
-        (pure.Found(traces=("/etc/kubernetes/pki/ca.crt",)), True, True, True),
-        (pure.Found(traces=(KUBELET,), etcd=True), True, True, False),
-        (pure.Found(traces=(KUBELET,), etcd=True), True, False, True),
-        (pure.Found(traces=(KUBELET,)), False, False, True),
-        (pure.Found(traces=(KUBELET,), identity=True), False, False, False),
-        (DONE, True, False, False),
+        (pure.Found(), True, False),
+        (pure.Found(traces=("/etc/kubernetes/pki/ca.crt",)), True, True),
+        (pure.Found(traces=(KUBELET,), etcd=True), True, False),
+        (pure.Found(traces=(KUBELET,)), False, True),
+        (pure.Found(traces=(KUBELET,), identity=True), False, False),
+        (DONE, True, False),
     ],
 )
-def test_data_of_etcd_are_never_reset_by_an_init(
-    found: pure.Found, server: bool, initialising: bool, reset: bool
-) -> None:
-    assert pure.must_reset(found, server, initialising) is reset
+def test_data_of_etcd_are_never_reset(found: pure.Found, server: bool, reset: bool) -> None:
+    assert pure.must_reset(found, server) is reset
 
 
 def test_an_agent_with_a_certificate_is_complete() -> None:
