@@ -1,0 +1,186 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""One fleet under test: its inventory, its runs of ansible-playbook, its machines and clusters."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+MUTATING = {"create", "update", "patch", "delete", "deletecollection"}
+
+
+@dataclass
+class Run:
+    """What one run of a playbook left: exit code, output, seconds, changes of each host."""
+
+    code: int
+    output: str
+    seconds: float
+    changed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> int:
+        return sum(self.changed.values())
+
+    def tail(self, lines: int = 60) -> str:
+        return "\n".join(self.output.splitlines()[-lines:])
+
+
+class Fleet:
+    """A copy of inventories/local under a name, bridge, network and ports of its own."""
+
+    def __init__(self, directory: Path, network: str = "10.78.0") -> None:
+        self.directory = directory
+        self.network = network
+        (directory / "group_vars").mkdir(parents=True)
+        local = ROOT / "inventories/local"
+        self.inventory = yaml.safe_load((local / "hosts.yml").read_text().replace("10.77.0", network))
+        (directory / "group_vars/nodes.yml").write_text((local / "group_vars/nodes.yml").read_text())
+        settings = yaml.safe_load((local / "group_vars/all.yml").read_text().replace("10.77.0", network))
+        settings |= {
+            "machine_nspawn_bridge": f"odp-{self.name}",
+            "registry_port": 5500,
+            "registry_push_port": 5501,
+            "registry_files_port": 5580,
+        }
+        (directory / "group_vars/all.yml").write_text(yaml.safe_dump(settings))
+        self.write()
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def state(self) -> Path:
+        return self.directory / ".state"
+
+    def write(self) -> None:
+        (self.directory / "hosts.yml").write_text(yaml.safe_dump(self.inventory, sort_keys=False))
+
+    def add_agent(self, name: str, cluster: str, last: int) -> None:
+        """Add a machine made here; `last` is the last part of its address."""
+        self.inventory["nodes"]["hosts"][name] = {
+            "node_cluster": cluster,
+            "node_role": "agent",
+            "node_address": f"{self.network}.{last}",
+        }
+        self.write()
+
+    def command(self, playbook: str = "site.yml", *arguments: str) -> list[str]:
+        binary = Path(sys.executable).with_name("ansible-playbook")
+        return [str(binary), playbook, "-i", str(self.directory), *arguments]
+
+    def play(self, playbook: str = "site.yml", *arguments: str, timeout: float = 600) -> Run:
+        """Run a playbook to its end; output of a run that exceeds its time limit is part of the failure."""
+        started = time.monotonic()
+        process = subprocess.Popen(
+            self.command(playbook, *arguments),
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            raise AssertionError(f"{playbook} exceeded {timeout:.0f} s:\n{output[-6000:]}") from None
+        changed = {match[1]: int(match[3]) for match in RECAP.finditer(output)}
+        return Run(process.returncode, output, time.monotonic() - started, changed)
+
+    def must(self, playbook: str = "site.yml", *arguments: str, timeout: float = 600) -> Run:
+        run = self.play(playbook, *arguments, timeout=timeout)
+        assert run.code == 0, run.tail()
+        return run
+
+    def kill_in(self, stage: str, chance: random.Random, most: int = 8, timeout: float = 400) -> str:
+        """SIGKILL the run and its workers at a random task of a stage; returns the task's line ('' if it ended)."""
+        process = subprocess.Popen(
+            self.command(),
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        left, deadline, victim = chance.randint(1, most), time.monotonic() + timeout, ""
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            assert time.monotonic() < deadline, "".join(seen[-40:])
+            if re.match(rf"^\[[\d:]+\] {stage} \|", line):
+                left -= 1
+                victim = line.strip()
+            elif victim:
+                continue
+            if left == 0:
+                time.sleep(chance.uniform(0, 0.8))  # not a wait: the moment within the task is the random part
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+        process.stdout.close()
+        process.wait()
+        return victim
+
+    def ssh(self, node: str, script: str, check: bool = True, timeout: float = 60) -> str:
+        """Run a shell script on a node, as root."""
+        address = self.inventory["nodes"]["hosts"][node]["node_address"]
+        options = [
+            f"UserKnownHostsFile={self.state}/ssh/known_hosts",
+            "BatchMode=yes",
+            "ConnectTimeout=5",
+            "LogLevel=ERROR",
+        ]
+        command = ["ssh", "-i", str(self.state / "ssh/id_ed25519"), *(f"-o{option}" for option in options)]
+        result = run([*command, f"root@{address}", script], timeout)
+        assert not check or result.returncode == 0, f"{node}: {script}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    def kubectl(self, cluster: str, *arguments: str, check: bool = True, manifests: object = None) -> str:
+        """Run kubectl of the artifact store against one cluster."""
+        kubeconfig = self.state / "kubeconfigs" / cluster
+        text = yaml.safe_dump_all(manifests) if manifests else None
+        result = run([self._kubectl(), f"--kubeconfig={kubeconfig}", *arguments], 150, text)
+        assert not check or result.returncode == 0, f"{cluster}: {arguments}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    def _kubectl(self) -> str:
+        """The kubectl whose digest stands in the fleet's lock."""
+        lock = yaml.safe_load((self.state / "artifacts.lock.yml").read_text())
+        digest = lock["binaries"]["kubectl"]["digest"].removeprefix("sha256:")
+        for made in (Path.home() / ".cache/odp/artifacts").glob("*.json"):
+            if digest in made.read_text() and (path := made.with_suffix("") / "kubectl").exists():
+                return str(path)
+        raise AssertionError(f"no kubectl with digest {digest} in the artifact store")
+
+    def mutating_requests(self, server: str, since: float) -> list[str]:
+        """Mutating requests of clients outside the cluster since a moment, from the API server's audit log."""
+        found = []
+        for line in self.ssh(server, "cat /var/log/kubernetes/audit*.log").splitlines():
+            event = json.loads(line)
+            user = event["user"]["username"]
+            moment = event["stageTimestamp"]
+            if user.startswith("system:") or event["verb"] not in MUTATING or "dryRun=All" in event["requestURI"]:
+                continue
+            if moment >= time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)):
+                found.append(f"{moment} {user} {event['verb']} {event['requestURI']}")
+        return found
+
+
+def run(command: list[str], timeout: float, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end with standard input `text`, both outputs captured."""
+    stdin = {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
+    return subprocess.run(command, text=True, capture_output=True, timeout=timeout, check=False, **stdin)

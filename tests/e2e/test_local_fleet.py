@@ -1,0 +1,226 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The local fleet from nothing to nothing on real machines and clusters; tests build on one another in this order."""
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+import fleet_state
+import host_state
+from fleet import ROOT, Fleet
+
+SEED = int(os.environ.get("ODP_TEST_SEED", random.SystemRandom().randrange(10**6)))
+STAGES = ["preflight", "artifacts", "machines", "clusters", "network", "status"]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def host_before() -> dict:
+    return host_state.snapshot()
+
+
+@pytest.fixture(scope="module")
+def fleet(host_before: dict, tmp_path_factory: pytest.TempPathFactory):
+    """The shared fleet; whatever happened, it is taken down at the end."""
+    made = Fleet(tmp_path_factory.mktemp("inventories") / "e2e")
+    yield made
+    made.play("playbooks/down.yml", "-e", f"down_confirm={made.name}")
+
+
+def wait_until(what: str, condition, seconds: float) -> None:
+    """Watch a condition that has no event to wait for; fails with what was awaited."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.5)
+
+
+def ready(fleet: Fleet, cluster: str, count: int) -> bool:
+    lines = fleet.kubectl(cluster, "get", "nodes", "--no-headers", check=False).splitlines()
+    return len([line for line in lines if line.split()[1] == "Ready"]) == count
+
+
+def test_check_mode_on_a_virgin_fleet_plans_and_makes_nothing(fleet: Fleet, host_before: dict) -> None:
+    run = fleet.must("site.yml", "--check", "--diff")
+    assert run.changes > 0, run.tail()
+    for planned in ("/etc/containerd/config.toml", "/etc/systemd/system/kubelet.service"):
+        assert planned in run.output, f"{planned} is not in the plan:\n{run.tail()}"
+    assert not (fleet.state / "kubeconfigs").exists()
+    assert host_state.left_behind(host_before) == []
+
+
+@pytest.fixture(scope="module")
+def undisturbed(fleet: Fleet) -> dict:
+    """State after one run that nothing disturbed."""
+    fleet.must()
+    return fleet_state.snapshot(fleet)
+
+
+def test_up_makes_clusters_without_kube_proxy(fleet: Fleet, undisturbed: dict) -> None:
+    for cluster in ("north", "south"):
+        assert ready(fleet, cluster, 1)
+        names = [key for key in undisturbed[f"objects {cluster}"] if key.startswith("DaemonSet/")]
+        assert names == ["DaemonSet/kube-system/cilium"]
+        mode = Path(fleet.state / "kubeconfigs" / cluster).stat().st_mode & 0o777
+        assert mode == 0o600
+        assert fleet.kubectl(cluster, "config", "current-context").strip() == cluster
+
+
+def test_secrets_are_encrypted_at_rest(fleet: Fleet, undisturbed: dict) -> None:
+    fleet.kubectl("north", "create", "secret", "generic", "probe", "--from-literal=word=plaintextmarker")
+    try:
+        files = fleet.ssh("north-1", "grep -rlc plaintextmarker /var/lib/etcd || true")
+    finally:
+        fleet.kubectl("north", "delete", "secret", "probe")
+    assert files == ""
+
+
+def test_second_run_changes_nothing_and_writes_nothing(fleet: Fleet, undisturbed: dict) -> None:
+    since = time.time()
+    run = fleet.must()
+    assert run.changes == 0, run.output
+    assert set(run.changed) == {"north", "south", "north-1", "south-1"}
+    assert fleet.mutating_requests("north-1", since) == []
+    assert fleet.mutating_requests("south-1", since) == []
+
+
+def test_audit_log_shows_mutating_requests(fleet: Fleet, undisturbed: dict) -> None:
+    since = time.time()
+    fleet.kubectl("north", "create", "configmap", "probe")
+    fleet.kubectl("north", "delete", "configmap", "probe")
+    assert len(fleet.mutating_requests("north-1", since - 1)) >= 2
+
+
+def test_check_mode_on_a_finished_fleet_reports_no_change(fleet: Fleet, undisturbed: dict) -> None:
+    run = fleet.must("site.yml", "--check", "--diff")
+    assert run.changes == 0, run.output
+
+
+def test_four_alterations_are_four_changes(fleet: Fleet, undisturbed: dict) -> None:
+    fleet.ssh("north-1", "echo '# altered' >> /etc/containerd/certs.d/quay.io/hosts.toml")
+    fleet.ssh("south-1", "sysctl -qw net.ipv4.ip_forward=0")
+    fleet.ssh("south-1", "systemctl disable -q --now kubelet")
+    patch = json.dumps({"data": {"enable-ipv4": "false"}})
+    fleet.kubectl("north", "-n", "kube-system", "patch", "configmap", "cilium-config", "--type=merge", "-p", patch)
+    planned = fleet.must("site.yml", "--check", "--diff")
+    assert planned.changes == 4, planned.output
+    run = fleet.must("site.yml", "--diff")
+    assert run.changes == 4, run.output
+    assert fleet_state.differences(undisturbed, fleet_state.snapshot(fleet)) == []
+    assert fleet.must().changes == 0
+
+
+def pod(name: str, node: str, *arguments: str) -> dict:
+    container = {"name": "main", "image": "ghcr.io/opendata/testserver:0.1.0", "args": list(arguments)}
+    spec = {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+
+
+def test_an_agent_joins_and_pods_of_two_nodes_talk(fleet: Fleet, undisturbed: dict) -> None:
+    fleet.add_agent("north-2", "north", 13)
+    joined = fleet.must()
+    assert joined.changed["south-1"] == 0, joined.tail()
+    assert ready(fleet, "north", 2)
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "server"},
+        "spec": {"selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+    pods = [pod("server", "north-2", "serve", ":8080", "hello"), pod("client", "north-1", "sleep")]
+    fleet.kubectl("north", "apply", "-f", "-", manifests=[*pods, service])
+    try:
+        fleet.kubectl("north", "wait", "--for=condition=Ready", "pod/server", "pod/client", "--timeout=90s")
+        address = fleet.kubectl("north", "get", "pod", "server", "-o", "jsonpath={.status.podIP}")
+        for target in (f"http://{address}:8080/", "http://server.default.svc.cluster.local/"):
+            answer = fleet.kubectl("north", "exec", "client", "--", "/testserver", "get", target)
+            assert "hello" in answer, target
+    finally:
+        fleet.kubectl("north", "delete", "pod/server", "pod/client", "service/server", "--wait=true")
+    assert fleet.must().changes == 0
+
+
+def test_a_killed_api_server_comes_back(fleet: Fleet, undisturbed: dict) -> None:
+    before = fleet.ssh("north-1", "pgrep -x kube-apiserver").strip()
+    fleet.ssh("north-1", f"kill -9 {before}")
+    wait_until(
+        "another kube-apiserver",
+        lambda: fleet.ssh("north-1", "pgrep -x kube-apiserver", check=False).strip() not in ("", before),
+        90,
+    )
+    wait_until("north ready again", lambda: ready(fleet, "north", 2), 90)
+
+
+def test_a_machine_rebooted_from_inside_comes_back(fleet: Fleet, undisturbed: dict) -> None:
+    before = fleet.ssh("north-2", "cat /proc/1/stat | cut -d' ' -f22")
+    fleet.ssh("north-2", "systemctl reboot", check=False)
+    wait_until(
+        "another init",
+        lambda: fleet.ssh("north-2", "cat /proc/1/stat | cut -d' ' -f22", check=False) not in ("", before),
+        60,
+    )
+    wait_until("north ready again", lambda: ready(fleet, "north", 2), 120)
+
+
+def test_a_killed_machine_is_started_again_by_the_next_run(fleet: Fleet, undisturbed: dict) -> None:
+    host_state.kill_machine(fleet.name, "south-1")
+    fleet.must()
+    wait_until("south ready again", lambda: ready(fleet, "south", 1), 120)
+    assert fleet.must().changes == 0
+
+
+def test_one_dead_cluster_does_not_stop_the_other(fleet: Fleet, undisturbed: dict) -> None:
+    fleet.ssh("south-1", "systemctl stop sshd ssh ssh.socket", check=False)
+    fleet.ssh("north-1", "echo '# altered' >> /etc/containerd/certs.d/quay.io/hosts.toml")
+    run = fleet.play()
+    assert run.code != 0
+    assert run.changed["north-1"] == 1, run.tail()
+    assert "south" in run.tail(20)
+    host_state.kill_machine(fleet.name, "south-1")
+    fleet.must()
+
+
+def test_status_prints_one_object(fleet: Fleet, undisturbed: dict) -> None:
+    code, text = odp("status", str(fleet.directory), "--json")
+    status = json.loads(text)
+    assert code == 0
+    assert status["ok"] is True
+    assert [cluster["name"] for cluster in status["clusters"]] == ["north", "south"]
+    assert {(cluster["nodes"], cluster["nodes_ready"]) for cluster in status["clusters"]} == {(2, 2), (1, 1)}
+
+
+def odp(*arguments: str, timeout: float = 300) -> tuple[int, str]:
+    """Run the verb as a person does; standard output only."""
+    import subprocess
+
+    result = subprocess.run(
+        [str(ROOT / "odp"), *arguments], cwd=ROOT, text=True, capture_output=True, timeout=timeout, check=False
+    )
+    return result.returncode, result.stdout
+
+
+def test_down_leaves_nothing(fleet: Fleet, undisturbed: dict, host_before: dict) -> None:
+    run = fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
+    assert host_state.left_behind(host_before) == [], run.tail()
+    again = fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
+    assert again.changes == 0, again.output
+
+
+def test_killed_in_each_stage_it_ends_in_the_same_state(fleet: Fleet, undisturbed: dict, host_before: dict) -> None:
+    chance = random.Random(SEED)
+    print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
+    fleet.inventory["nodes"]["hosts"].pop("north-2", None)
+    fleet.write()
+    for stage in STAGES:
+        print("killed at", fleet.kill_in(stage, chance) or f"nothing: {stage} ended before")
+        if stage == "machines":  # a half-made fleet goes down as well
+            fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
+            assert host_state.left_behind(host_before) == []
+            print("killed at", fleet.kill_in(stage, chance))
+    fleet.must()
+    assert fleet_state.differences(undisturbed, fleet_state.snapshot(fleet)) == []
+    assert fleet.must().changes == 0
