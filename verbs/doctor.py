@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from inventory import ROOT
+from hosts import ROOT
 
 # isort: split
 # The line above makes the collection importable.

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from inventory import ROOT, Fleet, default, find
+from inventory import ROOT, default, find
 
 PLAYBOOKS = {"up": "site.yml", "down": "playbooks/down.yml", "status": "playbooks/status.yml"}
 NOTHING = '{"ok": false, "clusters": []}\n'
@@ -24,14 +24,17 @@ def main() -> int:
     path = find(name)
     command = ["ansible-playbook", PLAYBOOKS[known.verb], "-i", os.path.relpath(path, ROOT), *rest]
     if known.verb == "down":
-        command += confirmation(Fleet(path))
+        command += confirmation(path)
     if known.json and known.verb != "status":
         sys.exit("odp: only the verb status knows --json.")
     return status_json(command) if known.json else subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
-def confirmation(fleet: Fleet) -> list[str]:
+def confirmation(path: Path) -> list[str]:
     """Asks for the fleet's name where a person is there and machines are not of our making; the playbook checks it."""
+    from hosts import Fleet  # only here: it imports Ansible
+
+    fleet = Fleet(path)
     given = [node for node in fleet.hosts("nodes") if fleet.value(node, "node_machine", "given") != "nspawn"]
     if not given or not sys.stdin.isatty():
         return []

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from inventory import Fleet, default, find
+from hosts import Fleet
+from inventory import default, find
 
 
 def main() -> None:

@@ -131,7 +131,7 @@ class CallbackModule(CallbackBase):
 
     def _remember(self, result: Any) -> None:
         """The fleet record and the rows are results of our own modules."""
-        action, data = result.task.resolved_action or result.task.action, result.result
+        action, data = result.task.action, result.result
         if action == f"{COLLECTION}.fleet":
             self._fleet = data.get("fleet") or self._fleet
         elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
