@@ -1,6 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """One fleet under test: its inventory, its runs of ansible-playbook, its machines and clusters."""
 
+import datetime
 import json
 import os
 import random
@@ -175,7 +176,7 @@ class Fleet:
             moment = event["stageTimestamp"]
             if user.startswith("system:") or event["verb"] not in MUTATING or "dryRun=All" in event["requestURI"]:
                 continue
-            if moment >= time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)):
+            if datetime.datetime.fromisoformat(moment).timestamp() >= since:
                 found.append(f"{moment} {user} {event['verb']} {event['requestURI']}")
         return found
 
