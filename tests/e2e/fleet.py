@@ -107,7 +107,7 @@ class Fleet:
         assert run.code == 0, run.tail()
         return run
 
-    def kill_in(self, stage: str, chance: random.Random, most: int = 8, timeout: float = 400) -> str:
+    def kill_in(self, stage: str, chance: random.Random, tasks: int, timeout: float = 400) -> str:
         """SIGKILL the run and its workers at a random task of a stage; returns the task's line ('' if it ended)."""
         process = subprocess.Popen(
             self.command(),
@@ -118,7 +118,7 @@ class Fleet:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        left, deadline, victim = chance.randint(1, most), time.monotonic() + timeout, ""
+        left, deadline, victim = chance.randint(1, tasks), time.monotonic() + timeout, ""
         seen = []
         for line in process.stdout:
             seen.append(line)

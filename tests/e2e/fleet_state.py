@@ -12,14 +12,14 @@ TRANSIENT = {
 }  # fmt: skip
 METADATA = {"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink"}
 # Written by controllers from the moment or from the machine, not from what we declared.
+LABELS = {"modifiedAt"}
 ANNOTATIONS = {"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"}
 
 FILES = r"""
 find /etc /usr/local /opt/cni /var/lib/kubelet -xdev -type f \
-  ! -path '/etc/kubernetes/pki/*' ! -name '*.conf' ! -path '/var/lib/kubelet/p[kol]*/*' ! -path '/etc/ssh/*' \
-  ! -name machine-id ! -path '/var/lib/kubelet/device-plugins/*' ! -path '*/cpu_manager_state' \
-  ! -path '*/memory_manager_state' ! -path '*/dra_manager_state' ! -name '*-' ! -path '/var/lib/kubelet/checkpoints/*' \
-  ! -path '/etc/kubernetes/tmp/*' ! -path '/etc/kubernetes/encryption*' -exec sha256sum {} + | sort -k2
+  ! -path '/etc/kubernetes/pki/*' ! -name '*.conf' ! -path '/var/lib/kubelet/*/*' ! -name '*_state' ! -path '/etc/ssh/*' \
+  ! -name machine-id ! -name '*-' \
+  ! -path '/etc/kubernetes/tmp/*' ! -name encryption.yaml -exec sha256sum {} + | sort -k2
 find /etc/kubernetes /etc/containerd -type f ! -path '/etc/kubernetes/tmp/*' -printf '%m %u %p\n' | sort -k3
 """
 UNITS = """
@@ -46,12 +46,15 @@ def declared(item: dict[str, Any]) -> dict[str, Any]:
     """One object without status and server-side metadata; of a Secret only the keys."""
     kept = {key: value for key, value in item.items() if key != "status"}
     metadata = {key: value for key, value in item["metadata"].items() if key not in METADATA}
+    metadata["labels"] = {k: v for k, v in metadata.get("labels", {}).items() if k not in LABELS}
+    metadata["ownerReferences"] = [{**owner, "uid": ""} for owner in metadata.get("ownerReferences", [])]
     metadata["annotations"] = {k: v for k, v in metadata.get("annotations", {}).items() if k not in ANNOTATIONS}
     kept["metadata"] = metadata
     if item["kind"] == "Secret":
         kept["data"] = sorted(item.get("data", {}))
     if item["metadata"]["name"] in {"kube-root-ca.crt", "extension-apiserver-authentication", "cluster-info"}:
-        kept["data"] = sorted(item.get("data", {}))  # certificates differ from cluster to cluster
+        # Certificates differ from cluster to cluster, signatures end with the token that made them.
+        kept["data"] = sorted(key for key in item.get("data", {}) if not key.startswith("jws-kubeconfig-"))
     return kept
 
 
