@@ -17,8 +17,8 @@ ANNOTATIONS = {"deployment.kubernetes.io/revision", "deprecated.daemonset.templa
 
 FILES = r"""
 find /etc /usr/local /opt/cni /var/lib/kubelet -xdev -type f \
-  ! -path '/etc/kubernetes/pki/*' ! -name '*.conf' ! -path '/var/lib/kubelet/*/*' ! -name '*_state' ! -path '/etc/ssh/*' \
-  ! -name machine-id ! -name '*-' \
+  ! -path '/etc/kubernetes/pki/*' ! -name '*.conf' ! -path '/var/lib/kubelet/*/*' ! -name '*_state' \
+  ! -path '/etc/ssh/*' ! -name machine-id ! -name '*-' \
   ! -path '/etc/kubernetes/tmp/*' ! -name encryption.yaml -exec sha256sum {} + | sort -k2
 find /etc/kubernetes /etc/containerd -type f ! -path '/etc/kubernetes/tmp/*' -printf '%m %u %p\n' | sort -k3
 """
