@@ -81,10 +81,9 @@ class Fleet:
         binary = Path(sys.executable).with_name("ansible-playbook")
         return [str(binary), playbook, "-i", str(self.directory), *arguments]
 
-    def play(self, playbook: str = "site.yml", *arguments: str, timeout: float = 600) -> Run:
-        """Run a playbook to its end; output of a run that exceeds its time limit is part of the failure."""
-        started = time.monotonic()
-        process = subprocess.Popen(
+    def _start(self, playbook: str = "site.yml", *arguments: str) -> subprocess.Popen[str]:
+        """Start a run in a process group of its own; what it prints can be read."""
+        return subprocess.Popen(
             self.command(playbook, *arguments),
             cwd=ROOT,
             text=True,
@@ -93,6 +92,11 @@ class Fleet:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def play(self, playbook: str = "site.yml", *arguments: str, timeout: float = 600) -> Run:
+        """Run a playbook to its end; output of a run that exceeds its time limit is part of the failure."""
+        started = time.monotonic()
+        process = self._start(playbook, *arguments)
         try:
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -109,26 +113,15 @@ class Fleet:
 
     def kill_in(self, stage: str, chance: random.Random, tasks: int, timeout: float = 400) -> str:
         """SIGKILL the run and its workers at a random task of a stage; returns the task's line ('' if it ended)."""
-        process = subprocess.Popen(
-            self.command(),
-            cwd=ROOT,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        left, deadline, victim = chance.randint(1, tasks), time.monotonic() + timeout, ""
-        seen = []
+        process = self._start()
+        left, deadline, seen = chance.randint(1, tasks), time.monotonic() + timeout, []
+        victim = ""
         for line in process.stdout:
             seen.append(line)
             assert time.monotonic() < deadline, "".join(seen[-40:])
-            if re.match(rf"^\[[\d:]+\] {stage} \|", line):
-                left -= 1
-                victim = line.strip()
-            elif victim:
-                continue
+            left -= bool(re.match(rf"^\[[\d:]+\] {stage} \|", line))
             if left == 0:
+                victim = line.strip()
                 time.sleep(chance.uniform(0, 0.8))  # not a wait: the moment within the task is the random part
                 os.killpg(process.pid, signal.SIGKILL)
                 break
