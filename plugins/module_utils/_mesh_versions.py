@@ -1,0 +1,48 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What Cluster Mesh does differently in each minor version of Cilium.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Flavour(NamedTuple):
+    """One minor version: how its entries, certificates and defaults are."""
+
+    agent_certs: str  # prefix of the agents' files where KVStoreMesh is on
+    aliases_in_entries: bool  # peers given by ips are named in the entry, not in hostAliases of the pod
+    bundle_from: tuple[int, int, int]  # KVStoreMesh reads every CA of a bundle from here on
+    auth_default: str  # authMode of the chart
+    policy_local_default: bool  # policies select the local cluster only
+    nodeport_must_differ: bool  # with kube-proxy replacement (cilium#24692)
+
+
+_BUNDLE = (1, 18, 5)
+_TABLE = {
+    (1, 18): Flavour("local", False, _BUNDLE, "legacy", False, True),
+    (1, 19): Flavour("local", False, _BUNDLE, "migration", True, False),
+    (1, 20): Flavour("local", True, _BUNDLE, "migration", True, False),
+}
+
+
+def parts(version: str) -> tuple[int, int, int]:
+    """Return (1, 20, 2) for "1.20.2" or "v1.20.2-rc.1". Raise ValueError for what is no version."""
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    if not found:
+        raise ValueError(f"{version!r} is no version of Cilium: write it like 1.20.2")
+    major, minor_, patch = (int(each or 0) for each in found.groups())
+    return major, minor_, patch
+
+
+def minor(version: str) -> tuple[int, int]:
+    """Return (1, 20) for "1.20.2". Raise ValueError for what is no version."""
+    return parts(version)[:2]
+
+
+def flavour(version: str) -> Flavour:
+    """Return the row of the version; older ones are as the oldest row, newer ones as the newest."""
+    return _TABLE[min(max(minor(version), min(_TABLE)), max(_TABLE))]
