@@ -1,0 +1,96 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Ask agents and KVStoreMesh how they see the peers.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
+from ansible_collections.opendata.platform.plugins.module_utils import _kubeconfig, _mesh_health, _mesh_status
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Answer, ExecError
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Seen
+
+# run(namespace, pod, container, command) -> what it says; _mesh_exec.Pods.run
+Run = Callable[[str, str, str, list[str]], Answer]
+_AGENT = "cilium-agent"
+
+
+class View(NamedTuple):
+    """What the pods of a cluster say; kvstoremesh is None where it cannot be asked, traffic where nobody wants it."""
+
+    agents: list[Seen]
+    kvstoremesh: list[Seen] | None
+    traffic: dict[str, dict[str, Any]] | None
+
+
+class Viewer:
+    """Looks into the pods of one cluster."""
+
+    def __init__(self, cluster: Cluster, run: Run, namespace: str, kvstoremesh: bool) -> None:
+        """Take the cluster, how commands run in it, and whether it has KVStoreMesh."""
+        self._cluster, self._run, self._namespace, self._has_mesh = cluster, run, namespace, kvstoremesh
+
+    def look(self, peers: list[str], traffic: bool) -> View:
+        """Ask all pods at once; traffic probes what one agent reaches of the peers."""
+        agents = self._pods("k8s-app=cilium")
+        meshes = self._pods(f"k8s-app={DEPLOYMENT}") if self._has_mesh else []
+        with ThreadPoolExecutor(_kubeconfig.CONNECTIONS) as pool:
+            # The probe takes longest.
+            probe = pool.submit(self._traffic, agents, peers) if traffic else None
+            seen, mirrored = pool.map(self._agent, agents), pool.map(self._kvstoremesh, meshes)
+            known = [each for each in mirrored if each]
+            is_known = self._has_mesh and len(known) == len(meshes)
+            return View(list(seen), known if is_known else None, probe.result() if probe else None)
+
+    def _pods(self, selector: str) -> list[dict[str, Any]]:
+        path = f"/api/v1/namespaces/{self._namespace}/pods"
+        pods = self._cluster.request("GET", path, {"labelSelector": selector})["items"]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    def _ask(self, pod: dict[str, Any], container: str, command: list[str]) -> Answer:
+        if (pod.get("status") or {}).get("phase") != "Running":
+            raise ExecError(health.pod(pod) or "it does not run yet")
+        return self._run(self._namespace, pod["metadata"]["name"], container, command)
+
+    def _agent(self, pod: dict[str, Any]) -> Seen:
+        name = pod["metadata"]["name"]
+        try:
+            answer = self._ask(pod, _AGENT, ["cilium-dbg", "status", "-o", "json"])
+            if not answer.stdout.strip():
+                raise ExecError(answer.stderr.strip() or f"cilium-dbg status ended with {answer.code}")
+            return Seen(name, _mesh_status.of_agent(answer.stdout))
+        except (ExecError, ValueError) as error:
+            return Seen(name, {}, _words(error))
+
+    def _kvstoremesh(self, pod: dict[str, Any]) -> Seen | None:
+        name = pod["metadata"]["name"]
+        try:
+            command = ["/usr/bin/clustermesh-apiserver", "kvstoremesh-dbg", "status", "-o", "json"]
+            found = _mesh_status.of_kvstoremesh(*self._ask(pod, "kvstoremesh", command))
+        except (ExecError, ValueError) as error:
+            return Seen(name, {}, _words(error))
+        return None if found is None else Seen(name, found)
+
+    def _traffic(self, agents: list[dict[str, Any]], peers: list[str]) -> dict[str, dict[str, Any]]:
+        try:
+            if not agents:
+                raise ExecError("there is no agent to probe from")
+            answer = self._ask(agents[0], _AGENT, ["cilium-health", "status", "--probe", "-o", "json"])
+            if answer.code:
+                raise ExecError(answer.stderr.strip() or answer.stdout.strip())
+            return _mesh_health.read(answer.stdout, peers)
+        except (ExecError, ValueError) as error:
+            return {peer: {"reachable": False, "reason": _words(error)} for peer in peers}
+
+
+def _words(error: Exception) -> str:
+    """Return one line; an output that is no JSON is named as such."""
+    prefix = "" if isinstance(error, ExecError) else "its answer cannot be read: "
+    return prefix + " ".join(str(error).split())

@@ -1,0 +1,81 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Wait until a cluster can be dialled, and until its pods see what is expected.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_endpoint, _mesh_status
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_client import DEPLOYMENTS, NODES, SERVICES
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT, SERVICE
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Expected
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View
+
+_POLL_SECONDS = 1
+
+
+def rollout(cluster: Cluster, namespace: str, seconds: float) -> str:
+    """Watch until clustermesh-apiserver is rolled out; return what it lacks when the time is over."""
+    where = {"fieldSelector": f"metadata.name={DEPLOYMENT}"}
+
+    def gap(items: list[dict[str, Any]]) -> str:
+        return health.workload(items[0] if items else None, DEPLOYMENT)
+
+    _done, items = cluster.wait(DEPLOYMENTS.format(namespace=namespace), lambda found: not gap(found), seconds, **where)
+    return gap(items)
+
+
+def endpoint(cluster: Cluster, namespace: str, options: dict[str, Any], seconds: float) -> str:
+    """Watch until there is something that peers can dial; return what lacks when the time is over."""
+    deadline = time.monotonic() + seconds
+    if options["override"]:
+        return ""
+
+    def usable(services: list[dict[str, Any]], nodes: list[dict[str, Any]]) -> bool:
+        return _mesh_endpoint.usable(_mesh_endpoint.find(services[0] if services else None, nodes, **options))
+
+    def known(services: list[dict[str, Any]]) -> bool:
+        return bool(services) and (services[0]["spec"]["type"] == "NodePort" or usable(services, []))
+
+    where = {"fieldSelector": f"metadata.name={SERVICE}"}
+    _done, services = cluster.wait(SERVICES.format(namespace=namespace), known, seconds, **where)
+    if services and services[0]["spec"]["type"] != "NodePort":
+        return "" if usable(services, []) else f"Service {SERVICE} has no address that peers can dial"
+    if not services:
+        return f"there is no Service {SERVICE}"
+    done, _nodes = cluster.wait(NODES, lambda nodes: usable(services, nodes), deadline - time.monotonic())
+    return "" if done else f"no Ready node has an address of type {options['node_address']}"
+
+
+def missing(view: View, own: str, peers: list[Expected], wait_for: list[str], allowed: int) -> list[str]:
+    """Return what the pods lack of what to wait for, in words; allowed is how many agents may."""
+    found = []
+    if "kvstoremesh" in wait_for and view.kvstoremesh is not None:
+        found += _mesh_status.reasons(own, [peer._replace(nodes=0) for peer in peers], "KVStoreMesh", view.kvstoremesh)
+    if {"agents", "node_count"} & {*wait_for}:
+        found += _mesh_status.reasons(own, peers, "agent", view.agents, allowed)
+    if "traffic" in wait_for:
+        probed = sorted((view.traffic or {}).items())
+        found += [f"cluster {own}, peer {name}: traffic: {each['reason']}" for name, each in probed if each["reason"]]
+    return found
+
+
+def poll(look: Callable[[], View], lacks: Callable[[View], list[str]], seconds: float) -> tuple[View, list[str]]:
+    """Look until nothing lacks or the time is over; return the last view and what lacks.
+
+    What an agent knows of its peers is no object of the API server, so there is nothing to watch.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        view = look()
+        found = lacks(view)
+        if not found or time.monotonic() >= deadline:
+            return view, found
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,291 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Read how a cluster takes part in a Cilium Cluster Mesh, or wait until it sees its peers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cilium_clustermesh_info
+short_description: Read how a cluster takes part in a Cilium Cluster Mesh, or wait until it sees its peers
+description:
+  - Reads one cluster's identity, network, endpoint, certificates and peers into a record. Never changes anything.
+  - The records of all clusters are what M(opendata.platform.cilium_clustermesh_preflight) judges
+    and what M(opendata.platform.cilium_clustermesh) connects.
+  - Asks agents and KVStoreMesh how they see the peers, and can wait until they see all that is expected.
+  - Private keys are dropped when they are read.
+options:
+  kubeconfig:
+    description:
+      - Path of the kubeconfig on the machine where the module runs.
+      - In check mode it may be absent (the cluster is not made yet); the record is empty then.
+    type: path
+    required: true
+  context:
+    description: Context in the kubeconfig; its current context when left out.
+    type: str
+  namespace:
+    description: Namespace of Cilium.
+    type: str
+    default: kube-system
+  gather:
+    description:
+      - Parts of the record. Identity is always read.
+      - V(tls) and V(peers) need the right to read Secrets, V(status) and V(traffic) to run commands in pods.
+      - V(traffic) probes from one agent whether nodes of the peers, and pods on them, answer.
+    type: list
+    elements: str
+    choices: [identity, network, endpoint, tls, peers, helm, status, traffic]
+    default: [identity, network, endpoint, tls, peers, helm]
+  endpoint:
+    description: Where peers dial this cluster, instead of what its Service says. Either by ips or by address.
+    type: dict
+    suboptions:
+      ips:
+        description: IP addresses.
+        type: list
+        elements: str
+      address:
+        description: Name or IP address that the server's certificate holds.
+        type: str
+      port:
+        description: Port.
+        type: int
+        default: 2379
+  node_address:
+    description: Which addresses of nodes peers dial where the Service is a NodePort.
+    type: str
+    choices: [InternalIP, ExternalIP]
+    default: InternalIP
+  node_count:
+    description: How many Ready nodes' addresses peers get where the Service is a NodePort.
+    type: int
+    default: 3
+  wait:
+    description: Wait until all of O(wait_for) is so. Fails with all that is missing when O(wait_timeout) is over.
+    type: bool
+    default: false
+  wait_timeout:
+    description: Seconds to wait at most.
+    type: int
+    default: 900
+  wait_for:
+    description:
+      - V(endpoint) is something that peers can dial, V(deployment) the rollout of clustermesh-apiserver.
+      - V(kvstoremesh) and V(agents) are in sync with each peer of O(expect), under its id.
+      - V(node_count) makes agents know as many nodes as the record of a peer has RV(cluster.node_ips).
+      - V(traffic) is that the probes reach each peer.
+    type: list
+    elements: str
+    choices: [endpoint, deployment, kvstoremesh, agents, node_count, traffic]
+    default: [endpoint, deployment, kvstoremesh, agents]
+  expect:
+    description: Peers that must be seen, as records or with name and id only. The cluster's own is left out.
+    type: list
+    elements: dict
+    default: []
+  max_unready_agents:
+    description: How many agents may lack a peer.
+    type: int
+    default: 0
+attributes:
+  check_mode:
+    description: Only reads, and does not wait.
+    support: full
+  diff_mode:
+    description: Only reads.
+    support: none
+requirements:
+  - cryptography
+  - PyYAML
+  - urllib3
+  - websocket-client (for V(status) and V(traffic))
+  - kubernetes (for kubeconfigs with exec plugins or proxies)
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: What the cluster is for its peers
+  opendata.platform.cilium_clustermesh_info:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+  register: mesh_self
+
+- name: The cluster sees all others
+  opendata.platform.cilium_clustermesh_info:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    gather: [status, traffic]
+    wait: true
+    wait_for: [deployment, kvstoremesh, agents, traffic]
+    expect: [{name: south, id: 2}]
+"""
+
+RETURN = """
+cluster:
+  description:
+    - The record, with the parts that were gathered. Empty in check mode where there is no Cilium yet.
+    - RV(cluster.status) and RV(cluster.traffic) are there when they were gathered or waited for.
+  returned: always
+  type: dict
+  sample:
+    name: north
+    id: 1
+    version: 1.20.2
+    endpoint: {type: NodePort, ips: [10.77.0.11], address: "", port: 32379, source: Service clustermesh-apiserver}
+    peers: {south: {endpoints: ["https://south.mesh.cilium.io:32379"], ips: [10.77.0.12], managed_by: helm}}
+    status:
+      agents: {total: 1, ready: 1}
+      kvstoremesh: {south: true}
+      clusters: {south: {ready: true, cluster_id: 2, nodes: 1, endpoints: 2, services: 1, error: ""}}
+    traffic: {south: {reachable: true, reason: ""}}
+reasons:
+  description: What is missing of O(expect) in words, where pods were asked.
+  returned: always
+  type: list
+  elements: str
+  sample: ["cluster north, peer south: agent cilium-x: not in sync yet: endpoints"]
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import (
+    _mesh_client,
+    _mesh_status,
+    _mesh_wait,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Pods
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View, Viewer
+
+PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
+OF_OBJECTS = ["endpoint", "deployment"]
+OF_PODS = ["kvstoremesh", "agents", "node_count", "traffic"]
+
+
+class Info:
+    """One run of the module."""
+
+    def __init__(self, module: ClusterModule, cluster: Cluster) -> None:
+        """Take the options."""
+        self.module, self.cluster, self.wanted = module, cluster, module.params
+        self.waits = self.wanted["wait_for"] if self.wanted["wait"] and not module.check_mode else []
+        self.deadline = time.monotonic() + self.wanted["wait_timeout"]
+        self.endpoint = {
+            "override": self.wanted["endpoint"],
+            "node_address": self.wanted["node_address"],
+            "node_count": self.wanted["node_count"],
+        }
+
+    def objects(self) -> list[str]:
+        """Wait for what the API server knows; return what is missing."""
+        namespace, found = self.wanted["namespace"], []
+        if "deployment" in self.waits:
+            found.append(_mesh_wait.rollout(self.cluster, namespace, self.left()))
+        if "endpoint" in self.waits:
+            found.append(_mesh_wait.endpoint(self.cluster, namespace, self.endpoint, self.left()))
+        return [text for text in found if text]
+
+    def left(self) -> float:
+        """Seconds until the time is over."""
+        return self.deadline - time.monotonic()
+
+    def record(self) -> dict[str, Any]:
+        """Read the record; empty where check mode finds no Cilium."""
+        parts = ["identity", *self.wanted["gather"]]
+        raw = _mesh_client.fetch(self.cluster, self.wanted["namespace"], parts)
+        context = self.wanted["context"] or f"current context of {self.wanted['kubeconfig']}"
+        if raw["config"] is None or raw["agents"] is None:
+            if self.module.check_mode:
+                return {}
+            self.module.fail_json(
+                msg=f"There is no Cilium in namespace {self.wanted['namespace']} of {self.cluster.host} ({context}): "
+                "install it first, or set namespace.",
+            )
+        where = {"context": context, "namespace": self.wanted["namespace"]}
+        return dict(_mesh_client.record(raw, parts, where, self.endpoint))
+
+    def pods(self, record: dict[str, Any]) -> list[str]:
+        """Add to the record what pods say, when that is wanted; wait for it; return what is missing."""
+        gather, asked = self.wanted["gather"], [each for each in OF_PODS if each in self.waits]
+        if not record or not ({"status", "traffic"} & {*gather} or asked):
+            return []
+        own, count = record["name"], "node_count" in self.wanted["wait_for"]
+        expected = _mesh_status.expected(self.wanted["expect"], own, count)
+        names = [peer.name for peer in expected] or [*record.get("peers", {})]
+        pods = Pods(self.wanted["kubeconfig"], self.wanted["context"])
+        viewer = Viewer(self.cluster, pods.run, self.wanted["namespace"], record["kvstoremesh"])
+        probes = "traffic" in gather or "traffic" in asked
+
+        def lacks(view: View) -> list[str]:
+            allowed = self.wanted["max_unready_agents"]
+            return _mesh_wait.missing(view, own, expected, self.wanted["wait_for"], allowed)
+
+        view, found = _mesh_wait.poll(lambda: viewer.look(names, probes), lacks, self.left() if asked else 0)
+        record["status"] = _mesh_status.summary(view.agents, view.kvstoremesh or [])
+        if view.traffic is not None:
+            record["traffic"] = view.traffic
+        return found
+
+
+def check(module: ClusterModule) -> None:
+    """Fail when peers are expected that cannot be told apart."""
+    numbers = [
+        n for n, each in enumerate(module.params["expect"], start=1) if not (each.get("name") and each.get("id"))
+    ]
+    if numbers:
+        text = ", ".join(map(str, numbers))
+        module.fail_json(msg=f"expect: entry {text} has no name and id; give a record of this module or both.")
+
+
+def main() -> None:
+    """Run the module."""
+    override = {"ips": {"type": "list", "elements": "str"}, "address": {}, "port": {"type": "int", "default": 2379}}
+    module = ClusterModule(
+        argument_spec={
+            **CLUSTER_OPTIONS,
+            "namespace": {"default": "kube-system"},
+            "gather": {
+                "type": "list",
+                "elements": "str",
+                "choices": [*PARTS, "status", "traffic"],
+                "default": PARTS,
+            },
+            "endpoint": {
+                "type": "dict",
+                "options": override,
+                "required_one_of": [["ips", "address"]],
+                "mutually_exclusive": [["ips", "address"]],
+            },
+            "node_address": {"choices": ["InternalIP", "ExternalIP"], "default": "InternalIP"},
+            "node_count": {"type": "int", "default": 3},
+            "wait": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 900},
+            "wait_for": {
+                "type": "list",
+                "elements": "str",
+                "choices": [*OF_OBJECTS, *OF_PODS],
+                "default": [*OF_OBJECTS, "kvstoremesh", "agents"],
+            },
+            "expect": {"type": "list", "elements": "dict", "default": []},
+            "max_unready_agents": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    check(module)
+    if module.planned:
+        module.exit_json(cluster={}, reasons=[])
+    info = Info(module, module.connect())
+    try:
+        missing = info.objects()
+        record = info.record()
+        found = info.pods(record)
+    except (ApiError, Unreachable, _mesh_client.Unreadable, ValueError) as error:
+        module.fail_json(msg=f"{error}.")
+    missing = [f"cluster {record['name']}: {text}" for text in missing]
+    if info.waits and (missing or found):
+        text = "\n".join([f"After {module.params['wait_timeout']} s this is still missing:", *missing, *found])
+        module.fail_json(msg=text, cluster=record, reasons=[*missing, *found])
+    module.exit_json(cluster=record, reasons=found)
+
+
+if __name__ == "__main__":
+    main()
