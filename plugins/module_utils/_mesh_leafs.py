@@ -6,7 +6,9 @@ Private to this collection: it may change without notice.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -28,12 +30,13 @@ class Leaf(NamedTuple):
     purposes: tuple[str, ...]
 
 
-def remote_cn(name: str, auth_mode: str, live: x509.Certificate | None) -> str:
+def remote_cn(name: str, auth_mode: str, live: Pair | None) -> str:
     """Return the CN by which this cluster logs in to its peers; mode auto keeps what the live certificate has."""
     own = f"remote-{name}"
-    if auth_mode == "cluster" or (auth_mode == "auto" and live is not None and certs.common_name(live) == own):
-        return own
-    return "remote"
+    if auth_mode == "auto" and live is not None:
+        with contextlib.suppress(ValueError):
+            return own if certs.common_name(certs.certificates(live.cert)[0]) == own else "remote"
+    return own if auth_mode == "cluster" else "remote"
 
 
 def leafs(name: str, namespace: str, remote: str, extra: Iterable[str]) -> dict[str, Leaf]:
@@ -50,12 +53,25 @@ def leafs(name: str, namespace: str, remote: str, extra: Iterable[str]) -> dict[
     }
 
 
-def _normal(name: str) -> str:
-    """Return a DNS name or an IP address as a certificate has it."""
+def _address(name: str) -> str:
+    """Return the text as a certificate writes an IP address, "" if it is none."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
-        return name.lower()
+        return ""
+
+
+def _normal(name: str) -> str:
+    return _address(name) or name.lower()
+
+
+def name_findings(extra: Iterable[str]) -> list[str]:
+    """Return a sentence for each text that cannot be a name in a certificate."""
+    return [
+        f"server_sans: '{name}' is neither a DNS name nor an IP address"
+        for name in extra
+        if not (_address(name) or re.fullmatch(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name.lower()))
+    ]
 
 
 def reasons(

@@ -1,0 +1,291 @@
+#!/usr/bin/python
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Bring the certificates of a Cluster Mesh to one cluster and renew what is due."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cilium_clustermesh_certs
+short_description: Bring the certificates of a Cluster Mesh to one cluster and renew what is due
+version_added: 0.2.0
+description:
+  - Signs the certificates of clustermesh-apiserver, of KVStoreMesh and of the agents, before or after the install of
+    Cilium. A certificate is issued again only if it is missing, was not signed by O(ca_cert), does not fit its key, its
+    names or its purpose, or ends soon. A second run writes nothing.
+  - Restarts clustermesh-apiserver when the trusted CAs changed, since etcd reads them only at its start; never for a
+    renewed certificate.
+  - Refuses to write what Helm, cert-manager or another controller writes too.
+options:
+  kubeconfig:
+    description:
+      - Path of the kubeconfig on the machine where the module runs.
+      - In check mode it may be absent (the cluster is not made yet); then everything is to be issued.
+    type: path
+    required: true
+  context:
+    description: Context in the kubeconfig; its current context when left out.
+    type: str
+  namespace:
+    description: Namespace of Cilium.
+    type: str
+    default: kube-system
+  name:
+    description:
+      - Name of the cluster; refused when ConfigMap cilium-config says otherwise.
+      - Required for O(mode=leafs) as long as that ConfigMap does not exist.
+    type: str
+  mode:
+    description:
+      - V(leafs) signs the four certificates here, so that the key of the CA never enters a cluster. The chart needs
+        C(clustermesh.apiserver.tls.auto.enabled=false).
+      - V(shared_ca) writes Secret cilium-ca with the key, in the name of Helm; the chart or its CronJob signs.
+      - V(bundle) writes only the trusted CAs, to ConfigMap cilium-root-ca.crt (C(tls.caBundle.enabled), Cilium 1.18.5).
+    type: str
+    choices: [leafs, shared_ca, bundle]
+    default: leafs
+  ca_cert:
+    description: Certificate of the CA that signs, PEM. May be empty in check mode (the CA is not made yet).
+    type: str
+    default: ""
+  ca_key:
+    description: Private key of O(ca_cert), PEM without passphrase.
+    type: str
+    default: ""
+  ca_bundle:
+    description: Certificates of all trusted CAs, PEM; only O(ca_cert) when left out.
+    type: str
+    default: ""
+  release_name:
+    description: Helm release of Cilium, for O(mode=shared_ca).
+    type: str
+    default: cilium
+  auth_mode:
+    description:
+      - How this cluster logs in to its peers, as C(clustermesh.apiserver.tls.authMode). V(cluster) is with its own name.
+      - V(auto) keeps what the present certificate has, and is V(migration) where there is none.
+    type: str
+    choices: [auto, legacy, migration, cluster]
+    default: auto
+  server_sans:
+    description: Further DNS names and IP addresses by which peers dial this cluster.
+    type: list
+    elements: str
+    default: []
+  validity_days:
+    description: How long a new certificate is valid, at most until the end of its CA.
+    type: int
+    default: 365
+  renew_before_days:
+    description: Issue anew what ends sooner.
+    type: int
+    default: 60
+  remote_users:
+    description:
+      - Names of the peers that may log in, for ConfigMap clustermesh-remote-users; others in it stay.
+      - clustermesh-apiserver does not start without it unless authMode is legacy, so V([]) makes an empty one.
+    type: list
+    elements: str
+  restart:
+    description: Whether to restart clustermesh-apiserver when the trusted CAs changed. V(never) leaves it to a later run.
+    type: str
+    choices: [auto, never]
+    default: auto
+  wait_timeout:
+    description: Seconds to wait at most for the restart.
+    type: int
+    default: 300
+  force_reissue:
+    description: Issue all certificates anew.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Says what would be issued and why.
+    support: full
+  diff_mode:
+    description: Shows CN, names, end and sha256 of certificates and the sha256 of trusted CAs; never a key.
+    support: full
+requirements: [cryptography, PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors (@opendata)
+"""
+
+EXAMPLES = r"""
+- name: Cluster north has its certificates before Cilium is installed
+  opendata.platform.cilium_clustermesh_certs:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    name: north
+    ca_cert: "{{ mesh_ca.ca_cert }}"
+    ca_key: "{{ lookup('ansible.builtin.file', '/srv/fleet/.state/mesh/ca.key') }}"
+    ca_bundle: "{{ mesh_ca.bundle }}"
+    server_sans: [mesh.north.example.org]
+    remote_users: [south]
+"""
+
+RETURN = r"""
+leafs:
+  description: What was done with each certificate, why, and how it is now; empty unless O(mode=leafs).
+  returned: always
+  type: dict
+  sample:
+    server:
+      action: issued
+      reasons: [ends in 12 days]
+      cn: clustermesh-apiserver.kube-system.svc
+      sans: ["*.mesh.cilium.io", 127.0.0.1]
+      not_after: "2027-11-24T00:00:00Z"
+      days_left: 364
+      sha256: 6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d
+objects:
+  description: What was done, or would be done, with each object.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{object: Secret kube-system/clustermesh-apiserver-server-cert, action: issued}]
+ca_fingerprints:
+  description: The sha256 of the trusted CAs, sorted.
+  returned: always
+  type: list
+  elements: str
+restarted:
+  description: Whether clustermesh-apiserver was restarted, or would be.
+  returned: always
+  type: bool
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust as trust
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust_plan as plan
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_leafs import (
+    authority_findings,
+    leafs,
+    name_findings,
+    remote_cn,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import USERS
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_trust_client import NotRolledOut, Trust
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_trust_owner import refusals
+
+OPTIONS = {
+    **CLUSTER_OPTIONS,
+    "namespace": {"type": "str", "default": "kube-system"},
+    "name": {"type": "str"},
+    "mode": {"type": "str", "choices": ["leafs", "shared_ca", "bundle"], "default": "leafs"},
+    "ca_cert": {"type": "str", "default": ""},
+    "ca_key": {"type": "str", "default": "", "no_log": True},
+    "ca_bundle": {"type": "str", "default": ""},
+    "release_name": {"type": "str", "default": "cilium"},
+    "auth_mode": {"type": "str", "choices": ["auto", "legacy", "migration", "cluster"], "default": "auto"},
+    "server_sans": {"type": "list", "elements": "str", "default": []},
+    "validity_days": {"type": "int", "default": 365},
+    "renew_before_days": {"type": "int", "default": 60},
+    "remote_users": {"type": "list", "elements": "str"},
+    "restart": {"type": "str", "choices": ["auto", "never"], "default": "auto"},
+    "wait_timeout": {"type": "int", "default": 300},
+    "force_reissue": {"type": "bool", "default": False},
+}
+
+
+def option_findings(wish: dict[str, Any], check: bool, now: datetime) -> list[str]:
+    """Return what is wrong with the options alone."""
+    found = name_findings(wish["server_sans"])
+    if wish["renew_before_days"] >= wish["validity_days"]:
+        limits = f"renew_before_days ({wish['renew_before_days']}) is not below validity_days ({wish['validity_days']})"
+        found.append(f"{limits}: every run would issue everything anew")
+    if check and not wish["ca_cert"] + wish["ca_bundle"]:
+        return found
+    if wish["mode"] != "bundle":
+        pair = Pair(wish["ca_cert"], wish["ca_key"])
+        return found + authority_findings(pair, wish["ca_bundle"] or wish["ca_cert"], now)
+    return found if trust.trusted(wish["ca_bundle"]) else [*found, "ca_bundle is no PEM text of certificates"]
+
+
+def cluster_name(module: ClusterModule, config: Manifest | None) -> str:
+    """Return the name of the cluster; fails when it is another one than asked for, or not known yet."""
+    asked, data = module.params["name"], (config or {}).get("data") or {}
+    found, where = data.get("cluster-name", ""), module.params["context"] or "(current)"
+    if asked and found and asked != found:
+        text = f"expected cluster '{asked}' behind context {where}, found '{found}' (id {data.get('cluster-id', 0)})"
+        module.fail_json(msg=f"{text}; check kubeconfig {module.params['kubeconfig']}. Nothing was written.")
+    if not asked and not found and module.params["mode"] == "leafs":
+        text = f"ConfigMap cilium-config in {module.params['namespace']} behind context {where} does not exist yet"
+        module.fail_json(msg=f"{text}, so the name of the cluster is not known: give it as name.")
+    return asked or found
+
+
+def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], now: datetime) -> list[plan.Step]:
+    """Return what is to be done, in order; the first of several is the one that holds the mark for the restart."""
+    wish, deployment = module.params, live.get("deployment")
+    pair = Pair(wish["ca_cert"], wish["ca_key"]) if wish["ca_cert"] else None
+    bundle = certs.pem(certs.certificates(text)) if (text := wish["ca_bundle"] or wish["ca_cert"]) else ""
+    if wish["mode"] == "bundle":
+        found = [plan.bundle_step(wish["namespace"], live.get("bundle"), bundle, deployment)]
+    elif wish["mode"] == "shared_ca":
+        found = (
+            [plan.authority_step(wish["namespace"], live.get("authority"), pair, wish["release_name"])] if pair else []
+        )
+    else:
+        remote = remote_cn(name, wish["auth_mode"], trust.pair_of(live.get("remote")))
+        wanted = plan.Wish(
+            wish["namespace"],
+            leafs(name, wish["namespace"], remote, wish["server_sans"]),
+            pair,
+            bundle,
+            wish["validity_days"],
+            wish["renew_before_days"],
+            wish["force_reissue"],
+            module.check_mode,
+        )
+        found = plan.leaf_steps(wanted, live, deployment, now)
+    if wish["remote_users"] is not None:
+        peers = [peer for peer in wish["remote_users"] if peer != name]
+        found.append(plan.users_step(wish["namespace"], live.get("users"), peers))
+    return found
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(argument_spec=OPTIONS, supports_check_mode=True)
+    wish, now = module.params, datetime.now(UTC)
+    if found := option_findings(wish, module.check_mode, now):
+        module.fail_json(msg="\n".join(found), findings=found)
+    try:
+        client = None if module.planned else Trust(module.connect(), wish["namespace"])
+        live = client.read(wish["mode"]) if client else {}
+        name = cluster_name(module, live.get("config"))
+        wanted = steps(module, name, live, now)
+        due = [step for step in wanted if step.action != "unchanged"]
+        if found := refusals(live, any(step.name.endswith(f"/{USERS}") for step in due)):
+            module.fail_json(msg="\n".join(found), findings=found)
+        mark = next((step.mark for step in wanted if step.mark), "")
+        restart = trust.restart_due(mark, live.get("deployment"))
+        if client and not module.check_mode:
+            for step in due:
+                client.write(step.manifest)
+            if restart and wish["restart"] == "auto":
+                client.restart(mark, wish["wait_timeout"])
+    except (ApiError, Unreachable, NotRolledOut, ValueError) as error:
+        module.fail_json(msg=f"{error}.")
+    if restart and wish["restart"] == "never":
+        module.warn("clustermesh-apiserver does not trust the new CAs before its restart (restart=never).")
+    restarted = restart and wish["restart"] == "auto"
+    module.exit_json(
+        changed=bool(due) or restarted,
+        leafs={
+            step.role: {"action": step.action, "reasons": step.reasons, **step.after} for step in wanted if step.role
+        },
+        objects=[{"object": step.name, "action": step.action} for step in wanted],
+        ca_fingerprints=trust.trusted(wish["ca_bundle"] or wish["ca_cert"]),
+        restarted=restarted,
+        diff=[step.diff() for step in due],
+    )
+
+
+if __name__ == "__main__":
+    main()
