@@ -16,8 +16,6 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_entries im
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 _PORT = 2379
-DRAIN_SECONDS = 180  # KVStoreMesh waits so long before it deletes what it knew of a removed peer
-EMPTY_PURGE = "purge with an empty peers list would disconnect everything; set allow_empty=true"
 
 
 def findings(asked: list[dict[str, Any]], own: str, own_id: int, dial: str, names_only: bool) -> list[str]:
@@ -49,8 +47,10 @@ def _id(name: str, number: Any, ids: dict[int, str]) -> list[str]:
     return [] if other == name else [f"'{other}' and '{name}' both have id {number}: ids are unique in the mesh"]
 
 
-def _endpoint(endpoint: dict[str, Any], dial: str) -> list[str]:
-    found = []
+def _endpoint(endpoint: Any, dial: str) -> list[str]:
+    found: list[str] = []
+    if not isinstance(endpoint, dict):
+        return [f"endpoint {endpoint!r} is no mapping of ips, address and port"]
     ips, address, port = endpoint.get("ips") or [], endpoint.get("address") or "", endpoint.get("port") or _PORT
     if not ips and not address:
         found.append("it has no endpoint: give endpoint.ips or endpoint.address")
@@ -79,10 +79,16 @@ def _is_ip(text: Any) -> bool:
     return True
 
 
-def own_entry_differs(asked: Iterable[dict[str, Any]], own: str, own_id: int) -> int:
-    """Return the id that the list gives to this cluster itself if it is another one, else 0: a swapped kubeconfig."""
-    given = next((item.get("id") for item in asked if item.get("name") == own), None)
-    return int(given) if _in_range(given, 511) and int(given) != own_id else 0
+def mismatch(name: str, number: int, expected: tuple[str | None, int | None], asked: Iterable[dict[str, Any]]) -> str:
+    """Return who was expected behind the kubeconfig, "" if it is the cluster found (name, number).
+
+    The list of peers tells it as well where it holds an entry of this name.
+    """
+    listed = next((item.get("id") for item in asked if item.get("name") == name and _in_range(item.get("id"), 511)), 0)
+    wanted_name, wanted_number = expected[0] or name, expected[1] or int(listed) or number
+    if (wanted_name, wanted_number) == (name, number):
+        return ""
+    return f"'{wanted_name}' (id {wanted_number})"
 
 
 def wanted(asked: Iterable[dict[str, Any]], own: str, dial: str, domain: str) -> list[Peer]:
@@ -102,9 +108,3 @@ def _peer(name: str, endpoint: dict[str, Any], dial: str, domain: str) -> Peer:
 
 def _url(host: str, port: int) -> str:
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-
-
-def rejoin_seconds(removed: dict[str, int], names: Iterable[str], now: int) -> dict[str, int]:
-    """Return the seconds for which KVStoreMesh still drains a peer that is added again; times are Unix seconds."""
-    left = {name: DRAIN_SECONDS - max(now - removed[name], 0) for name in names if name in removed}
-    return {name: seconds for name, seconds in sorted(left.items()) if seconds > 0}

@@ -1,0 +1,137 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Find which writes connect a cluster with its peers, in order. Pure.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import yaml
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_aliases as aliases
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_drain as drain
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_entries as entries
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_steps as steps
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+    AGENT_SECRET,
+    DEPLOYMENT,
+    KVSTOREMESH_SECRET,
+    USERS,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_plan import Live, Plan, Wish
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import Flavour, flavour
+
+SECRETS = (AGENT_SECRET, KVSTOREMESH_SECRET)
+EMPTY_PURGE = "purge with an empty peers list would disconnect everything; set allow_empty=true"
+NO_RESTART = (
+    "peer '{}' given by ips needs hostAliases on Cilium {}, which restarts clustermesh-apiserver; "
+    "give address: (DNS name or IP in the server certificate) or allow_restart=true"
+)
+NO_ALIASES = (
+    "peer '{}' given by ips needs hostAliases of the agents on Cilium {} without KVStoreMesh; "
+    "give address: (DNS name or IP in the server certificate)"
+)
+_USER = "remote-"
+_USERS_KEY = "users.yaml"
+
+
+def alias_manager(manager: str) -> str:
+    """Return who owns hostAliases: another name, so that an apply of the certificates' annotation keeps them."""
+    return f"{manager}-aliases"
+
+
+def plan(live: Live, wish: Wish, now: datetime) -> Plan:
+    """Return what is to be done."""
+    made = Plan()
+    style = flavour(live.version) if wish.peers else None
+    there = {name: steps.contents(live.objects.get(name)) for name in SECRETS}
+    users = entries.parse_users(steps.contents(live.objects.get(USERS)).get(_USERS_KEY, b"").decode())
+    known = {key for data in there.values() for key, value in data.items() if entries.is_entry(value)}
+    known |= {user.removeprefix(_USER) for user in users if user.startswith(_USER)}
+    names = {peer.name for peer in wish.peers}
+    gone = ((wish.gone | known if wish.purge else wish.gone) - names) - {live.name}
+    if wish.purge and gone and not names and not wish.allow_empty:
+        made.refusals.append(EMPTY_PURGE)
+
+    aims, created = _aims(live, wish, style, there, gone)
+    wanted_users = {name: role for name, role in users.items() if name not in {f"{_USER}{each}" for each in gone}}
+    wanted_users |= {f"{_USER}{name}": "remote" for name in names}
+    text = {_USERS_KEY: entries.render_users(wanted_users).encode()} if wanted_users != users else {}
+    users_aim = steps.Aim("ConfigMap", USERS, live.objects.get(USERS), text)
+    for aim in (users_aim, aims[KVSTOREMESH_SECRET], aims[AGENT_SECRET]):
+        if not wish.force:
+            found = steps.conflicts(aim, wish.manager).items()
+            made.refusals += [steps.conflict(key, aim.kind, aim.name, managers) for key, managers in found]
+        made.show_aim(aim)
+
+    kvstore = aims[KVSTOREMESH_SECRET]
+    marks, made.warnings = drain.update(
+        drain.read(kvstore.live), gone & there[KVSTOREMESH_SECRET].keys(), kvstore.put, now
+    )
+    notes = drain.annotation(marks)
+    for name in SECRETS:
+        made.steps += steps.removal(aims[name], wish.manager, notes if name == KVSTOREMESH_SECRET else {})
+    made.steps += steps.addition(users_aim, wish.manager, {})
+    for name in reversed(SECRETS):
+        made.steps += steps.addition(aims[name], wish.manager, notes if name == KVSTOREMESH_SECRET else {})
+    renamed = _aliases(made, live, wish, style, names | gone)
+
+    for peer in wish.peers:
+        touched = any(peer.name in aim.put for aim in aims.values()) or f"{_USER}{peer.name}" not in users
+        action = "updated" if touched or peer.hostname in renamed else "unchanged"
+        made.actions[peer.name] = {
+            "action": "created" if peer.name in created else action,
+            "endpoint": sorted(peer.urls),
+        }
+    for name in gone:
+        removed = any(name in data for data in there.values()) or f"{_USER}{name}" in users
+        removed = removed or f"{name}.{wish.domain}" in renamed
+        made.actions[name] = {"action": "removed" if removed else "unchanged", "endpoint": []}
+    made.actions = dict(sorted(made.actions.items()))
+    return made
+
+
+def _aims(
+    live: Live, wish: Wish, style: Flavour | None, there: dict[str, dict[str, bytes]], gone: frozenset[str]
+) -> tuple[dict[str, steps.Aim], set[str]]:
+    """Return what both Secrets are to get and lose, and the peers of which neither has an entry."""
+    puts: dict[str, dict[str, bytes]] = {name: {} for name in SECRETS}
+    created = {peer.name for peer in wish.peers if not any(peer.name in data for data in there.values())}
+    for peer in wish.peers:
+        assert style, "there is a style where there are peers"
+        rendered = entries.render(peer, style, wish.namespace, live.kvstoremesh, wish.fingerprint)
+        for name, content in rendered.items():
+            if not entries.same(content, there[name].get(peer.name, b"")):
+                puts[name][peer.name] = content
+    aims = {name: steps.Aim("Secret", name, live.objects.get(name), puts[name], gone) for name in SECRETS}
+    return aims, created
+
+
+def _aliases(made: Plan, live: Live, wish: Wish, style: Flavour | None, named: set[str]) -> frozenset[str]:
+    """Add the write of hostAliases, which restarts clustermesh-apiserver; return the hostnames that change."""
+    needing = [peer for peer in wish.peers if peer.ips and style and not style.aliases_in_entries]
+    if needing and not live.kvstoremesh:
+        made.refusals += [NO_ALIASES.format(peer.name, live.version) for peer in needing]
+        return frozenset()
+    deployment = live.objects.get(DEPLOYMENT)
+    if deployment is None:
+        return frozenset()
+
+    def settled(hostname: str) -> bool:
+        return wish.purge or hostname.removesuffix(f".{wish.domain}") in named
+
+    found = aliases.plan(deployment, needing, settled, alias_manager(wish.manager), wish.force)
+    if found.step and not wish.allow_restart:
+        # An alias that nobody needs any more is left where a restart is not allowed.
+        lacking = [peer.name for peer in needing if peer.hostname in found.hostnames]
+        made.refusals += [NO_RESTART.format(name, live.version) for name in lacking]
+        return frozenset()
+    made.refusals += found.refusals
+    if found.step:
+        made.steps.append(found.step)
+        made.restarts = True
+        before = deployment["spec"]["template"]["spec"].get("hostAliases", [])
+        after = (found.step.body.get("spec") or {}).get("template", {}).get("spec", {}).get("hostAliases", [])
+        made.show("Deployment", DEPLOYMENT, yaml.safe_dump(before), yaml.safe_dump(after))
+    return found.hostnames

@@ -1,0 +1,128 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Who owns a key of a Secret or ConfigMap, and the bodies that write, remove and restore our keys. Pure.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_drain
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils._ownership import owned_fields
+
+_API = {"Secret": "v1", "ConfigMap": "v1", "Deployment": "apps/v1"}
+
+
+class Step(NamedTuple):
+    """One write: the body of a server-side apply, or of a merge patch that removes keys which others own."""
+
+    body: Manifest
+    merge: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of the object."""
+        return str(self.body["kind"])
+
+    @property
+    def name(self) -> str:
+        """Return the name of the object."""
+        return str(self.body["metadata"]["name"])
+
+
+class Aim(NamedTuple):
+    """What one object is to get and to lose; values are plain bytes."""
+
+    kind: str
+    name: str
+    live: Manifest | None
+    put: dict[str, bytes]
+    remove: frozenset[str] = frozenset()
+
+
+def contents(live: Manifest | None) -> dict[str, bytes]:
+    """Return the plain values of a Secret or ConfigMap by key."""
+    data = (live or {}).get("data") or {}
+    if (live or {}).get("kind") == "Secret":
+        return {key: base64.b64decode(value) for key, value in data.items()}
+    return {key: value.encode() for key, value in data.items()}
+
+
+def owned(live: Manifest | None, manager: str) -> dict[str, bytes]:
+    """Return the plain values of the keys that the manager applied."""
+    fields = (owned_fields(live, manager) or {}) if live else {}
+    return {key: value for key, value in contents(live).items() if f"f:{key}" in fields.get("f:data", {})}
+
+
+def others(live: Manifest | None, manager: str, *path: str) -> list[str]:
+    """Return who else manages the field at a path of fieldsV1, sorted."""
+    found = set()
+    for entry in ((live or {}).get("metadata") or {}).get("managedFields") or []:
+        if entry.get("manager") == manager and entry.get("operation") == "Apply":
+            continue
+        fields = entry.get("fieldsV1") or {}
+        for part in path:
+            fields = fields.get(part)
+            if fields is None:
+                break
+        else:
+            found.add(str(entry.get("manager")))
+    return sorted(found)
+
+
+def conflict(key: str, kind: str, name: str, managers: Iterable[str]) -> str:
+    """Return the refusal to touch what others manage."""
+    return (
+        f"key '{key}' of {kind} {name} is managed by {', '.join(managers)}; "
+        "set clustermesh.config.enabled=false or force_conflicts=true"
+    )
+
+
+def conflicts(aim: Aim, manager: str) -> dict[str, list[str]]:
+    """Return the keys to be touched that others manage, and who."""
+    touched = sorted({*aim.put, *(aim.remove & contents(aim.live).keys())})
+    found = {key: others(aim.live, manager, "f:data", f"f:{key}") for key in touched}
+    return {key: managers for key, managers in found.items() if managers}
+
+
+def removal(aim: Aim, manager: str, annotations: Mapping[str, str]) -> list[Step]:
+    """Return the writes that remove keys; none when none is there."""
+    there = aim.remove & contents(aim.live).keys()
+    if not there:
+        return []
+    kept = {key: value for key, value in owned(aim.live, manager).items() if key not in aim.remove}
+    steps = [Step(body(aim.kind, aim.name, kept, annotations))]
+    foreign = [key for key in conflicts(aim, manager) if key in there]
+    if foreign:
+        steps.append(Step({**body(aim.kind, aim.name, {}), "data": dict.fromkeys(foreign)}, merge=True))
+    return steps
+
+
+def addition(aim: Aim, manager: str, annotations: Mapping[str, str]) -> list[Step]:
+    """Return the write that puts keys beside those that are ours already; none when there is nothing to put."""
+    if not aim.put:
+        return []
+    kept = {key: value for key, value in owned(aim.live, manager).items() if key not in aim.remove}
+    return [Step(body(aim.kind, aim.name, {**kept, **aim.put}, annotations))]
+
+
+def body(kind: str, name: str, data: Mapping[str, bytes], annotations: Mapping[str, str] | None = None) -> Manifest:
+    """Return a manifest of plain values, its keys sorted."""
+    made: Manifest = {"apiVersion": _API[kind], "kind": kind, "metadata": {"name": name}}
+    if annotations:
+        made["metadata"]["annotations"] = dict(annotations)
+    if data:
+        coded = {key: base64.b64encode(data[key]) if kind == "Secret" else data[key] for key in sorted(data)}
+        made["data"] = {key: value.decode() for key, value in coded.items()}
+    return made
+
+
+def undo(step: Step, before: Manifest, manager: str) -> Manifest:
+    """Return the apply that sets back what a step wrote or removed, from the object as it was before."""
+    touched = {*owned(before, manager), *(step.body.get("data") or {})}
+    data = {key: value for key, value in contents(before).items() if key in touched}
+    return body(step.kind, step.name, data, _mesh_drain.annotation(_mesh_drain.read(before)))

@@ -1,0 +1,125 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Read what connects a cluster with its peers, write it step by step, set it back when a step fails.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+    AGENT_SECRET,
+    CONFIG,
+    DEPLOYMENT,
+    KVSTOREMESH_SECRET,
+    USERS,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_peers import alias_manager
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Step, undo
+
+AGENTS = "cilium"
+_PLURALS = {"Secret": "api/v1/{}/secrets", "ConfigMap": "api/v1/{}/configmaps"}
+_PLURALS |= {"Deployment": "apis/apps/v1/{}/deployments", "DaemonSet": "apis/apps/v1/{}/daemonsets"}
+_READ = {CONFIG: "ConfigMap", USERS: "ConfigMap", AGENT_SECRET: "Secret", KVSTOREMESH_SECRET: "Secret"}
+_READ |= {DEPLOYMENT: "Deployment", AGENTS: "DaemonSet"}
+_APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+
+
+class WriteFailed(Exception):
+    """A step failed; the text says which, why, and what became of the steps before it."""
+
+    def __init__(self, text: str, rolled_back: bool) -> None:
+        super().__init__(text)
+        self.rolled_back = rolled_back
+
+
+def path(kind: str, namespace: str, name: str = "") -> str:
+    """Return the path of a kind's list, or of one object."""
+    return f"/{_PLURALS[kind].format(f'namespaces/{namespace}')}" + (f"/{name}" if name else "")
+
+
+def read(cluster: Cluster, namespace: str) -> dict[str, Manifest]:
+    """Return by name the objects that are there: configuration, users, Secrets, Deployment, DaemonSet of the agents."""
+    with ThreadPoolExecutor(len(_READ)) as pool:
+        found = pool.map(lambda name: cluster.get(path(_READ[name], namespace, name)), _READ)
+        return {name: item for name, item in zip(_READ, found, strict=True) if item}
+
+
+def rollout(cluster: Cluster, namespace: str, seconds: int) -> str:
+    """Wait until clustermesh-apiserver runs as the Deployment says; return what it lacks when the time is over."""
+    query = {"fieldSelector": f"metadata.name={DEPLOYMENT}"}
+
+    def lack(items: list[Manifest]) -> str:
+        return health.workload(items[0] if items else None, DEPLOYMENT)
+
+    _done, items = cluster.wait(path("Deployment", namespace), lambda items: not lack(items), seconds, **query)
+    return lack(items)
+
+
+@dataclass
+class Writer:
+    """Sends steps to one cluster as one field manager; in check mode only as dry runs."""
+
+    cluster: Cluster
+    namespace: str
+    manager: str
+    force: bool = False
+    check: bool = False
+    rollback: bool = True
+    objects: dict[str, Manifest] = field(default_factory=dict)  # by name, as they are now
+
+    def write(self, steps: Iterable[Step]) -> None:
+        """Send the steps in order. Raise WriteFailed when one fails, after setting the others back."""
+        done: list[tuple[Step, Manifest | None, Manifest]] = []
+        for step in steps:
+            before = self.objects.get(step.name)
+            try:
+                after = self._send(step)
+            except (ApiError, Unreachable) as error:
+                raise self._failed(step, error, done) from error
+            done.append((step, before, after))
+            if not self.check:
+                self.objects[step.name] = after
+
+    def _send(self, step: Step) -> Manifest:
+        owner = alias_manager(self.manager) if step.kind == "Deployment" else self.manager
+        query = {"fieldManager": owner, **({"dryRun": "All"} if self.check else {})}
+        if not step.merge:
+            query["force"] = str(self.force).lower()
+        kind = _MERGE if step.merge else _APPLY
+        return self.cluster.request("PATCH", self._path(step), query, step.body, content_type=kind)
+
+    def _path(self, step: Step) -> str:
+        return path(step.kind, self.namespace, step.name)
+
+    def _failed(self, step: Step, error: Exception, done: list[tuple[Step, Manifest | None, Manifest]]) -> WriteFailed:
+        text = f"{step.kind} {step.name} in namespace {self.namespace} cannot be written: {error}"
+        if self.check or not done:
+            return WriteFailed(f"{text}; nothing was changed", False)
+        if not self.rollback:
+            return WriteFailed(f"{text}; what was written before stays, and the next run completes it", False)
+        for written, before, after in reversed(done):
+            try:
+                self._undo(written, before, after)
+            except (ApiError, Unreachable) as second:
+                rest = f"{written.kind} {written.name} cannot be set back: {second}; the next run completes or mends it"
+                return WriteFailed(f"{text}; {rest}", False)
+        return WriteFailed(f"{text}; what was written before is set back", True)
+
+    def _undo(self, step: Step, before: Manifest | None, after: Manifest) -> None:
+        """Set one object back, unless somebody else changed it meanwhile."""
+        version = {"resourceVersion": after["metadata"]["resourceVersion"]}
+        if before is None:
+            options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": version}
+            self.cluster.request("DELETE", self._path(step), {}, options)
+            return
+        made = undo(step, before, self.manager)
+        made["metadata"] |= version
+        query = {"fieldManager": self.manager, "force": "true"}
+        self.cluster.request("PATCH", self._path(step), query, made, content_type=_APPLY)

@@ -1,0 +1,303 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Connect one cluster with its peers of a Cilium Cluster Mesh."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cilium_clustermesh
+short_description: Connect one cluster with its peers of a Cilium Cluster Mesh
+description:
+  - Keeps the entries of peers in the Secrets C(cilium-clustermesh) and C(cilium-kvstoremesh), and their users in the
+    ConfigMap C(clustermesh-remote-users). Cilium reads all three while it runs, nothing restarts.
+  - Touches only this cluster and needs no access to the peers, so that a peer which is gone can be removed.
+  - The chart must leave these objects alone (C(clustermesh.config.enabled=false)).
+  - An entry that means the same as the wanted one stays as it is, whoever wrote it. Keys of others stay.
+  - Entries are added where they are read last, and removed where they are read first. When a write fails, those
+    before it are set back.
+options:
+  kubeconfig:
+    description:
+      - Path of the kubeconfig on the machine where the module runs.
+      - In check mode it may be absent (the cluster is not made yet); then all peers are to be created.
+    type: path
+    required: true
+  context:
+    description: Context in the kubeconfig; its current context when left out.
+    type: str
+  namespace:
+    description: Namespace of Cilium.
+    type: str
+    default: kube-system
+  name:
+    description: Name that the cluster must have, so that a swapped kubeconfig is noticed.
+    type: str
+  id:
+    description: Id that the cluster must have.
+    type: int
+  peers:
+    description:
+      - Peers, each with C(name), C(id), C(endpoint) (C(ips) or C(address), and C(port), 2379 when left out)
+        and C(enabled) (V(true) when left out). Other keys are ignored, so that RV(cluster) of
+        M(opendata.platform.cilium_clustermesh_info) can be given.
+      - The cluster's own entry is skipped, so that all clusters can be given the same list.
+      - With O(state=absent) the C(name) is enough.
+    type: list
+    elements: dict
+    default: []
+  state:
+    description: Whether the peers are to be connected or not.
+    type: str
+    choices: [present, absent]
+    default: present
+  purge:
+    description: Remove peers that are not in O(peers).
+    type: bool
+    default: false
+  allow_empty:
+    description: Let O(purge) remove all peers.
+    type: bool
+    default: false
+  dial:
+    description:
+      - V(auto) dials the address as it is, and the ips where there is no address by a name in O(domain).
+      - V(aliases) dials the ips by that name even where there is an address.
+      - V(address) dials the address, or each of the ips, as it is; the peer's server certificate must hold it.
+    type: str
+    choices: [auto, aliases, address]
+    default: auto
+  domain:
+    description: Domain of the names of peers that are given by ips.
+    type: str
+    default: mesh.cilium.io
+  allow_restart:
+    description:
+      - Let hostAliases change, which restarts clustermesh-apiserver. Only Cilium before 1.20 needs them, for peers that
+        are dialled by a name in O(domain).
+    type: bool
+    default: true
+  ca_fingerprint:
+    description: Written as a comment into the entries, so that a new one makes Cilium read the CA again.
+    type: str
+    default: ""
+  field_manager:
+    description: Name under which the API server notes who owns the keys.
+    type: str
+    default: cilium-clustermesh-ansible
+  force_conflicts:
+    description: Take keys over that others own, instead of refusing with the owner's name.
+    type: bool
+    default: false
+  wait:
+    description: Wait for the rollout of clustermesh-apiserver when it had to be restarted.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait at most.
+    type: int
+    default: 300
+  rollback:
+    description: Whether a failed write sets back those before it.
+    type: str
+    choices: [never, on_write_error]
+    default: on_write_error
+attributes:
+  check_mode:
+    description: Sends all writes as dry runs, so that missing rights and conflicts are seen.
+    support: full
+  diff_mode:
+    description: Shows what the entries mean; they hold no keys.
+    support: full
+requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: North is connected with all clusters of the mesh
+  opendata.platform.cilium_clustermesh:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    name: north
+    id: 1
+    peers:
+      - {name: south, id: 2, endpoint: {ips: [192.0.2.10, 192.0.2.11], port: 32379}}
+      - {name: west, id: 3, endpoint: {address: mesh.west.example.org}}
+    purge: true
+
+- name: A cluster that is gone is removed
+  opendata.platform.cilium_clustermesh:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    peers: [{name: west}]
+    state: absent
+"""
+
+RETURN = """
+peers:
+  description: What was done, or would be done, with each peer (created, updated, removed, unchanged, self).
+  returned: always
+  type: dict
+  sample: {south: {action: created, endpoint: ["https://south.mesh.cilium.io:32379"]}}
+restarted:
+  description: Workloads that were restarted, or would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [Deployment clustermesh-apiserver]
+rolled_back:
+  description: Whether a write failed and those before it were set back.
+  returned: always
+  type: bool
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health, _mesh_peer_options, _mesh_write
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_peers import EMPTY_PURGE, plan
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_plan import Live, Plan, Wish
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import parts
+
+
+def wish(module: ClusterModule, own: str, own_id: int) -> Wish:
+    """Return what is asked for; fails with all that is wrong with it."""
+    asked = module.params
+    absent, peers = asked["state"] == "absent", asked["peers"]
+    found = _mesh_peer_options.findings(peers, own, own_id, asked["dial"], absent)
+    if asked["purge"] and absent:
+        found.append("purge works with state=present only: list what stays there")
+    elif asked["purge"] and not peers and not asked["allow_empty"]:
+        found.append(EMPTY_PURGE)
+    if found:
+        module.fail_json(msg=f"These peers cannot be connected: {'; '.join(found)}.", findings=found)
+    wanted = [] if absent else _mesh_peer_options.wanted(peers, own, asked["dial"], asked["domain"])
+    same = {"namespace", "domain", "purge", "allow_empty", "allow_restart"}
+    return Wish(
+        peers=wanted,
+        gone=frozenset(item["name"] for item in peers) - {peer.name for peer in wanted},
+        manager=asked["field_manager"],
+        fingerprint=asked["ca_fingerprint"],
+        force=asked["force_conflicts"],
+        **{key: asked[key] for key in same},
+    )
+
+
+def identity(module: ClusterModule, config: Manifest) -> tuple[str, int]:
+    """Return name and id of the cluster; fails when it is not the expected one."""
+    name, number = config["data"].get("cluster-name", "default"), int(config["data"].get("cluster-id", 0))
+    asked = module.params
+    other = _mesh_peer_options.mismatch(name, number, (asked["name"], asked["id"]), asked["peers"])
+    if other:
+        module.fail_json(
+            msg=f"expected cluster {other} behind context {asked['context'] or 'current'}, "
+            f"found '{name}' (id {number}): check kubeconfig {asked['kubeconfig']}."
+        )
+    return name, number
+
+
+def planned(module: ClusterModule) -> None:
+    """Say that all peers are to be connected, of a cluster or Cilium that a run would make before."""
+    own = module.params["name"] or ""
+    peers = wish(module, own, 0).peers
+    made = Plan({peer.name: {"action": "created", "endpoint": sorted(peer.urls)} for peer in peers})
+    module.exit_json(**{**result(made, own, module.params["peers"]), "changed": bool(peers)})
+
+
+def live(module: ClusterModule, objects: dict[str, Manifest], own: str, needed: bool) -> Live:
+    """Return what the cluster is and has; fails when it must render entries and cannot know how."""
+    where = f"in namespace {module.params['namespace']}"
+    version = _cluster_health.image_version(objects.get(_mesh_write.AGENTS))
+    deployment = objects.get(DEPLOYMENT)
+    found = []
+    if needed:
+        if deployment is None:
+            found.append(f"Deployment {DEPLOYMENT} is missing {where}: set clustermesh.useAPIServer=true first")
+        try:
+            parts(version)
+        except ValueError:
+            found.append(f"DaemonSet {_mesh_write.AGENTS} {where} has no image with a version in its tag (v1.20.2)")
+    if found:
+        module.fail_json(msg=f"Cluster '{own}' cannot be connected yet: {'; '.join(found)}.", findings=found)
+    containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
+    return Live(own, version, any(each["name"] == "kvstoremesh" for each in containers), objects)
+
+
+def write(module: ClusterModule, cluster: Cluster, objects: dict[str, Manifest], made: Plan) -> None:
+    """Send the steps and wait for the rollout; fails with what became of them."""
+    asked = module.params
+    force, rollback = asked["force_conflicts"], asked["rollback"] == "on_write_error"
+    kept = {"check": module.check_mode, "rollback": rollback, "objects": dict(objects)}
+    writer = _mesh_write.Writer(cluster, asked["namespace"], asked["field_manager"], force, **kept)
+    try:
+        writer.write(made.steps)
+    except _mesh_write.WriteFailed as error:
+        module.fail_json(msg=f"{error}.", rolled_back=error.rolled_back)
+    if made.restarts and asked["wait"] and not module.check_mode:
+        lack = _mesh_write.rollout(cluster, asked["namespace"], asked["wait_timeout"])
+        if lack:
+            module.fail_json(msg=f"{lack}, after {asked['wait_timeout']} s.", changed=True, rolled_back=False)
+
+
+def result(made: Plan, own: str, listed: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what Ansible shows."""
+    own_entry = {own: {"action": "self", "endpoint": []}} if any(item["name"] == own for item in listed) else {}
+    return {
+        "changed": bool(made.steps),
+        "peers": dict(sorted({**made.actions, **own_entry}.items())),
+        "restarted": [f"Deployment {DEPLOYMENT}"] if made.restarts else [],
+        "rolled_back": False,
+        "diff": made.diff,
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(
+        argument_spec={
+            **CLUSTER_OPTIONS,
+            "namespace": {"type": "str", "default": "kube-system"},
+            "name": {"type": "str"},
+            "id": {"type": "int"},
+            "peers": {"type": "list", "elements": "dict", "default": []},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "purge": {"type": "bool", "default": False},
+            "allow_empty": {"type": "bool", "default": False},
+            "dial": {"type": "str", "choices": ["auto", "aliases", "address"], "default": "auto"},
+            "domain": {"type": "str", "default": DOMAIN},
+            "allow_restart": {"type": "bool", "default": True},
+            "ca_fingerprint": {"type": "str", "default": ""},
+            "field_manager": {"type": "str", "default": MANAGER},
+            "force_conflicts": {"type": "bool", "default": False},
+            "wait": {"type": "bool", "default": True},
+            "wait_timeout": {"type": "int", "default": 300},
+            "rollback": {"type": "str", "choices": ["never", "on_write_error"], "default": "on_write_error"},
+        },
+        supports_check_mode=True,
+    )
+    asked = module.params
+    if module.planned:
+        planned(module)
+    cluster = module.connect()
+    try:
+        objects = _mesh_write.read(cluster, asked["namespace"])
+    except (ApiError, Unreachable) as error:
+        module.fail_json(msg=f"{error}.")
+    if CONFIG not in objects:
+        if module.check_mode:
+            planned(module)
+        where = f"in namespace {asked['namespace']} of {cluster.host}"
+        module.fail_json(msg=f"ConfigMap {CONFIG} is missing {where}: install Cilium first.")
+    own, number = identity(module, objects[CONFIG])
+    wanted = wish(module, own, number)
+    made = plan(live(module, objects, own, bool(wanted.peers)), wanted, datetime.now(UTC))
+    if made.refusals:
+        module.fail_json(msg=f"Cluster '{own}' stays as it is: {'; '.join(made.refusals)}.", findings=made.refusals)
+    write(module, cluster, objects, made)
+    for warning in [*made.warnings, *sorted(set(cluster.warnings))]:
+        module.warn(warning)
+    module.exit_json(**result(made, own, asked["peers"]))
+
+
+if __name__ == "__main__":
+    main()
