@@ -14,7 +14,7 @@ ROLES = {"cilium": {"cilium_values": {}}, "machine_nspawn": {"machine_nspawn_net
 
 def names(kind: str) -> list[str]:
     """The fixtures of a kind: valid or invalid."""
-    return sorted(path.name for path in (FIXTURES / kind).iterdir())
+    return sorted(path.parent.name for path in (FIXTURES / kind).glob("*/hosts.yml"))
 
 
 def load(kind: str, name: str) -> Inventory:

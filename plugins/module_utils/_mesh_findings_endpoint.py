@@ -1,0 +1,79 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Whether peers can dial each cluster: address, port, and the name in its server certificate.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+from collections.abc import Iterator
+
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_finding import Finding, Record, finding
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DOMAIN
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import flavour
+
+
+def findings(records: list[Record]) -> Iterator[Finding]:
+    """Yield what is wrong."""
+    for record in records:
+        endpoint = record["endpoint"]
+        if endpoint["type"] == "ClusterIP":
+            yield finding("CLUSTERIP", [record], name=record["name"])
+        elif not _announced(record):
+            yield finding("NO_ENDPOINT", [record], name=record["name"], type=endpoint["type"])
+        else:
+            yield from _san(record)
+    for one, other in itertools.combinations(records, 2):
+        who = {"one": one["name"], "other": other["name"]}
+        if _clash(one, other):
+            yield finding("NODEPORT_CLASH", [one, other], **who, port=one["endpoint"]["port"])
+        for endpoint in _announced(one) & _announced(other):
+            yield finding("ENDPOINT_DUP", [one, other], **who, endpoint=endpoint)
+
+
+def canonical(host: str) -> str:
+    """Return the one way to write an IP address or a DNS name."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host.lower().rstrip(".")
+
+
+def covers(san: str, host: str) -> bool:
+    """Return whether a name in a certificate is the host's; a leading * is one label of a DNS name."""
+    san, host = canonical(san), canonical(host)
+    label, _, parent = host.partition(".")
+    return san == host or (san.startswith("*.") and bool(label) and san[2:] == parent)
+
+
+def _announced(record: Record) -> set[str]:
+    """Return every host:port at which peers may find the cluster; none without a port."""
+    endpoint = record["endpoint"]
+    hosts = [canonical(host) for host in (*endpoint["ips"], endpoint["address"]) if host]
+    return {_joined(host, endpoint["port"]) for host in hosts if endpoint["port"]}
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _clash(one: Record, other: Record) -> bool:
+    """Kube-proxy replacement took a node port of a remote node for its own."""
+    ends = (one["endpoint"], other["endpoint"])
+    if any(end["type"] != "NodePort" for end in ends) or ends[0]["port"] != ends[1]["port"]:
+        return False
+    return any(
+        each["kube_proxy_replacement"] and flavour(each["version"]).nodeport_must_differ for each in (one, other)
+    )
+
+
+def _san(record: Record) -> Iterator[Finding]:
+    """Peers that dial IP addresses verify an alias; whoever dials an address verifies that."""
+    server = record["tls"]["leafs"].get("server")
+    endpoint = record["endpoint"]
+    host = endpoint["address"] or f"{record['name']}.{DOMAIN}"
+    if server and not any(covers(san, host) for san in server["sans"]):
+        dialled = _joined(host, endpoint["port"])
+        yield finding("SAN_MISSING", [record], name=record["name"], san=host, endpoint=dialled)
