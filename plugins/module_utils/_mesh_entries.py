@@ -6,6 +6,7 @@ Private to this collection: it may change without notice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions i
 
 _FILES = "/var/lib/cilium/clustermesh"
 _CA_COMMENT = "# ca: "
+_BASE_60 = re.compile(r"[0-9]+(:[0-5]?[0-9])+")
 _KNOWN = {"endpoints", "trusted-ca-file", "key-file", "cert-file", "cilium-host-aliases"}
 
 
@@ -63,8 +65,10 @@ def _text(urls: tuple[str, ...], prefix: str, fingerprint: str) -> str:
 
 
 def _scalar(ip: str) -> str:
-    """Return an IP address as the chart's toYaml writes it: quoted where YAML would read a key."""
-    return f"'{ip}'" if ip.endswith(":") else ip
+    """Return an IP address as the chart's toYaml writes it: quoted where YAML would read a key or a number."""
+    if ip.endswith(":"):
+        return f"'{ip}'"
+    return f'"{ip}"' if _BASE_60.fullmatch(ip) else ip
 
 
 def is_entry(content: bytes) -> bool:
@@ -78,6 +82,8 @@ def parse(content: bytes) -> Entry | None:
         text = content.decode()
         # This loader leaves every scalar a text; others read 2001:0:1:2:3:4:5:6 as a number.
         found = yaml.load(text, Loader=yaml.BaseLoader)
+        if not isinstance(found["endpoints"], list):
+            return None
         aliases = found.get("cilium-host-aliases") or []
         return Entry(
             frozenset(map(str, found["endpoints"])),

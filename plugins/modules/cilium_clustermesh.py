@@ -211,6 +211,8 @@ def live(module: ClusterModule, objects: dict[str, Manifest], own: str, needed: 
     deployment = objects.get(DEPLOYMENT)
     found = []
     if needed:
+        if deployment is None and module.check_mode:
+            planned(module)
         if deployment is None:
             found.append(f"Deployment {DEPLOYMENT} is missing {where}: set clustermesh.useAPIServer=true first")
         try:
