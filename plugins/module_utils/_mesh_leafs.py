@@ -74,9 +74,7 @@ def name_findings(extra: Iterable[str]) -> list[str]:
     ]
 
 
-def reasons(
-    live: Pair | None, leaf: Leaf, authority: x509.Certificate | None, renew_before: int, now: datetime
-) -> list[str]:
+def reasons(live: Pair | None, leaf: Leaf, authority: x509.Certificate, renew_before: int, now: datetime) -> list[str]:
     """Return in words why the leaf has to be issued again; none if it is as wanted. renew_before is in days."""
     if live is None:
         return ["missing"]
@@ -87,7 +85,7 @@ def reasons(
     found = []
     if not certs.match(cert, live.key):
         found.append("tls.key does not match tls.crt")
-    if authority is None or not certs.issued_by(cert, authority):
+    if not certs.issued_by(cert, authority):
         found.append("not signed by the current CA")
     if certs.common_name(cert) != leaf.cn:
         found.append(f"CN is '{certs.common_name(cert)}', not '{leaf.cn}'")
@@ -101,14 +99,14 @@ def reasons(
     if cert.not_valid_before_utc > now:
         found.append(f"is not valid before {cert.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}")
     # A leaf ends with its CA at the latest; issuing it again could not make it last longer.
-    capped = authority is not None and cert.not_valid_after_utc >= authority.not_valid_after_utc
+    capped = cert.not_valid_after_utc >= authority.not_valid_after_utc
     if certs.days_left(cert, now) < renew_before and not capped:
         found.append(f"ends in {certs.days_left(cert, now)} days, renewed from {renew_before} on")
     return found
 
 
-def authority_findings(pair: Pair, bundle: str, now: datetime) -> list[str]:
-    """Return what is wrong with the CA and the bundle that all clusters are to trust; none if leafs can be signed."""
+def authority_findings(pair: Pair, bundle: str, now: datetime, check: bool = False) -> list[str]:
+    """Return what is wrong with the CA and the bundle that clusters are to trust; check mode needs no key."""
     try:
         (cert,) = certs.certificates(pair.cert)
     except ValueError:
@@ -125,6 +123,8 @@ def authority_findings(pair: Pair, bundle: str, now: datetime) -> list[str]:
             found.append(f"ca_bundle does not contain ca_cert {shown}: nobody would trust what it signs; add it")
     except ValueError:
         found.append("ca_bundle is no PEM text of certificates")
+    if check and not pair.key:
+        return found
     try:
         certs.load_key(pair.key)
     except ValueError as error:

@@ -45,11 +45,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Wish:
-    """How the leafs are to be; days are whole days. Without an authority (check mode) nothing is issued."""
+    """How the leafs are to be; days are whole days. In check mode nothing is issued."""
 
     namespace: str
     leafs: Mapping[str, Leaf]
-    authority: Pair | None
+    authority: Pair
     bundle: str
     validity_days: int = 365
     renew_before_days: int = 60
@@ -66,7 +66,7 @@ def leaf_steps(
 
 def _leaf_step(wish: Wish, role: str, live: Manifest | None, deployment: Manifest | None, now: datetime) -> Step:
     leaf, pair = wish.leafs[role], trust.pair_of(live)
-    authority = certs.certificates(wish.authority.cert)[0] if wish.authority else None
+    authority = certs.certificates(wish.authority.cert)[0]
     due = reasons(pair, leaf, authority, wish.renew_before_days, now)
     due = due or (["asked for by force_reissue"] if wish.force else [])
     before, after = trust.trusted(trust.decoded(live, "ca.crt")), trust.trusted(wish.bundle)
@@ -77,7 +77,7 @@ def _leaf_step(wish: Wish, role: str, live: Manifest | None, deployment: Manifes
     shown = _shown(pair, now)
     planned: dict[str, Any] = {"cn": leaf.cn, "sans": list(leaf.sans), "not_after": "", "days_left": 0, "sha256": ""}
     manifest = None
-    if action != "unchanged" and wish.authority and not wish.check:
+    if action != "unchanged" and not wish.check:
         fresh = issue(leaf.cn, leaf.sans, leaf.purposes, wish.authority, wish.validity_days, now) if due else pair
         manifest, planned = trust.leaf_secret(LEAFS[role], wish.namespace, fresh, wish.bundle, mark), _shown(fresh, now)
     sides = ({**shown, "ca": before} if live else {}, {**(planned if due else shown), "ca": after})

@@ -44,11 +44,11 @@ options:
     choices: [leafs, shared_ca, bundle]
     default: leafs
   ca_cert:
-    description: Certificate of the CA that signs, PEM. May be empty in check mode (the CA is not made yet).
+    description: Certificate of the CA that signs, PEM.
     type: str
     default: ""
   ca_key:
-    description: Private key of O(ca_cert), PEM without passphrase.
+    description: Private key of O(ca_cert), PEM without passphrase. May be empty in check mode (the CA is not made yet).
     type: str
     default: ""
   ca_bundle:
@@ -61,7 +61,7 @@ options:
     default: cilium
   auth_mode:
     description:
-      - How this cluster logs in to its peers, as C(clustermesh.apiserver.tls.authMode). V(cluster) is with its own name.
+      - How this cluster logs in to its peers (C(clustermesh.apiserver.tls.authMode)); V(cluster) is with its own name.
       - V(auto) keeps what the present certificate has, and is V(migration) where there is none.
     type: str
     choices: [auto, legacy, migration, cluster]
@@ -86,7 +86,7 @@ options:
     type: list
     elements: str
   restart:
-    description: Whether to restart clustermesh-apiserver when the trusted CAs changed. V(never) leaves it to a later run.
+    description: Whether to restart clustermesh-apiserver when the trusted CAs changed; V(never) leaves it for later.
     type: str
     choices: [auto, never]
     default: auto
@@ -198,11 +198,9 @@ def option_findings(wish: dict[str, Any], check: bool, now: datetime) -> list[st
     if wish["renew_before_days"] >= wish["validity_days"]:
         limits = f"renew_before_days ({wish['renew_before_days']}) is not below validity_days ({wish['validity_days']})"
         found.append(f"{limits}: every run would issue everything anew")
-    if check and not wish["ca_cert"] + wish["ca_bundle"]:
-        return found
     if wish["mode"] != "bundle":
         pair = Pair(wish["ca_cert"], wish["ca_key"])
-        return found + authority_findings(pair, wish["ca_bundle"] or wish["ca_cert"], now)
+        return found + authority_findings(pair, wish["ca_bundle"] or wish["ca_cert"], now, check)
     return found if trust.trusted(wish["ca_bundle"]) else [*found, "ca_bundle is no PEM text of certificates"]
 
 
@@ -222,14 +220,12 @@ def cluster_name(module: ClusterModule, config: Manifest | None) -> str:
 def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], now: datetime) -> list[plan.Step]:
     """Return what is to be done, in order; the first of several is the one that holds the mark for the restart."""
     wish, deployment = module.params, live.get("deployment")
-    pair = Pair(wish["ca_cert"], wish["ca_key"]) if wish["ca_cert"] else None
-    bundle = certs.pem(certs.certificates(text)) if (text := wish["ca_bundle"] or wish["ca_cert"]) else ""
+    pair = Pair(wish["ca_cert"], wish["ca_key"])
+    bundle = certs.pem(certs.certificates(wish["ca_bundle"] or wish["ca_cert"]))
     if wish["mode"] == "bundle":
         found = [plan.bundle_step(wish["namespace"], live.get("bundle"), bundle, deployment)]
     elif wish["mode"] == "shared_ca":
-        found = (
-            [plan.authority_step(wish["namespace"], live.get("authority"), pair, wish["release_name"])] if pair else []
-        )
+        found = [plan.authority_step(wish["namespace"], live.get("authority"), pair, wish["release_name"])]
     else:
         remote = remote_cn(name, wish["auth_mode"], trust.pair_of(live.get("remote")))
         wanted = plan.Wish(

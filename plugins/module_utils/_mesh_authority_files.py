@@ -1,0 +1,61 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Keep the CA of a mesh in a directory that only its owner can read.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_authority import FILES
+
+
+def read(directory: Path) -> dict[str, str]:
+    """Return the texts of our files by name; those that are not there are left out. Raise OSError."""
+    return {name: (directory / name).read_text(errors="replace") for name in FILES if (directory / name).exists()}
+
+
+def differing(directory: Path, wanted: Mapping[str, str]) -> list[str]:
+    """Return which files have another content or can be read by others, and "." for the directory. Raise OSError."""
+    present = read(directory)
+    found = [name for name, text in wanted.items() if present.get(name) != text or _mode(directory / name) != 0o600]
+    return (["."] if not directory.exists() or _mode(directory) != 0o700 else []) + found
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def write(directory: Path, wanted: Mapping[str, str], names: list[str]) -> None:
+    """Write the named files in their order, each whole or not at all. Raise OSError."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.chmod(0o700)
+    for name in (name for name in wanted if name in names):
+        new = directory / f".{name}.new"
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(wanted[name])
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(directory / name)
+    entry = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(entry)  # a key that certificates were signed with must outlive a power cut
+    finally:
+        os.close(entry)
+
+
+def remove(directory: Path, check: bool) -> list[str]:
+    """Remove our files, and the directory if nothing else is in it; return the names. Raise OSError."""
+    gone = [name for name in FILES if (directory / name).exists()]
+    if check:
+        return gone
+    for name in FILES:
+        (directory / f".{name}.new").unlink(missing_ok=True)  # of a run that was killed
+        (directory / name).unlink(missing_ok=True)
+    if directory.exists() and not any(directory.iterdir()):
+        directory.rmdir()
+    return gone
