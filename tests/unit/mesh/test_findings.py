@@ -122,6 +122,13 @@ def test_days_from_which_on_an_end_is_a_warning() -> None:
     assert [each.code for each in judge(records, NOW, cert_warn_days=30)] == ["CERT_EXPIRING"]
 
 
+@pytest.mark.parametrize(("version", "ignored"), [("1.18.4", True), ("1.18.5", False), ("1.19.0", False)])
+def test_version_from_which_on_a_bundle_is_read(version: str, ignored: bool) -> None:
+    records, _ = load("invalid", "bundle-on-old")
+    codes = [each.code for each in judge([{**records[0], "version": version}, records[1]], NOW)]
+    assert ("CA_BUNDLE_OLD" in codes, "CA_MISMATCH" in codes) == (ignored, True)
+
+
 def test_thousands_of_node_ranges_are_judged_at_once() -> None:
     wide = [{**PAIR[0], "pod_cidrs": [f"10.{16 + n // 256}.{n % 256}.0/24" for n in range(5000)]}, PAIR[1]]
     assert [each.code for each in judge(wide, NOW)] == []
