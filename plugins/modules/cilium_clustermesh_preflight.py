@@ -73,7 +73,7 @@ options:
     default: 1
 attributes:
   check_mode:
-    description: Only judges.
+    description: Only judges. Empty records are left out, their clusters have no Cilium yet.
     support: full
   diff_mode:
     description: Changes nothing.
@@ -137,12 +137,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    unreadable = faults(wanted["clusters"])
+    # In check mode cilium_clustermesh_info returns an empty record where Cilium is not installed yet.
+    records = [each for each in wanted["clusters"] if each or not module.check_mode]
+    unreadable = faults(records)
     if unreadable:
         text = "\n".join(["These are no records of cilium_clustermesh_info:", *unreadable])
         module.fail_json(msg=text, ok=False, findings=[])
     found = judge(
-        wanted["clusters"],
+        records,
         datetime.now(UTC),
         underlay_mtu=wanted["underlay"].get("mtu") or 0,
         cert_warn_days=wanted["cert_warn_days"],
@@ -156,7 +158,7 @@ def main() -> None:
     shown = [asdict(each) for each in found]
     if errors:
         module.fail_json(msg="\n".join(errors), ok=False, findings=shown)
-    module.exit_json(ok=True, findings=shown, peers_by_cluster=peers(wanted["clusters"]))
+    module.exit_json(ok=True, findings=shown, peers_by_cluster=peers(records))
 
 
 if __name__ == "__main__":

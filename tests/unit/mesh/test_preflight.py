@@ -3,15 +3,20 @@
 
 import importlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings import judge
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings_shape import faults
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_rules import RULES
 
 NAME = "cilium_clustermesh_preflight"
+OBJECTS = Path(__file__).resolve().parent / "fixtures"
 PAIR = Path(__file__).resolve().parents[2] / "fixtures/valid/mesh/pair/clusters.yml"
 
 Run = Callable[..., dict[str, Any]]
@@ -94,6 +99,25 @@ def test_what_is_no_record_is_named(run: Run, north: Any) -> None:
     assert result["failed"] and lines[0] == "These are no records of cilium_clustermesh_info:"
     assert lines[1] == "clusters[0] ('north'): tls.method is missing"
     assert lines[-1] == "clusters[1] ('south'): tls.leafs is missing"
+
+
+def test_a_cluster_without_cilium_is_left_out_in_check_mode_only(run: Run, north: Any) -> None:
+    assert run(NAME, check=True, clusters=[north, {}])["peers_by_cluster"] == {"north": []}
+    assert "clusters[1]: name is missing" in run(NAME, clusters=[north, {}])["msg"]
+
+
+def test_a_record_made_of_real_objects_is_understood() -> None:
+    """The objects are those of Cilium 1.20.2; without Secrets there are no certificates to judge."""
+    raw: dict[str, Any] = dict.fromkeys(name for names in _mesh_client.SOURCES.values() for name in names)
+    raw |= {"nodes": [], "cilium_nodes": []}
+    raw["config"] = yaml.safe_load((OBJECTS / "a-cilium-config.yaml").read_text())
+    raw["apiserver"] = yaml.safe_load((OBJECTS / "a-clustermesh-apiserver.yaml").read_text())
+    raw["agents"] = {"metadata": {"labels": {"helm.sh/chart": "cilium-1.20.2"}}, "spec": {"template": {"spec": {}}}}
+    raw["agents"]["spec"]["template"]["spec"]["containers"] = [{"name": "cilium-agent", "image": "cilium:v1.20.2"}]
+    where = {"context": "a", "namespace": "kube-system"}
+    record = _mesh_client.record(raw, _mesh_client.SOURCES, where, {})
+    assert faults([record]) == []
+    assert {each.code for each in judge([record], datetime.now(UTC))} == {"NO_ENDPOINT", "POLICY_SCOPE"}
 
 
 def test_documentation_names_every_code() -> None:
