@@ -1,0 +1,169 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What agents and KVStoreMesh of Cilium 1.20.2 said on real clusters, and what is made of it."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_health, _mesh_status
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Expected, Seen
+from hypothesis import given
+from hypothesis import strategies as st
+
+FIXTURES = Path(__file__).parent / "fixtures"
+PEER = Expected("b", 2)
+
+
+def text(name: str) -> str:
+    return (FIXTURES / name).read_text()
+
+
+def remote(**changes: Any) -> dict[str, Any]:
+    """The peer as the real agent saw it, altered."""
+    return {**_mesh_status.of_agent(text("a-agent-status-ready.json"))["b"], **changes}
+
+
+def test_a_real_agent_and_kvstoremesh_that_see_their_peer() -> None:
+    agents = [Seen("cilium-x", _mesh_status.of_agent(text("a-agent-status-ready.json")))]
+    meshes = [Seen("mesh-x", _mesh_status.of_kvstoremesh(text("a-kvstoremesh-ready.json"), "", 0) or {})]
+    assert _mesh_status.summary(agents, meshes) == {
+        "agents": {"total": 1, "ready": 1},
+        "kvstoremesh": {"b": True},
+        "clusters": {"b": {"ready": True, "cluster_id": 2, "nodes": 1, "endpoints": 2, "services": 1, "error": ""}},
+    }
+    assert _mesh_status.reasons("a", [PEER], "agent", agents) == []
+    assert _mesh_status.reasons("a", [PEER], "KVStoreMesh", meshes) == []
+
+
+def test_a_real_peer_that_drains() -> None:
+    agents = [Seen("cilium-x", _mesh_status.of_agent(text("a-agent-draining.json")))]
+    meshes = [Seen("mesh-x", _mesh_status.of_kvstoremesh(text("a-kvstoremesh-draining.json"), "", 0) or {})]
+    waits = "connected, but its cluster configuration has not arrived"
+    assert _mesh_status.summary(agents, meshes) == {
+        "agents": {"total": 1, "ready": 0},
+        "kvstoremesh": {},
+        "clusters": {"b": {"ready": False, "cluster_id": 0, "nodes": 0, "endpoints": 0, "services": 0, "error": waits}},
+    }
+    assert _mesh_status.reasons("a", [PEER], "agent", agents) == [f"cluster a, peer b: agent cilium-x: {waits}"]
+    assert _mesh_status.reasons("a", [PEER], "KVStoreMesh", meshes) == [
+        "cluster a, peer b: KVStoreMesh mesh-x: does not know it: "
+        "its entry comes with kubelet's next look at the Secret, or its removal still drains"
+    ]
+
+
+def test_an_old_kvstoremesh_cannot_say() -> None:
+    assert _mesh_status.of_kvstoremesh("", 'Error: unknown command "kvstoremesh-dbg"', 1) is None
+    with pytest.raises(ValueError, match="Failed to retrieve status information: no socket"):
+        _mesh_status.of_kvstoremesh("Failed to retrieve status information: no socket\n", "", 1)
+
+
+def test_an_agent_without_mesh_knows_no_peers() -> None:
+    assert _mesh_status.of_agent(json.dumps({"cilium": {"state": "Ok"}})) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "words"),
+    [
+        ({}, PEER, ""),
+        ({"connected": False, "ready": False, "status": "EOF"}, PEER, "not connected: EOF"),
+        (
+            {},
+            Expected("b", 7),
+            "reaches a cluster with id 2, expected is 7: its endpoint leads to another cluster",
+        ),
+        ({"ready": False, "synced": {"nodes": True, "services": True}}, PEER, "not in sync yet: endpoints, identities"),
+        ({"ready": False}, PEER, "not ready: etcd: 1/1 connected, leases=0"),
+        ({}, Expected("b", 2, nodes=3), "knows 1 of its 3 nodes"),
+    ],
+)
+def test_lacks(changes: dict[str, Any], wanted: Expected, words: str) -> None:
+    found = _mesh_status.lack(remote(**changes), wanted)
+    assert found == words or (words.startswith("not ready") and found.startswith(words))
+
+
+def test_reasons_name_the_pods_that_share_them() -> None:
+    known = {"b": remote()}
+    lame = {"b": remote(ready=False, synced={})}
+    seen = [Seen(f"cilium-{name}", lame) for name in "edcba"] + [Seen("cilium-ok", known)]
+    seen.append(Seen("cilium-new", {}, "it does not run yet"))
+    lines = [
+        "cluster a: agent cilium-new: it does not run yet",
+        "cluster a, peer b: agent cilium-a, cilium-b, cilium-c and 2 more: "
+        "not in sync yet: nodes, endpoints, identities, services",
+    ]
+    assert _mesh_status.reasons("a", [PEER], "agent", seen) == lines
+    assert _mesh_status.reasons("a", [PEER], "agent", seen, allowed=5) == lines
+    assert _mesh_status.reasons("a", [PEER], "agent", seen, allowed=6) == []
+    assert _mesh_status.reasons("a", [PEER], "agent", []) == ["cluster a: there is no pod of agent"]
+
+
+def test_expected_leaves_the_own_cluster_out() -> None:
+    records = [{"name": "b", "id": "2", "node_ips": ["1", "2"]}, {"name": "a", "id": 1}, {"name": "c", "id": 3}]
+    assert _mesh_status.expected(records, "a", False) == [Expected("b", 2), Expected("c", 3)]
+    assert _mesh_status.expected(records, "a", True) == [Expected("b", 2, 2), Expected("c", 3, 1)]
+
+
+RC = st.fixed_dictionaries(
+    {"name": st.sampled_from("bcd")},
+    optional={
+        "connected": st.booleans(),
+        "ready": st.booleans(),
+        "num-nodes": st.integers(0, 5),
+        "config": st.fixed_dictionaries({}, optional={"cluster-id": st.integers(1, 3), "retrieved": st.booleans()}),
+        "synced": st.dictionaries(st.sampled_from(["nodes", "endpoints", "identities", "services"]), st.booleans()),
+    },
+)
+
+
+@given(st.lists(st.lists(RC, max_size=3), max_size=3))
+def test_whatever_pods_say_there_is_a_summary_and_it_agrees_with_the_reasons(said: list[list[dict[str, Any]]]) -> None:
+    seen = [Seen(f"p{n}", {each["name"]: each for each in clusters}) for n, clusters in enumerate(said)]
+    before = copy.deepcopy(seen)
+    found = _mesh_status.summary(seen, seen)
+    for name, cluster in found["clusters"].items():
+        wanted = [Expected(name, cluster["cluster_id"])]
+        agreed = {
+            (each.clusters[name].get("config") or {}).get("cluster-id", 0) for each in seen if name in each.clusters
+        }
+        if len(agreed) == 1:
+            assert cluster["ready"] is (_mesh_status.reasons("a", wanted, "agent", seen) == [])
+        assert bool(cluster["error"]) is not cluster["ready"]
+        assert found["kvstoremesh"][name] is cluster["ready"]
+    assert seen == before
+
+
+HEALTH = json.loads(text("a-cilium-health.json"))
+
+
+def health(**changes: Any) -> dict[str, Any]:
+    """The node that the real cilium-health probed, as one of peer b, altered."""
+    node = {**copy.deepcopy(HEALTH["nodes"][0]), "name": "b/b-1", **changes}
+    return _mesh_health.read(json.dumps({"nodes": [HEALTH["nodes"][0], node]}), ["b"])["b"]
+
+
+def test_real_probes() -> None:
+    assert _mesh_health.read(text("a-cilium-health.json"), ["b", "a"]) == {
+        "a": {"reachable": True, "reason": ""},
+        "b": {"reachable": False, "reason": "no node of it is known"},
+    }
+    assert health() == {"reachable": True, "reason": ""}
+
+
+def test_probes_that_fail_say_where_and_how() -> None:
+    silent = {"status": "Connection timed out"}
+    place = {"primary-address": {"ip": "10.2.0.9", "icmp": silent, "http": {"lastProbed": "x"}}}
+    assert health(**{"health-endpoint": place})["reason"] == (
+        "pod of node b/b-1 (10.2.0.9) by icmp: Connection timed out"
+    )
+    assert health(host={})["reason"] == (
+        "node b/b-1 (no address) by icmp: not probed yet; node b/b-1 (no address) by http: not probed yet"
+    )
+    assert not health(host={})["reachable"]
+
+
+def test_agents_may_run_without_the_pod_to_probe() -> None:
+    node = {key: value for key, value in HEALTH["nodes"][0].items() if key == "host"}
+    found = _mesh_health.read(json.dumps({"nodes": [{**node, "name": "b/b-1"}]}), ["b"])
+    assert found["b"]["reachable"]
