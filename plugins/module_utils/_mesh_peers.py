@@ -36,11 +36,6 @@ _USER = "remote-"
 _USERS_KEY = "users.yaml"
 
 
-def alias_manager(manager: str) -> str:
-    """Return who owns hostAliases: another name, so that an apply of the certificates' annotation keeps them."""
-    return f"{manager}-aliases"
-
-
 def plan(live: Live, wish: Wish, now: datetime) -> Plan:
     """Return what is to be done."""
     made = Plan()
@@ -121,7 +116,7 @@ def _aliases(made: Plan, live: Live, wish: Wish, style: Flavour | None, named: s
     def settled(hostname: str) -> bool:
         return wish.purge or hostname.removesuffix(f".{wish.domain}") in named
 
-    found = aliases.plan(deployment, needing, settled, alias_manager(wish.manager), wish.force)
+    found = aliases.plan(deployment, needing, settled, wish.manager, wish.force)
     if found.step and not wish.allow_restart:
         # An alias that nobody needs any more is left where a restart is not allowed.
         lacking = [peer.name for peer in needing if peer.hostname in found.hostnames]

@@ -20,7 +20,6 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_names impo
     KVSTOREMESH_SECRET,
     USERS,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_peers import alias_manager
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Step, undo
 
 AGENTS = "cilium"
@@ -88,8 +87,7 @@ class Writer:
                 self.objects[step.name] = after
 
     def _send(self, step: Step) -> Manifest:
-        owner = alias_manager(self.manager) if step.kind == "Deployment" else self.manager
-        query = {"fieldManager": owner, **({"dryRun": "All"} if self.check else {})}
+        query = {"fieldManager": self.manager, **({"dryRun": "All"} if self.check else {})}
         if not step.merge:
             query["force"] = str(self.force).lower()
         kind = _MERGE if step.merge else _APPLY

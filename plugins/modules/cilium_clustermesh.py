@@ -147,6 +147,7 @@ rolled_back:
   type: bool
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -157,7 +158,6 @@ from ansible_collections.opendata.platform.plugins.module_utils._manifests impor
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_peers import EMPTY_PURGE, plan
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_plan import Live, Plan, Wish
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import parts
 
 
 def wish(module: ClusterModule, own: str, own_id: int) -> Wish:
@@ -172,14 +172,13 @@ def wish(module: ClusterModule, own: str, own_id: int) -> Wish:
     if found:
         module.fail_json(msg=f"These peers cannot be connected: {'; '.join(found)}.", findings=found)
     wanted = [] if absent else _mesh_peer_options.wanted(peers, own, asked["dial"], asked["domain"])
-    same = {"namespace", "domain", "purge", "allow_empty", "allow_restart"}
     return Wish(
         peers=wanted,
         gone=frozenset(item["name"] for item in peers) - {peer.name for peer in wanted},
         manager=asked["field_manager"],
         fingerprint=asked["ca_fingerprint"],
         force=asked["force_conflicts"],
-        **{key: asked[key] for key in same},
+        **{key: asked[key] for key in ("namespace", "domain", "purge", "allow_empty", "allow_restart")},
     )
 
 
@@ -210,15 +209,12 @@ def live(module: ClusterModule, objects: dict[str, Manifest], own: str, needed: 
     version = _cluster_health.image_version(objects.get(_mesh_write.AGENTS))
     deployment = objects.get(DEPLOYMENT)
     found = []
-    if needed:
-        if deployment is None and module.check_mode:
+    if needed and deployment is None:
+        if module.check_mode:
             planned(module)
-        if deployment is None:
-            found.append(f"Deployment {DEPLOYMENT} is missing {where}: set clustermesh.useAPIServer=true first")
-        try:
-            parts(version)
-        except ValueError:
-            found.append(f"DaemonSet {_mesh_write.AGENTS} {where} has no image with a version in its tag (v1.20.2)")
+        found.append(f"Deployment {DEPLOYMENT} is missing {where}: set clustermesh.useAPIServer=true first")
+    if needed and not re.match(r"\d+\.\d+", version):
+        found.append(f"DaemonSet {_mesh_write.AGENTS} {where} has no image with a version in its tag (v1.20.2)")
     if found:
         module.fail_json(msg=f"Cluster '{own}' cannot be connected yet: {'; '.join(found)}.", findings=found)
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
@@ -235,10 +231,9 @@ def write(module: ClusterModule, cluster: Cluster, objects: dict[str, Manifest],
         writer.write(made.steps)
     except _mesh_write.WriteFailed as error:
         module.fail_json(msg=f"{error}.", rolled_back=error.rolled_back)
-    if made.restarts and asked["wait"] and not module.check_mode:
-        lack = _mesh_write.rollout(cluster, asked["namespace"], asked["wait_timeout"])
-        if lack:
-            module.fail_json(msg=f"{lack}, after {asked['wait_timeout']} s.", changed=True, rolled_back=False)
+    waits = made.restarts and asked["wait"] and not module.check_mode
+    if waits and (lack := _mesh_write.rollout(cluster, asked["namespace"], asked["wait_timeout"])):
+        module.fail_json(msg=f"{lack}, after {asked['wait_timeout']} s.", changed=True, rolled_back=False)
 
 
 def result(made: Plan, own: str, listed: list[dict[str, Any]]) -> dict[str, Any]:
