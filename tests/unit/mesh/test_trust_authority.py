@@ -175,6 +175,31 @@ def test_a_run_killed_after_any_write_can_be_gone_on_with(
         assert authority.files(found or after) == before
 
 
+@pytest.mark.parametrize("written", range(8))
+def test_finish_after_a_switch_that_was_killed_and_killed_itself(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    half = authority.files(STATES["prepare"]) | {"state.json": authority.files(STATES["switch"])["state.json"]}
+    store.write(tmp_path, half, list(half))
+    write, left = store.write, [1] * written
+
+    def some(directory: Path, wanted: dict[str, str], names: list[str]) -> None:
+        for name in names:
+            if not left:
+                raise KeyboardInterrupt
+            left.pop()
+            write(directory, wanted, [name])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", some)
+        try:
+            run("cilium_clustermesh_ca", path=str(tmp_path), phase="finish")
+        except KeyboardInterrupt:
+            assert written < 5
+    assert run("cilium_clustermesh_ca", path=str(tmp_path), phase="finish")["phase"] == "stable"
+    assert store.read(tmp_path) == authority.files(Authority("stable", (NEW,)))
+
+
 def test_only_what_differs_is_written_and_only_the_owner_reads_it(tmp_path: Path) -> None:
     place, wanted = tmp_path / "a/mesh", authority.files(STATES["stable"])
     store.write(place, wanted, store.differing(place, wanted))
@@ -254,7 +279,8 @@ def test_absent_removes_what_is_ours(run: Run, tmp_path: Path) -> None:
 
 def test_a_ca_that_is_kept_elsewhere_is_judged_only(run: Run) -> None:
     given_ca = {"ca_cert": OLD.cert.strip(), "ca_key": OLD.key.strip()}
-    found = run("cilium_clustermesh_ca", **given_ca)
+    found = run("cilium_clustermesh_ca", **given_ca, _ansible_inject_invocation=True)
+    assert found["invocation"] and "PRIVATE KEY" not in str(found)
     assert not found["changed"] and found["fingerprints"] == certs.fingerprints(OLD.cert)
     refused = run("cilium_clustermesh_ca", ca_cert=OLD.cert, ca_key=NEW.key, phase="prepare")
     assert refused["msg"] == (
