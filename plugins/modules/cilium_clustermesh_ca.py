@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cilium_clustermesh_ca
 short_description: Keep the CA of a Cluster Mesh and replace it by phases
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Makes the CA that all clusters of a mesh share, in a directory of the machine where the module runs. A CA that is
     there is kept; one whose files do not fit together is refused and never made anew.
@@ -16,7 +16,7 @@ description:
 options:
   path:
     description:
-      - Directory with F(ca.crt), F(ca.key) (of the CA that signs), F(bundle.crt) (all trusted CAs) and F(state.json)
+      - Directory with C(ca.crt), C(ca.key) (of the CA that signs), C(bundle.crt) (all trusted CAs) and C(state.json)
         (the phase and the pairs of certificate and key), readable by the owner only.
       - Required unless O(ca_cert) is given.
     type: path

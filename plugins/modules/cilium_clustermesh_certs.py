@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cilium_clustermesh_certs
 short_description: Bring the certificates of a Cluster Mesh to one cluster and renew what is due
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Signs the certificates of clustermesh-apiserver, of KVStoreMesh and of the agents, before or after the install of
     Cilium. A certificate is issued again only if it is missing, was not signed by O(ca_cert), does not fit its key, its
