@@ -75,14 +75,14 @@ class Writer:
 
     def write(self, steps: Iterable[Step]) -> None:
         """Send the steps in order. Raise WriteFailed when one fails, after setting the others back."""
-        done: list[tuple[Step, Manifest | None, Manifest]] = []
+        done: list[tuple[Step, Manifest | None]] = []
         for step in steps:
             before = self.objects.get(step.name)
             try:
                 after = self._send(step)
             except (ApiError, Unreachable) as error:
                 raise self._failed(step, error, done) from error
-            done.append((step, before, after))
+            done.append((step, before))
             if not self.check:
                 self.objects[step.name] = after
 
@@ -96,28 +96,28 @@ class Writer:
     def _path(self, step: Step) -> str:
         return path(step.kind, self.namespace, step.name)
 
-    def _failed(self, step: Step, error: Exception, done: list[tuple[Step, Manifest | None, Manifest]]) -> WriteFailed:
+    def _failed(self, step: Step, error: Exception, done: list[tuple[Step, Manifest | None]]) -> WriteFailed:
         text = f"{step.kind} {step.name} in namespace {self.namespace} cannot be written: {error}"
         if self.check or not done:
             return WriteFailed(f"{text}; nothing was changed", False)
         if not self.rollback:
             return WriteFailed(f"{text}; what was written before stays, and the next run completes it", False)
-        for written, before, after in reversed(done):
+        for written, before in reversed(done):
             try:
-                self._undo(written, before, after)
+                self._undo(written, before)
             except (ApiError, Unreachable) as second:
                 rest = f"{written.kind} {written.name} cannot be set back: {second}; the next run completes or mends it"
                 return WriteFailed(f"{text}; {rest}", False)
         return WriteFailed(f"{text}; what was written before is set back", True)
 
-    def _undo(self, step: Step, before: Manifest | None, after: Manifest) -> None:
+    def _undo(self, step: Step, before: Manifest | None) -> None:
         """Set one object back, unless somebody else changed it meanwhile."""
-        version = {"resourceVersion": after["metadata"]["resourceVersion"]}
+        version = {"resourceVersion": self.objects[step.name]["metadata"]["resourceVersion"]}
         if before is None:
             options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": version}
             self.cluster.request("DELETE", self._path(step), {}, options)
             return
         made = undo(step, before, self.manager)
         made["metadata"] |= version
-        query = {"fieldManager": self.manager, "force": "true"}
-        self.cluster.request("PATCH", self._path(step), query, made, content_type=_APPLY)
+        query = {"fieldManager": self.manager}
+        self.objects[step.name] = self.cluster.request("PATCH", self._path(step), query, made, content_type=_APPLY)

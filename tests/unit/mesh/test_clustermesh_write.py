@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import contents
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Step, contents
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_write import Writer
 
 from api_server import ApiServer
 
@@ -267,10 +268,11 @@ def test_check_mode_sees_missing_rights(mesh: Mesh, restricted: str) -> None:
     assert result["msg"].endswith("; nothing was changed.")
 
 
+@pytest.mark.parametrize("before", [[], [NORTH, SOUTH]])
 def test_what_others_changed_meanwhile_is_not_set_back(
-    mesh: Mesh, restricted: str, monkeypatch: pytest.MonkeyPatch
+    mesh: Mesh, restricted: str, monkeypatch: pytest.MonkeyPatch, before: list[dict[str, Any]]
 ) -> None:
-    mesh.connect(NORTH, SOUTH)
+    mesh.connect(*before)
     real = Cluster.request
 
     def meddled(self: Cluster, method: str, path: str, *rest: Any, **more: Any) -> Any:
@@ -284,6 +286,22 @@ def test_what_others_changed_meanwhile_is_not_set_back(
     assert result["rolled_back"] is False
     assert "Secret cilium-kvstoremesh cannot be set back: " in result["msg"]
     assert result["msg"].endswith("; the next run completes or mends it.")
+
+
+def test_an_object_that_was_written_twice_is_set_back_in_reverse(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh.connect(NORTH, SOUTH)
+    before, real, sent = mesh.state(), Writer._send, []
+
+    def stand_in_for_a_refusal(self: Writer, step: Step) -> dict[str, Any]:
+        sent.append(step.name)
+        if len(sent) == 5:
+            raise ApiError(403, {"message": "no"}, "PATCH")
+        return real(self, step)
+
+    monkeypatch.setattr(Writer, "_send", stand_in_for_a_refusal)
+    result = mesh.connect(NORTH, WEST, purge=True)
+    assert (sent, result["rolled_back"]) == ([AGENT, KVSTORE, USERS, KVSTORE, AGENT], True)
+    assert mesh.state() == before
 
 
 KILLED = """

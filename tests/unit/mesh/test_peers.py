@@ -182,6 +182,9 @@ def test_another_ones_key_is_refused_unless_forced() -> None:
     assert peers.plan(live, wish("west", purge=True), NOW).refusals == [words]
     assert peers.plan(live, wish("west"), NOW).refusals == []
     assert peers.plan(live, wish("south", force=True), NOW).refusals == []
+    # To the server even our own name is another manager when it did not apply.
+    updated = written_by(MANAGER, cluster(), south=b"endpoints: [x]")
+    assert peers.plan(updated, wish("south"), NOW).refusals == [words.replace("helm", MANAGER)]
 
 
 def test_another_ones_key_is_removed_by_force() -> None:
@@ -189,6 +192,10 @@ def test_another_ones_key_is_removed_by_force() -> None:
     plan = peers.plan(live, wish(gone=frozenset({"south"}), force=True), NOW)
     assert [(step.name, step.merge) for step in plan.steps] == [(AGENT, False), (AGENT, True)]
     assert state(after(live, wish(gone=frozenset({"south"}), force=True)))[AGENT] == {"west": b"endpoints: [y]"}
+    before = live.objects[AGENT]
+    for step in plan.steps:
+        live = stand_in_for_api(live, step)
+    assert state(stand_in_for_api(live, Step(undo(plan.steps[1], before, MANAGER))))[AGENT] == contents(before)
 
 
 def test_users_of_others_stay() -> None:
@@ -220,7 +227,7 @@ def test_the_diff_shows_entries_and_only_those_that_change() -> None:
     assert plan.diff[1]["after"] == "" and "south" not in plan.diff[1]["before"]
 
 
-@pytest.mark.parametrize(("seconds", "left"), [(0, 180), (60, 120), (179, 1), (180, 0), (9999, 0)])
+@pytest.mark.parametrize(("seconds", "left"), [(-60, 180), (0, 180), (60, 120), (179, 1), (180, 0), (9999, 0)])
 def test_joining_again_while_it_is_drained_is_warned_of(seconds: int, left: int) -> None:
     live = after(after(cluster(), wish("south", "west")), wish("south", purge=True))
     plan = peers.plan(live, wish("south", "west"), NOW + timedelta(seconds=seconds))
@@ -233,6 +240,15 @@ def test_joining_again_while_it_is_drained_is_warned_of(seconds: int, left: int)
 def test_a_mark_that_is_over_costs_no_write() -> None:
     live = after(after(cluster(), wish("south", "west")), wish("south", purge=True))
     assert peers.plan(live, wish("south", purge=True), NOW + timedelta(days=1)).steps == []
+    live = after(live, wish("south", "east"), NOW + timedelta(days=1))
+    assert live.objects[KVSTORE]["metadata"]["annotations"] == {}
+
+
+def test_a_mark_of_a_peer_that_others_brought_back_is_not_warned_of() -> None:
+    live = after(cluster(), wish("south"))
+    mark = {"cilium-clustermesh-ansible/removed-at": '{"south": "2026-11-24T06:00:00Z"}'}
+    live.objects[KVSTORE]["metadata"]["annotations"] = mark
+    assert peers.plan(live, wish("south", "west"), NOW).warnings == []
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", '{"west": 1}', '{"west": "yesterday"}'])
@@ -260,7 +276,7 @@ def test_a_killed_run_is_healed_by_the_next(
 @settings(deadline=None)  # the machine may be busy
 @given(NAMES, NAMES, st.integers(1, 6))
 def test_writes_undone_in_reverse_leave_what_was_there(first: frozenset[str], then: frozenset[str], stop: int) -> None:
-    begun = after(cluster(), wish(*sorted({"south", *first})))
+    begun = after(after(cluster(), wish(*sorted({"south", "old", *first}))), wish(gone=frozenset({"old"})))
     live, done = begun, []
     for step in peers.plan(begun, wish(*sorted({"west", *then}), purge=True), NOW).steps[:stop]:
         done.append((step, live.objects[step.name]))
@@ -268,6 +284,7 @@ def test_writes_undone_in_reverse_leave_what_was_there(first: frozenset[str], th
     for step, before in reversed(done):
         live = stand_in_for_api(live, Step(undo(step, before, MANAGER)))
     assert state(live) == state(begun)
+    assert live.objects[KVSTORE]["metadata"]["annotations"] == begun.objects[KVSTORE]["metadata"]["annotations"] != {}
 
 
 @settings(deadline=None)  # the machine may be busy
@@ -324,6 +341,9 @@ def test_aliases_of_unnamed_peers_stay_and_of_removed_ones_go() -> None:
     assert actions(plan) == {"south": "updated"}
     plan = peers.plan(live, wish("south", purge=True), NOW)
     assert aliases_of(plan)[1] == [alias("192.0.2.1", "south")]
+    forgotten = aliased(live, MANAGER, [alias("192.0.2.1", "south"), alias("192.0.2.9", "ghost")])
+    assert aliases_of(peers.plan(forgotten, wish("south", purge=True), NOW))[1] == [alias("192.0.2.1", "south")]
+    assert actions(peers.plan(forgotten, wish(gone=frozenset({"ghost"})), NOW)) == {"ghost": "removed"}
     plan = peers.plan(live, wish(gone=frozenset({"south", "west"})), NOW)
     assert aliases_of(plan) == ("clustermesh-apiserver", [])
 
@@ -347,6 +367,9 @@ def test_aliases_of_others_are_refused_unless_forced() -> None:
     )
     assert peers.plan(live, wish("south"), NOW).refusals == [words]
     assert peers.plan(live, wish("south", force=True), NOW).refusals == []
+    equal = aliased(cluster("1.19.6"), "helm", [alias("192.0.2.1", "south")])
+    both = Wish([peer("south"), peer("west", "192.0.2.9")], frozenset(), "kube-system")
+    assert peers.plan(equal, both, NOW).refusals == []
 
 
 def test_agents_that_dial_themselves_cannot_be_given_aliases() -> None:
