@@ -16,6 +16,7 @@ class FilterModule:
             "kubeadm_encryption_key": _kubeadm_files.encryption_key,
             "kubeadm_image_tag": _kubeadm_files.image_tag,
             "kubeadm_join_credentials": _kubeadm_files.join_credentials,
+            "kubeadm_kept_kubeconfig": _kubeadm_files.kept_kubeconfig,
             "kubeadm_kubeconfig": _kubeadm_files.kubeconfig,
             "kubeadm_node_images": _kubeadm_files.node_images,
             "kubeadm_registry_hosts": _kubeadm_files.registry_hosts,

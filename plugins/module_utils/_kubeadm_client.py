@@ -94,6 +94,12 @@ def run(descriptor: int, *command: str) -> str:
     raise KubeadmError(f"{' '.join(command[:3])} failed with {done.returncode}:\n" + "\n".join(lines))
 
 
+def credentials() -> str:
+    """Digest of the administrator's credentials; empty on an agent."""
+    path = at("/etc/kubernetes/admin.conf")
+    return pure.credentials(path.read_text(encoding="utf-8")) if path.exists() else ""
+
+
 def certificate_days() -> dict[str, int]:
     """Whole days left of each certificate that kubeadm made here."""
     now, days = datetime.now(timezone.utc), {}  # noqa: UP017 for Python 3.10

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import yaml
+from ansible_collections.opendata.platform.plugins.module_utils._kubeadm import credentials
 
 
 def binary_files(paths: dict[str, str], binaries: dict[str, dict[str, str]], mirror: str) -> list[dict[str, str]]:
@@ -78,6 +79,21 @@ def kubeconfig(text: str, name: str, endpoint: str) -> dict[str, Any]:
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     }
+
+
+def kept_kubeconfig(text: str, digest: str) -> str:
+    """The fleet's own kubeconfig if it holds the credentials of the administrator's; empty otherwise.
+
+    :param text: what the controller has; empty if nothing.
+    :param digest: `credentials` of admin.conf.
+    """
+    if not digest or credentials(text) != digest:
+        return ""
+    try:
+        kubeconfig(text, "", "")
+    except (yaml.YAMLError, KeyError, IndexError, TypeError):
+        return ""
+    return text
 
 
 def join_credentials(command: str, key_output: str) -> dict[str, str]:

@@ -81,6 +81,10 @@ certificates:
   description: Whole days left by path of the certificate.
   returned: always
   type: dict
+credentials:
+  description: Digest of the administrator's credentials; empty where there are none.
+  returned: always
+  type: str
 """
 
 from pathlib import Path
@@ -197,6 +201,7 @@ def main() -> None:
             carry_out(params, found, lock)
             now = client.look(files(params))
         certificates = {} if params["planned"] else client.certificate_days()
+        credentials = "" if params["planned"] else client.credentials()
     except (client.KubeadmError, files_client.NodeFileError) as error:
         module.fail_json(msg=str(error))
     diff = [
@@ -211,6 +216,7 @@ def main() -> None:
         state=pure.state(now),
         applied=not pure.altered_manifests(now) and not pure.changed_files(now),
         certificates=certificates,
+        credentials=credentials,
     )
 
 

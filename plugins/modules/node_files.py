@@ -96,6 +96,11 @@ restarted:
   returned: always
   type: list
   elements: str
+idle:
+  description: Units of O(restarts) that are not enabled or do not run, oneshots excepted.
+  returned: always
+  type: list
+  elements: str
 units:
   description: What was (in check mode, would be) done about each unit that lacked something, C(enable) or C(start).
   returned: always
@@ -176,7 +181,15 @@ def converge(params: dict, files: list[dict], check: bool, folder: str) -> dict[
     words = [f"{name}: restart\n" for name in restarted]
     words += [f"{name}: {', '.join(actions)}\n" for name, actions in lacks.items()]
     diffs += [{"before": "", "after": word} for word in words]
-    return {"changed": bool(diffs), "changed_paths": paths, "restarted": restarted, "units": lacks, "diff": diffs}
+    readers = [{"name": one["unit"], "when_exists": ""} for one in params["restarts"] if not one["oneshot"]]
+    return {
+        "changed": bool(diffs),
+        "changed_paths": paths,
+        "restarted": restarted,
+        "idle": list(units_client.missing(readers, params["planned"])),
+        "units": lacks,
+        "diff": diffs,
+    }
 
 
 def main() -> None:

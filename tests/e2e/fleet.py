@@ -43,6 +43,7 @@ class Fleet:
     def __init__(self, directory: Path, network: str = "10.78.0") -> None:
         self.directory = directory
         self.network = network
+        self.enter: list[str] = []  # before each run of a playbook
         (directory / "group_vars").mkdir(parents=True)
         local = ROOT / "inventories/local"
         self.inventory = yaml.safe_load((local / "hosts.yml").read_text().replace("10.77.0", network))
@@ -77,6 +78,25 @@ class Fleet:
         }
         self.write()
 
+    def given(self, directory: Path, machines: dict[str, int]) -> "Fleet":
+        """Another fleet whose machines exist already, reached with this one's key; the last part of each address."""
+        other = Fleet(directory, self.network)
+        other.inventory = {
+            "clusters": {"hosts": {"metal": {"cluster_provider": "kubeadm"}}},
+            "nodes": {
+                "hosts": {
+                    name: {"node_address": f"{self.network}.{last}", "node_role": "server" if not number else "agent"}
+                    for number, (name, last) in enumerate(machines.items())
+                },
+                "vars": {"node_cluster": "metal"},
+            },
+        }
+        variables = yaml.safe_load((directory / "group_vars/nodes.yml").read_text())
+        text = yaml.safe_dump(variables).replace("{{ inventory_dir }}/.state", str(self.state))
+        (directory / "group_vars/nodes.yml").write_text(text)
+        other.write()
+        return other
+
     def command(self, playbook: str = "site.yml", *arguments: str) -> list[str]:
         binary = Path(sys.executable).with_name("ansible-playbook")
         return [str(binary), playbook, "-i", str(self.directory), *arguments]
@@ -84,7 +104,7 @@ class Fleet:
     def _start(self, playbook: str = "site.yml", *arguments: str) -> subprocess.Popen[str]:
         """Start a run in a process group of its own; what it prints can be read."""
         return subprocess.Popen(
-            self.command(playbook, *arguments),
+            [*self.enter, *self.command(playbook, *arguments)],
             cwd=ROOT,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -111,23 +131,26 @@ class Fleet:
         assert run.code == 0, run.tail()
         return run
 
-    def kill_in(self, stage: str, chance: random.Random, tasks: int, timeout: float = 400) -> str:
+    def kill_in(self, stage: str, chance: random.Random, tasks: int) -> str:
         """SIGKILL the run and its workers at a random task of a stage; returns the task's line ('' if it ended)."""
         process = self._start()
-        left, deadline, seen = chance.randint(1, tasks), time.monotonic() + timeout, []
-        victim = ""
-        for line in process.stdout:
-            seen.append(line)
-            assert time.monotonic() < deadline, "".join(seen[-40:])
-            left -= bool(re.match(rf"^\[[\d:]+\] {stage} \|", line))
-            if left == 0:
-                victim = line.strip()
-                time.sleep(chance.uniform(0, 0.8))  # not a wait: the moment within the task is the random part
-                os.killpg(process.pid, signal.SIGKILL)
-                break
+        victim, _seen = reach(process, stage, chance.randint(1, tasks))
+        if victim:
+            time.sleep(chance.uniform(0, 0.8))  # not a wait: the moment within the task is the random part
+            os.killpg(process.pid, signal.SIGKILL)
         process.stdout.close()
         process.wait()
         return victim
+
+    def cut_in(self, stage: str, task: int) -> Run:
+        """A run whose network to the machines is cut at a task of a stage, for the rest of the run."""
+        process = self._start()
+        victim, seen = reach(process, stage, task)
+        assert victim, seen[-3000:]
+        started = time.monotonic()
+        run(["ip", "link", "set", "dev", f"odp-{self.name}", "down"], 10)
+        seen += process.stdout.read()
+        return Run(process.wait(), seen, time.monotonic() - started)
 
     def ssh(self, node: str, script: str, check: bool = True, timeout: float = 60) -> str:
         """Run a shell script on a node, as root."""
@@ -172,6 +195,18 @@ class Fleet:
             if datetime.datetime.fromisoformat(moment).timestamp() >= since:
                 found.append(f"{moment} {user} {event['verb']} {event['requestURI']}")
         return found
+
+
+def reach(process: subprocess.Popen[str], stage: str, task: int, timeout: float = 400) -> tuple[str, str]:
+    """Read what a run prints up to the nth task of a stage; that task's line ('' if the run ended), and all lines."""
+    deadline, seen = time.monotonic() + timeout, []
+    for line in process.stdout:
+        seen.append(line)
+        assert time.monotonic() < deadline, "".join(seen[-40:])
+        task -= bool(re.match(rf"^\[[\d:]+\] {stage} \|", line))
+        if task == 0:
+            return line.strip(), "".join(seen)
+    return "", "".join(seen)
 
 
 def run(command: list[str], timeout: float, text: str | None = None) -> subprocess.CompletedProcess[str]:

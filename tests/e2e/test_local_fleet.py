@@ -12,6 +12,7 @@ import pytest
 import fleet_state
 import host_state
 from fleet import ROOT, Fleet
+from small_disk import small_disk
 
 SEED = int(os.environ.get("ODP_TEST_SEED", random.SystemRandom().randrange(10**6)))
 # Stage, and about how many tasks it shows.
@@ -192,6 +193,24 @@ def test_one_dead_cluster_does_not_stop_the_other(fleet: Fleet, undisturbed: dic
     fleet.must()
 
 
+def test_machines_that_cannot_be_nodes_are_refused_together(fleet: Fleet, undisturbed: dict, tmp_path: Path) -> None:
+    given = fleet.given(tmp_path / "inventories/given", {"metal-1": 13, "metal-2": 99})
+    # A stand-in for another system: the machine is real, what its os-release says is not.
+    fleet.ssh("north-2", "printf 'ID=alpine\\nVERSION_ID=3.22\\nPRETTY_NAME=\"Alpine 3.22\"\\n' > /run/alpine")
+    fleet.ssh("north-2", "mount --bind /run/alpine /etc/os-release")
+    before = fleet_state.snapshot(fleet)
+    try:
+        run = given.play()
+    finally:
+        fleet.ssh("north-2", "umount /etc/os-release")
+    assert run.code != 0
+    assert run.changes == 0
+    where = f"{given.directory}/hosts.yml"
+    assert f"metal-1 (10.78.0.13, {where}): runs Alpine 3.22, which is not supported. Supported: debian" in run.output
+    assert f"metal-2 (node_address 10.78.0.99, {where}): does not answer SSH" in run.output
+    assert fleet_state.differences(before, fleet_state.snapshot(fleet)) == []
+
+
 def test_status_prints_one_object(fleet: Fleet, undisturbed: dict) -> None:
     code, text = odp("status", str(fleet.directory), "--json")
     status = json.loads(text)
@@ -218,17 +237,29 @@ def test_down_leaves_nothing(fleet: Fleet, undisturbed: dict, host_before: dict)
     assert again.changes == 0, again.output
 
 
-def test_killed_in_each_stage_it_ends_in_the_same_state(fleet: Fleet, undisturbed: dict, host_before: dict) -> None:
+def test_disturbed_in_each_stage_it_ends_in_the_same_state(
+    fleet: Fleet, undisturbed: dict, host_before: dict, tmp_path: Path
+) -> None:
     chance = random.Random(SEED)
     print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
     fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.write()
-    for stage, tasks in STAGES.items():
-        print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
-        if stage == "machines":  # a half-made fleet goes down as well
-            fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
-            assert host_state.left_behind(host_before) == []
+    with small_disk(tmp_path / "disk", "700M") as disk:
+        fleet.enter = disk.enter
+        full = fleet.play("site.yml", "-e", "machine_nspawn_disk_gib=0.1", "-e", "cilium_wait_timeout=90")
+        assert full.code != 0
+        assert "No space left on device" in full.output, full.tail()
+        disk.grow("15G")
+        for stage, tasks in STAGES.items():
             print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
-    fleet.must()
-    assert same_state(undisturbed, fleet)
-    assert fleet.must().changes == 0
+            if stage == "machines":  # a half-made fleet goes down as well
+                fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
+                assert host_state.left_behind(host_before) == []
+                cut = fleet.cut_in("clusters", chance.randint(4, 12))
+                assert cut.code != 0
+                assert "UNREACHABLE" in cut.output, cut.tail()
+        fleet.must()
+        assert same_state(undisturbed, fleet)
+        assert fleet.must().changes == 0
+        fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
+        fleet.enter = []

@@ -2,7 +2,9 @@
 """Files, images and credentials of the nodes of a kubeadm cluster."""
 
 import pytest
+import yaml
 from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm_files as pure
+from ansible_collections.opendata.platform.plugins.module_utils._kubeadm import credentials
 
 BUILT = {"path": "kubelet-1/kubelet", "sha256": "1" * 64, "url": "", "member": ""}
 OFFICIAL = {"path": "x-1/ctr", "sha256": "2" * 64, "url": "https://example.org/c.tgz", "member": "bin/ctr"}
@@ -47,6 +49,31 @@ users: [{name: kubernetes-admin, user: {client-key-data: S0VZ}}]
     assert made["clusters"][0]["cluster"]["server"] == "https://api.example.org:6443"
     assert made["contexts"] == [{"name": "north", "context": {"cluster": "north", "user": "north"}}]
     assert made["current-context"] == "north" and made["users"][0]["user"] == {"client-key-data": "S0VZ"}
+
+
+ADMIN = """
+clusters:
+- cluster:
+    certificate-authority-data: Q0E=
+    server: https://10.0.0.1:6443
+  name: x
+users:
+- name: kubernetes-admin
+  user:
+    client-certificate-data: Q0VSVA==
+    client-key-data: S0VZ
+"""
+
+
+def test_a_kubeconfig_is_kept_while_its_credentials_are_the_clusters() -> None:
+    digest = credentials(ADMIN)
+    made = yaml.safe_dump(pure.kubeconfig(ADMIN, "north", "api.example.org:6443"))
+    assert pure.kept_kubeconfig(made, digest) == made
+    assert pure.kubeconfig(made, "north", "api.example.org:6443") == yaml.safe_load(made)
+    assert pure.kept_kubeconfig(made, credentials(ADMIN.replace("S0VZ", "TkVX"))) == ""
+    assert pure.kept_kubeconfig(made + "}", digest) == ""
+    assert pure.kept_kubeconfig("", digest) == ""
+    assert pure.kept_kubeconfig("", credentials("")) == ""
 
 
 def test_credentials() -> None:
