@@ -12,6 +12,7 @@ from typing import Any
 _AGENT = "quay.io/cilium/cilium"
 _OPERATOR = "quay.io/cilium/operator-generic"
 _ENVOY = "quay.io/cilium/cilium-envoy"
+_CLUSTERMESH = "quay.io/cilium/clustermesh-apiserver"
 
 Values = dict[str, Any]
 
@@ -37,7 +38,12 @@ def images(known: Mapping[str, Values]) -> dict[str, Values]:
     blank = {"origin": "download", "digest": ""}
     return {
         short: dict(names.get(name, blank))
-        for short, name in (("agent", _AGENT), ("operator", _OPERATOR), ("envoy", _ENVOY))
+        for short, name in (
+            ("agent", _AGENT),
+            ("operator", _OPERATOR),
+            ("envoy", _ENVOY),
+            ("clustermesh", _CLUSTERMESH),
+        )
     }
 
 

@@ -47,6 +47,7 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.known_variables(inventory, findings)
     checks.values(inventory, record, findings)
     checks.membership(record, findings)
+    checks.mesh(record, findings)
     checks.addresses(inventory, record, findings)
     checks.ranges(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
@@ -69,12 +70,13 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
             for name, own in sorted(inventory.clusters.items())
         },
         "nodes": nodes,
+        "mesh": [name for name, own in sorted(inventory.clusters.items()) if own.get("cluster_id")],
     }
 
 
 def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variables:
     """The values of one schema without their prefix; what is unset and has no default is an empty string."""
-    return {name.removeprefix(f"{prefix}_"): own.get(name, spec.default or "") for name, spec in schema.items()}
+    return {name.removeprefix(f"{prefix}_"): own.get(name, "" if spec.default is None else spec.default) for name, spec in schema.items()}
 
 
 def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: str) -> Variables:

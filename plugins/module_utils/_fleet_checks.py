@@ -79,6 +79,8 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
         findings.error(host, name, problem, "Write an IP address such as 10.77.0.11.")
     elif spec.kind == "endpoint" and not split_endpoint(value)[1]:
         findings.error(host, name, problem, "Write host:port, such as api.example.org:6443.")
+    elif spec.kind == "number" and not (type(value) is int and 1 <= value <= spec.most):
+        findings.error(host, name, problem, f"Write a number from 1 to {spec.most}.")
     elif spec.kind == "url" and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", str(value)):
         findings.error(host, name, problem, "Write a URL such as http://10.77.0.1:5000.")
 
@@ -97,6 +99,15 @@ def membership(record: Record, findings: Findings) -> None:
         elif len(servers) % 2 == 0:
             problem = f"{len(servers)} servers ({', '.join(servers)}) survive no more than {len(servers) - 1} would"
             findings.warning(cluster["name"], "", problem, "Use 1, 3 or 5 servers: etcd needs a majority.")
+
+
+def mesh(record: Record, findings: Findings) -> None:
+    """No two clusters have one number in the mesh."""
+    numbered = [cluster for cluster in record["clusters"].values() if cluster["id"]]
+    for first, second in itertools.combinations(numbered, 2):
+        if first["id"] == second["id"]:
+            problem = f"{second['id']} is already the number of {first['name']}"
+            findings.error(second["name"], "cluster_id", problem, "Give each cluster of the mesh its own.")
 
 
 def addresses(inventory: Inventory, record: Record, findings: Findings) -> None:

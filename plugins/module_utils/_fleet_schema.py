@@ -13,25 +13,32 @@ from dataclasses import dataclass
 class Variable:
     """What one inventory variable may hold.
 
-    kind: name, choice, address, network, endpoint or url; says how the value is checked.
+    kind: name, choice, address, network, endpoint, url or number; says how the value is checked.
     default: the value when unset; None means that the variable must be set.
+    most: the largest number; the smallest is 1.
     """
 
     kind: str
     about: str
-    default: str | None = None
+    default: str | int | None = None
     choices: tuple[str, ...] = ()
+    most: int = 0
 
 
 PROVIDERS = ("kubeadm",)
 ROLES = ("server", "agent")
 MACHINES = ("nspawn", "given")
 API_PORT = 6443
+# Of a mesh with Cilium's usual max-connected-clusters.
+CLUSTER_ID = 255
 
 CLUSTER = {
     "cluster_provider": Variable("choice", "what makes the cluster", choices=PROVIDERS),
     "cluster_pod_cidr": Variable("network", "addresses of the pods", "10.244.0.0/16"),
     "cluster_service_cidr": Variable("network", "addresses of the Services", "10.96.0.0/16"),
+    "cluster_id": Variable(
+        "number", "number of the cluster in the mesh, its own from the first run on; 0: no member", 0, most=CLUSTER_ID
+    ),
     "cluster_endpoint": Variable(
         "endpoint", f"host:port of the API for everybody; the first server's address and port {API_PORT} when empty", ""
     ),

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client, _mesh_record, _mesh_record_tls
+from ansible_collections.opendata.platform.plugins.module_utils import (
+    _mesh_client,
+    _mesh_findings_shape,
+    _mesh_record,
+    _mesh_record_tls,
+)
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +74,10 @@ def test_the_whole_record() -> None:
     assert (leafs["server"]["sans"], leafs["server"]["issuer"]) == (objects.NAMES, authority)
     assert [leafs[name]["cn"] for name in sorted(leafs)][:3] == ["admin-a", "local-a", "remote"]
     assert leafs["remote"]["not_after"] == "2027-11-24T12:00:00Z"
+
+
+def test_the_preflight_takes_the_record() -> None:
+    assert _mesh_findings_shape.faults([_mesh_client.record(raw(), ALL, WHERE, {})]) == []
 
 
 def network(**changes: Any) -> dict[str, Any]:

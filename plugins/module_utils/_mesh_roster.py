@@ -1,0 +1,70 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Who is in the mesh of a fleet, who left it, and who has not heard of it yet. Pure.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DOMAIN, MANAGER
+
+Record = dict[str, Any]
+
+
+def records(members: Iterable[str], hostvars: Mapping[str, Any], others: Mapping[str, Any]) -> list[Record]:
+    """Records of all members that answered, in the order of their names.
+
+    :param members: the clusters of the mesh.
+    :param hostvars: of each cluster of this run ``__clustermesh_self``, what module cilium_clustermesh_info returned.
+    :param others: what a loop of that module over the other clusters returned.
+    """
+    asked = [hostvars[name].get("__clustermesh_self") or {} for name in members if name in hostvars]
+    found = [answer.get("cluster") for answer in [*asked, *others.get("results", [])]]
+    return sorted((record for record in found if record and record["name"] in members), key=lambda each: each["name"])
+
+
+def gone(record: Record, name: str, members: Iterable[str], absent: Iterable[str]) -> list[dict[str, str]]:
+    """Peers that a cluster must forget, as option peers of module cilium_clustermesh.
+
+    :param record: the cluster's own.
+    :param name: the cluster's name.
+    :param members: the clusters of the mesh.
+    :param absent: clusters that were declared to have left. Of the others only entries of this collection go.
+    """
+    peers = record.get("peers") or {}
+    ours = {peer for peer, entry in peers.items() if MANAGER in entry["managed_by"].split(", ")}
+    left = (ours if name in absent else ours - {*members}) | ({*absent} & {*peers})
+    return [{"name": peer} for peer in sorted(left - {name})]
+
+
+def behind(found: Iterable[Record], silent: Iterable[str]) -> list[str]:
+    """Which clusters that this run did not write to lack an entry of a peer, or have another one.
+
+    :param found: records of all members that answered.
+    :param silent: clusters that this run did not write to.
+    """
+    found = list(found)
+    lines = []
+    for record in found:
+        if record["name"] not in silent:
+            continue
+        others = [each for each in found if each is not record]
+        stale = [each["name"] for each in others if _dialled(record, each["name"]) != _announced(each)]
+        if stale:
+            lines.append(f"{record['name']}: its entry of {', '.join(stale)} is not up to date: run for it as well")
+    return lines
+
+
+def _dialled(record: Record, peer: str) -> tuple[list[str], list[str]]:
+    entry = (record.get("peers") or {}).get(peer) or {"endpoints": [], "ips": []}
+    return sorted(entry["endpoints"]), sorted(entry["ips"])
+
+
+def _announced(record: Record) -> tuple[list[str], list[str]]:
+    endpoint = record["endpoint"]
+    if endpoint["address"]:
+        return [f"https://{endpoint['address']}:{endpoint['port']}"], []
+    return [f"https://{record['name']}.{DOMAIN}:{endpoint['port']}"], sorted(endpoint["ips"])
