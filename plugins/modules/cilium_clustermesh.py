@@ -8,7 +8,8 @@ module: cilium_clustermesh
 short_description: Connect one cluster with its peers of a Cilium Cluster Mesh
 description:
   - Keeps the entries of peers in the Secrets C(cilium-clustermesh) and C(cilium-kvstoremesh), and their users in the
-    ConfigMap C(clustermesh-remote-users). Cilium reads all three while it runs, nothing restarts.
+    ConfigMap C(clustermesh-remote-users). Cilium reads all three while it runs, nothing restarts; after a change
+    its pods are annotated, so that they see it within seconds instead of a minute.
   - Touches only this cluster and needs no access to the peers, so that a peer which is gone can be removed.
   - The chart must leave these objects alone (C(clustermesh.config.enabled=false)).
   - An entry that means the same as the wanted one stays as it is, whoever wrote it. Keys of others stay.
@@ -151,7 +152,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health, _mesh_peer_options, _mesh_write
+from ansible_collections.opendata.platform.plugins.module_utils import (
+    _cluster_health,
+    _mesh_nudge,
+    _mesh_peer_options,
+    _mesh_write,
+)
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
@@ -231,6 +237,8 @@ def write(module: ClusterModule, cluster: Cluster, objects: dict[str, Manifest],
         writer.write(made.steps)
     except _mesh_write.WriteFailed as error:
         module.fail_json(msg=f"{error}.", rolled_back=error.rolled_back)
+    if made.steps and not module.check_mode:
+        _mesh_nudge.nudge(cluster, asked["namespace"], datetime.now(UTC))
     waits = made.restarts and asked["wait"] and not module.check_mode
     if waits and (lack := _mesh_write.rollout(cluster, asked["namespace"], asked["wait_timeout"])):
         module.fail_json(msg=f"{lack}, after {asked['wait_timeout']} s.", changed=True, rolled_back=False)
