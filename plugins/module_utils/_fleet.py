@@ -76,7 +76,8 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
 
 def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variables:
     """The values of one schema without their prefix; what is unset and has no default is an empty string."""
-    return {name.removeprefix(f"{prefix}_"): own.get(name, "" if spec.default is None else spec.default) for name, spec in schema.items()}
+    values = {name: own.get(name, "" if spec.default is None else spec.default) for name, spec in schema.items()}
+    return {name.removeprefix(f"{prefix}_"): value for name, value in values.items()}
 
 
 def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: str) -> Variables:

@@ -23,10 +23,12 @@ def case(request: pytest.FixtureRequest) -> tuple[str, str]:
     fleet = render.fleet(CASES[name][0])
     images = {
         "quay.io/cilium/cilium:v1.20.2": {"origin": origin, "digest": f"sha256:{'a' * 64}"},
+        "quay.io/cilium/clustermesh-apiserver:v1.20.2": {"origin": origin, "digest": f"sha256:{'c' * 64}"},
         "quay.io/cilium/operator-generic:v1.20.2": {"origin": origin, "digest": f"sha256:{'b' * 64}"},
     }
     nodes = dict.fromkeys(fleet["clusters"]["north"]["nodes"], facts)
-    variables = {"fleet": fleet, "artifacts": {"images": images}, "__cilium_node_facts": nodes}
+    chart = {"cilium_chart": {"version": "1.20.2"}}
+    variables = {"fleet": fleet, "artifacts": {"images": images, "files": chart}, "__cilium_node_facts": nodes}
     return name, render.render("cilium", "cilium.values.yml.j2", inventory_hostname="north", **variables)
 
 
