@@ -1,0 +1,217 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Test by requests between pods that a cluster and its peers are one Cilium Cluster Mesh."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cilium_clustermesh_probe
+short_description: Test by requests between pods that clusters are one Cilium Cluster Mesh
+description:
+  - Runs a server behind a global Service and a client in one cluster, and judges which clusters answer the client.
+  - All of it is in a namespace of its own, C(opendata-mesh-test), without privileges, and goes with it.
+  - Every cluster of the mesh needs O(state=present) before one is probed, and mode V(fallback) only one cluster at
+    a time, because it takes the cluster's own server away meanwhile.
+options:
+  kubeconfig:
+    description:
+      - Path of the kubeconfig on the machine where the module runs.
+      - In check mode it may be absent (the cluster is not made yet).
+    type: path
+    required: true
+  context:
+    description: Context in the kubeconfig; its current context when left out.
+    type: str
+  namespace:
+    description: Namespace of Cilium.
+    type: str
+    default: kube-system
+  name:
+    description: Name of the cluster. Another one behind the kubeconfig is refused.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes the objects and waits for their pods.
+      - V(probed) does so too, asks in each of O(modes) and fails with every mode in which others answer than expected.
+        What it changes meanwhile it puts back.
+      - V(absent) removes the namespace and waits until it is gone.
+    type: str
+    choices: [present, probed, absent]
+    default: present
+  image:
+    description: Image of the server and the client (C(images/testserver) of this collection's repository).
+    type: str
+    default: ghcr.io/opendata/testserver:0.1.0
+  peers:
+    description: Names of the clusters that must answer, the own one or not.
+    type: list
+    elements: str
+    default: []
+  modes:
+    description:
+      - V(all) is that every cluster answers, and nobody else.
+      - V(local) is that only the own one does when its Service has C(service.cilium.io/affinity=local).
+      - V(remote) is that only others do with C(service.cilium.io/affinity=remote).
+      - V(fallback) is that others do with C(service.cilium.io/affinity=local) while the own server is scaled to 0.
+    type: list
+    elements: str
+    choices: [all, local, remote, fallback]
+    default: [all, local, remote, fallback]
+  requests:
+    description:
+      - How many requests in a row must be answered as expected before a mode counts as reached; the datapath takes a
+        changed annotation up a moment later. After that as many again are sent, of which none may be answered wrongly.
+    type: int
+    default: 20
+  wait_timeout:
+    description: Seconds that each wait may take; for the pods, for a mode to be reached, for the namespace to be gone.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description: Says which objects would be made or removed, and sends no requests.
+    support: full
+  diff_mode:
+    description: Shows the objects that are made.
+    support: full
+requirements: [PyYAML, urllib3, websocket-client, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: Every cluster has its server
+  opendata.platform.cilium_clustermesh_probe:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    name: north
+
+- name: North and south answer in north
+  opendata.platform.cilium_clustermesh_probe:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    name: north
+    peers: [north, south]
+    state: probed
+
+- name: Nothing is left
+  opendata.platform.cilium_clustermesh_probe:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    name: north
+    state: absent
+"""
+
+RETURN = """
+checks:
+  description: One for each mode that was asked, in order. RV(checks[].found) counts who answered the last requests.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: all, ok: true, expected: "north, south", found: "north 9, south 11", seconds: 2.1}]
+wrong:
+  description: What was not as expected, in words.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - "cluster north, mode all: expected answers of north and south alone in 60 s, found north 20; nothing from south"
+"""
+
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe_objects as objects
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Change, Refused
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import (
+    CLUSTER_OPTIONS,
+    ClusterModule,
+    summary,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Pods
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_probe_client import Probe, ProbeError
+
+NOTHING: dict[str, Any] = {"checks": [], "wrong": []}
+
+
+def check(module: ClusterModule) -> None:
+    """Fail when what is asked for would test nothing."""
+    asked, found = module.params, []
+    if asked["requests"] < 1:
+        found.append(f"requests is {asked['requests']}: at least 1 is needed")
+    far = [mode for mode in asked["modes"] if not _mesh_probe.expected(mode, asked["name"], asked["peers"])]
+    if asked["state"] == "probed" and far:
+        found.append(f"modes {', '.join(far)}: peers names no other cluster that could answer")
+    if asked["state"] == "probed" and not asked["modes"]:
+        found.append("modes is empty: nothing would be asked")
+    if found:
+        module.fail_json(msg=f"{'; '.join(found)}.", **NOTHING)
+
+
+def planned(module: ClusterModule) -> None:
+    """Say what would be made in a cluster that a run would make before."""
+    asked = module.params
+    wanted = objects.manifests(asked["name"], asked["image"], "none", 1) if asked["state"] == "present" else []
+    module.exit_json(**NOTHING, **summary([Change(each, "created", None, each) for each in wanted]))
+
+
+def probed(module: ClusterModule, probe: Probe) -> dict[str, Any]:
+    """Ask in each mode; whatever comes, the objects are as before afterwards."""
+    asked, checks = module.params, []
+    changes = probe.apply("all")
+    try:
+        for mode in asked["modes"]:
+            checks.append(probe.check(mode, asked["peers"], asked["requests"]))
+    finally:
+        probe.apply("all")
+    wrong = [words for _check, words in checks if words]
+    return {"checks": [each for each, _words in checks], "wrong": wrong, **summary(changes)}
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(
+        argument_spec={
+            **CLUSTER_OPTIONS,
+            "namespace": {"default": "kube-system"},
+            "name": {"required": True},
+            "state": {"choices": ["present", "probed", "absent"], "default": "present"},
+            "image": {"default": "ghcr.io/opendata/testserver:0.1.0"},
+            "peers": {"type": "list", "elements": "str", "default": []},
+            "modes": {
+                "type": "list",
+                "elements": "str",
+                "choices": [*_mesh_probe.MODES],
+                "default": [*_mesh_probe.MODES],
+            },
+            "requests": {"type": "int", "default": 20},
+            "wait_timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    asked, dry = module.params, module.check_mode
+    check(module)
+    if module.planned:
+        planned(module)
+    cluster = module.connect()
+    probe = Probe(
+        cluster, Pods(asked["kubeconfig"], asked["context"]), asked["name"], asked["image"], asked["wait_timeout"]
+    )
+    result: dict[str, Any] = {}
+    try:
+        if asked["state"] == "absent":
+            module.exit_json(**NOTHING, changed=probe.remove(dry))
+        probe.identify(asked["namespace"], asked["context"] or "current")
+        if asked["state"] == "present":
+            result = {**NOTHING, **summary(probe.apply("all", dry))}
+        else:
+            result = {**NOTHING, "changed": False} if dry else probed(module, probe)
+    except Refused as error:
+        module.fail_json(msg=f"The API server {cluster.host} did not take these objects: {error}.", **NOTHING)
+    except (ApiError, Unreachable, ProbeError) as error:
+        module.fail_json(msg=f"{error}.", **NOTHING)
+    if result["wrong"]:
+        hint = "Module cilium_clustermesh_info (gather status, traffic) says how the agents see the peers."
+        module.fail_json(msg="\n".join([*result["wrong"], hint]), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
