@@ -1,6 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """One fleet under test: its inventory, its runs of ansible-playbook, its machines and clusters."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +59,20 @@ class Fleet:
         }
         (directory / "group_vars/all.yml").write_text(yaml.safe_dump(settings))
         self.write()
+
+    @contextlib.contextmanager
+    def inside(self, enter: list[str]) -> Iterator[None]:
+        """Run playbooks behind the command `enter` until the block ends; whatever happened, down ends it."""
+        self.enter = enter
+        try:
+            yield
+        finally:
+            ended = self.down()
+            self.enter = []
+        assert ended.code == 0, ended.tail()
+
+    def down(self) -> Run:
+        return self.play("playbooks/down.yml", "-e", f"down_confirm={self.name}")
 
     @property
     def name(self) -> str:

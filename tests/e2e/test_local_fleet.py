@@ -30,7 +30,7 @@ def fleet(host_before: dict, tmp_path_factory: pytest.TempPathFactory):
     """The shared fleet; whatever happened, it is taken down at the end."""
     made = Fleet(tmp_path_factory.mktemp("inventories") / "e2e")
     yield made
-    made.play("playbooks/down.yml", "-e", f"down_confirm={made.name}")
+    made.down()
 
 
 def wait_until(what: str, condition, seconds: float) -> None:
@@ -244,8 +244,7 @@ def test_disturbed_in_each_stage_it_ends_in_the_same_state(
     print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
     fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.write()
-    with small_disk(tmp_path / "disk", "700M") as disk:
-        fleet.enter = disk.enter
+    with small_disk(tmp_path / "disk", "700M") as disk, fleet.inside(disk.enter):
         full = fleet.play("site.yml", "-e", "machine_nspawn_disk_gib=0.1", "-e", "cilium_wait_timeout=90")
         assert full.code != 0
         assert "No space left on device" in full.output, full.tail()
@@ -253,7 +252,7 @@ def test_disturbed_in_each_stage_it_ends_in_the_same_state(
         for stage, tasks in STAGES.items():
             print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
             if stage == "machines":  # a half-made fleet goes down as well
-                fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
+                assert fleet.down().code == 0
                 assert host_state.left_behind(host_before) == []
                 cut = fleet.cut_in("clusters", chance.randint(4, 12))
                 assert cut.code != 0
@@ -261,5 +260,3 @@ def test_disturbed_in_each_stage_it_ends_in_the_same_state(
         fleet.must()
         assert same_state(undisturbed, fleet)
         assert fleet.must().changes == 0
-        fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
-        fleet.enter = []
