@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -229,3 +229,19 @@ def run(command: list[str], timeout: float, text: str | None = None) -> subproce
     """Run a command to its end with standard input `text`, both outputs captured."""
     stdin = {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
     return subprocess.run(command, text=True, capture_output=True, timeout=timeout, check=False, **stdin)
+
+
+def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> None:
+    """Watch a condition that has no event to wait for; fails with what was awaited."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.5)
+
+
+def odp(*arguments: str, timeout: float = 300) -> tuple[int, str]:
+    """Run a verb as a person does; exit code and standard output."""
+    result = subprocess.run(
+        [str(ROOT / "odp"), *arguments], cwd=ROOT, text=True, capture_output=True, timeout=timeout, check=False
+    )
+    return result.returncode, result.stdout

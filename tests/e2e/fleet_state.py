@@ -79,3 +79,10 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
             if left.get(key) != right.get(key):
                 found.append(f"{section}: {key}: {left.get(key, 'absent')} != {right.get(key, 'absent')}")
     return found
+
+
+def same(before: dict[str, Any], fleet: Any) -> bool:
+    """Whether a fleet is as it was; prints each difference."""
+    found = differences(before, snapshot(fleet))
+    print("\n".join(line[:800] for line in found))
+    return not found

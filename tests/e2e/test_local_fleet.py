@@ -1,9 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The local fleet from nothing to nothing on real machines and clusters; tests build on one another in this order."""
+"""The local fleet from nothing on real machines and clusters; tests build on one another in this order."""
 
 import json
-import os
-import random
 import time
 from pathlib import Path
 
@@ -11,34 +9,10 @@ import pytest
 
 import fleet_state
 import host_state
-from fleet import ROOT, Fleet
-from small_disk import small_disk
+from fleet import Fleet, odp, wait_until
+from fleet_state import same
 
-SEED = int(os.environ.get("ODP_TEST_SEED", random.SystemRandom().randrange(10**6)))
-# Stage, and about how many tasks it shows.
-STAGES = {"preflight": 3, "artifacts": 4, "machines": 8, "clusters": 20, "network": 12, "status": 3}
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def host_before() -> dict:
-    return host_state.snapshot()
-
-
-@pytest.fixture(scope="module")
-def fleet(host_before: dict, tmp_path_factory: pytest.TempPathFactory):
-    """The shared fleet; whatever happened, it is taken down at the end."""
-    made = Fleet(tmp_path_factory.mktemp("inventories") / "e2e")
-    yield made
-    made.down()
-
-
-def wait_until(what: str, condition, seconds: float) -> None:
-    """Watch a condition that has no event to wait for; fails with what was awaited."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.5)
+pytestmark = pytest.mark.e2e
 
 
 def ready(fleet: Fleet, cluster: str, count: int) -> bool:
@@ -53,13 +27,6 @@ def test_check_mode_on_a_virgin_fleet_plans_and_makes_nothing(fleet: Fleet, host
         assert planned in run.output, f"{planned} is not in the plan:\n{run.tail()}"
     assert not (fleet.state / "kubeconfigs").exists()
     assert host_state.left_behind(host_before) == []
-
-
-@pytest.fixture(scope="module")
-def undisturbed(fleet: Fleet) -> dict:
-    """State after one run that nothing disturbed."""
-    fleet.must()
-    return fleet_state.snapshot(fleet)
 
 
 def test_up_makes_clusters_without_kube_proxy(fleet: Fleet, undisturbed: dict) -> None:
@@ -112,15 +79,8 @@ def test_four_alterations_are_four_changes(fleet: Fleet, undisturbed: dict) -> N
     assert planned.changes == 4, planned.output
     run = fleet.must("site.yml", "--diff")
     assert run.changes == 4, run.output
-    assert same_state(undisturbed, fleet)
+    assert same(undisturbed, fleet)
     assert fleet.must().changes == 0
-
-
-def same_state(before: dict, fleet: Fleet) -> bool:
-    """Whether the fleet is as it was; prints each difference."""
-    found = fleet_state.differences(before, fleet_state.snapshot(fleet))
-    print("\n".join(line[:800] for line in found))
-    return not found
 
 
 def pod(name: str, node: str, *arguments: str) -> dict:
@@ -208,7 +168,7 @@ def test_machines_that_cannot_be_nodes_are_refused_together(fleet: Fleet, undist
     where = f"{given.directory}/hosts.yml"
     assert f"metal-1 (10.78.0.13, {where}): runs Alpine 3.22, which is not supported. Supported: debian" in run.output
     assert f"metal-2 (node_address 10.78.0.99, {where}): does not answer SSH" in run.output
-    assert fleet_state.differences(before, fleet_state.snapshot(fleet)) == []
+    assert same(before, fleet)
 
 
 def test_status_prints_one_object(fleet: Fleet, undisturbed: dict) -> None:
@@ -218,45 +178,3 @@ def test_status_prints_one_object(fleet: Fleet, undisturbed: dict) -> None:
     assert status["ok"] is True
     assert [cluster["name"] for cluster in status["clusters"]] == ["north", "south"]
     assert {(cluster["nodes"], cluster["nodes_ready"]) for cluster in status["clusters"]} == {(2, 2), (1, 1)}
-
-
-def odp(*arguments: str, timeout: float = 300) -> tuple[int, str]:
-    """Run the verb as a person does; standard output only."""
-    import subprocess
-
-    result = subprocess.run(
-        [str(ROOT / "odp"), *arguments], cwd=ROOT, text=True, capture_output=True, timeout=timeout, check=False
-    )
-    return result.returncode, result.stdout
-
-
-def test_down_leaves_nothing(fleet: Fleet, undisturbed: dict, host_before: dict) -> None:
-    run = fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
-    assert host_state.left_behind(host_before) == [], run.tail()
-    again = fleet.must("playbooks/down.yml", "-e", f"down_confirm={fleet.name}")
-    assert again.changes == 0, again.output
-
-
-def test_disturbed_in_each_stage_it_ends_in_the_same_state(
-    fleet: Fleet, undisturbed: dict, host_before: dict, tmp_path: Path
-) -> None:
-    chance = random.Random(SEED)
-    print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
-    fleet.inventory["nodes"]["hosts"].pop("north-2", None)
-    fleet.write()
-    with small_disk(tmp_path / "disk", "700M") as disk, fleet.inside(disk.enter):
-        full = fleet.play("site.yml", "-e", "machine_nspawn_disk_gib=0.1", "-e", "cilium_wait_timeout=90")
-        assert full.code != 0
-        assert "No space left on device" in full.output, full.tail()
-        disk.grow("15G")
-        for stage, tasks in STAGES.items():
-            print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
-            if stage == "machines":  # a half-made fleet goes down as well
-                assert fleet.down().code == 0
-                assert host_state.left_behind(host_before) == []
-                cut = fleet.cut_in("clusters", chance.randint(4, 12))
-                assert cut.code != 0
-                assert "UNREACHABLE" in cut.output, cut.tail()
-        fleet.must()
-        assert same_state(undisturbed, fleet)
-        assert fleet.must().changes == 0

@@ -1,0 +1,51 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Down leaves nothing, and a fleet that was disturbed in each stage of its making ends as an undisturbed one."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+import host_state
+from fleet import Fleet
+from fleet_state import same
+from small_disk import small_disk
+
+SEED = int(os.environ.get("ODP_TEST_SEED", random.SystemRandom().randrange(10**6)))
+# Stage, and about how many tasks it shows.
+STAGES = {"preflight": 3, "artifacts": 4, "machines": 8, "clusters": 20, "network": 20, "status": 3}
+pytestmark = pytest.mark.e2e
+
+
+def test_down_leaves_nothing(fleet: Fleet, undisturbed: dict, host_before: dict) -> None:
+    run = fleet.down()
+    assert run.code == 0, run.tail()
+    assert host_state.left_behind(host_before) == [], run.tail()
+    again = fleet.down()
+    assert (again.code, again.changes) == (0, 0), again.output
+
+
+def test_disturbed_in_each_stage_it_ends_in_the_same(
+    fleet: Fleet, undisturbed: dict, host_before: dict, tmp_path: Path
+) -> None:
+    chance = random.Random(SEED)
+    print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
+    fleet.inventory["nodes"]["hosts"].pop("north-2", None)
+    fleet.write()
+    with small_disk(tmp_path / "disk", "700M") as disk, fleet.inside(disk.enter):
+        full = fleet.play("site.yml", "-e", "machine_nspawn_disk_gib=0.1", "-e", "cilium_wait_timeout=90")
+        assert full.code != 0
+        assert "No space left on device" in full.output, full.tail()
+        disk.grow("15G")
+        for stage, tasks in STAGES.items():
+            print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
+            if stage == "machines":  # a half-made fleet goes down as well
+                assert fleet.down().code == 0
+                assert host_state.left_behind(host_before) == []
+                cut = fleet.cut_in("clusters", chance.randint(4, 12))
+                assert cut.code != 0
+                assert "UNREACHABLE" in cut.output, cut.tail()
+        fleet.must()
+        assert same(undisturbed, fleet)
+        assert fleet.must().changes == 0
