@@ -21,8 +21,13 @@ def find(name: str) -> Path:
         return ROOT / "inventories" / name
     if given.exists():
         return given.resolve()
-    near = "".join(f" Did you mean {guess}?" for guess in difflib.get_close_matches(name, names(), n=1))
-    sys.exit(f"odp: there is no inventory '{name}', by name or path.{near} Known: {', '.join(names())}.")
+    sys.exit(f"odp: there is no inventory '{name}', by name or path.{near(name, names())}")
+
+
+def near(name: str, known: list[str]) -> str:
+    """The end of a refusal: the known name that is most like this one, and all of them."""
+    guesses = difflib.get_close_matches(name, known, n=1)
+    return "".join(f" Did you mean {guess}?" for guess in guesses) + f" Known: {', '.join(known)}."
 
 
 def default() -> str:

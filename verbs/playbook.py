@@ -1,33 +1,51 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Verbs up, down, status: one playbook run against one inventory. Further arguments go to ansible-playbook."""
+"""Verbs up, down, status, mesh: one playbook run against one inventory. Further arguments go to ansible-playbook."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from inventory import ROOT, default, find
+from inventory import ROOT, default, find, near
 
-PLAYBOOKS = {"up": "site.yml", "down": "playbooks/down.yml", "status": "playbooks/status.yml"}
-NOTHING = '{"ok": false, "clusters": []}\n'
+PLAYBOOKS = {
+    "up": "site.yml",
+    "down": "playbooks/down.yml",
+    "status": "playbooks/status.yml",
+    "mesh status": "playbooks/mesh_status.yml",
+    "mesh test": "playbooks/verify.yml",
+}
+# Verbs that know --json, each with its answer when there was no run.
+NOTHING = {"status": {"clusters": []}, "mesh status": {"clusters": {}}, "mesh test": {"checks": []}}
 
 
 def main() -> int:
     """Exit code of the playbook; 0 only when all is well."""
     parser = argparse.ArgumentParser(prog="odp", add_help=False, allow_abbrev=False)
-    parser.add_argument("verb", choices=PLAYBOOKS)
+    parser.add_argument("verb")
     parser.add_argument("--json", action="store_true")
     known, rest = parser.parse_known_args()
+    verb = of_mesh(rest) if known.verb == "mesh" else known.verb
     name = rest.pop(0) if rest and not rest[0].startswith("-") else default()
     path = find(name)
-    command = ["ansible-playbook", PLAYBOOKS[known.verb], "-i", os.path.relpath(path, ROOT), *rest]
-    if known.verb == "down":
+    command = ["ansible-playbook", PLAYBOOKS[verb], "-i", os.path.relpath(path, ROOT), *rest]
+    if verb == "down":
         command += confirmation(path)
-    if known.json and known.verb != "status":
-        sys.exit("odp: only the verb status knows --json.")
-    return status_json(command) if known.json else subprocess.run(command, cwd=ROOT, check=False).returncode
+    if known.json and verb not in NOTHING:
+        sys.exit(f"odp: only these verbs know --json: {', '.join(NOTHING)}.")
+    return as_json(command, verb) if known.json else subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def of_mesh(rest: list[str]) -> str:
+    """The verb that the first argument makes of mesh, taken off; ends the program with the list for any other."""
+    verbs = [verb.removeprefix("mesh ") for verb in PLAYBOOKS if verb.startswith("mesh ")]
+    given = rest.pop(0) if rest else ""
+    if given not in verbs:
+        sys.exit(f"odp: there is no verb '{f'mesh {given}'.strip()}'.{near(given, verbs)}")
+    return f"mesh {given}"
 
 
 def confirmation(path: Path) -> list[str]:
@@ -42,7 +60,7 @@ def confirmation(path: Path) -> list[str]:
     return ["-e", f"down_confirm={answer.strip()}"]
 
 
-def status_json(command: list[str]) -> int:
+def as_json(command: list[str], verb: str) -> int:
     """Prints one JSON object on stdout; what Ansible says goes to stderr, and only when something is wrong."""
     with tempfile.TemporaryDirectory() as directory:
         answer = Path(directory) / "status.json"
@@ -52,7 +70,7 @@ def status_json(command: list[str]) -> int:
         )
         if run.returncode:
             sys.stderr.write(run.stdout)
-        sys.stdout.write(answer.read_text() if answer.exists() else NOTHING)
+        sys.stdout.write(answer.read_text() if answer.exists() else json.dumps({"ok": False, **NOTHING[verb]}) + "\n")
     return run.returncode
 
 

@@ -49,13 +49,16 @@ def kubectl(fleet: Fleet, cluster: str, arguments: list[str]) -> list[str]:
 
 
 def kubectl_binary(state: Path) -> str:
-    """The fleet's own kubectl from the artifact store; else the one in PATH."""
-    lock = state / "artifacts.lock.yml"
+    """The fleet's own kubectl from the artifact store, by the digest in its lock; else the one in PATH."""
+    lock, store = state / "artifacts.lock.yml", Path("~/.cache/odp/artifacts").expanduser()
     entries = (yaml.safe_load(lock.read_text()) or {}) if lock.exists() else {}
-    path = entries.get("binaries", {}).get("kubectl", {}).get("path", "")
-    own = Path("~/.cache/odp/artifacts").expanduser() / path
-    found = str(own) if path and own.is_file() else shutil.which("kubectl")
-    return found or sys.exit(f"odp: no kubectl: neither {own} nor in PATH. ./odp up provides it.")
+    digest = entries.get("binaries", {}).get("kubectl", {}).get("digest", "").removeprefix("sha256:")
+    for made in sorted(store.glob("*.json")) if digest else []:
+        own = made.with_suffix("") / "kubectl"
+        if digest in made.read_text() and own.is_file():
+            return str(own)
+    in_path = shutil.which("kubectl")
+    return in_path or sys.exit(f"odp: no kubectl: neither in {store} nor in PATH. ./odp up provides it.")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,20 @@ class Fleet:
         }
         self.write()
 
+    def add_cluster(self, name: str, number: int, last: int) -> None:
+        """Add a cluster of one machine made here; `last` is the last part of its address."""
+        ranges = {"cluster_pod_cidr": f"10.{number}.0.0/16", "cluster_service_cidr": f"10.10{number}.0.0/16"}
+        self.inventory["clusters"]["hosts"][name] = {"cluster_id": number, **ranges}
+        node = {"node_cluster": name, "node_role": "server", "node_address": f"{self.network}.{last}"}
+        self.inventory["nodes"]["hosts"][f"{name}-1"] = node
+        self.write()
+
+    def remove_cluster(self, name: str) -> None:
+        """Take a cluster and its machine out of the inventory."""
+        del self.inventory["clusters"]["hosts"][name]
+        del self.inventory["nodes"]["hosts"][f"{name}-1"]
+        self.write()
+
     def given(self, directory: Path, machines: dict[str, int]) -> "Fleet":
         """Another fleet whose machines exist already, reached with this one's key; the last part of each address."""
         other = Fleet(directory, self.network)
@@ -139,8 +153,7 @@ class Fleet:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
             raise AssertionError(f"{playbook} exceeded {timeout:.0f} s:\n{output[-6000:]}") from None
-        changed = {match[1]: int(match[3]) for match in RECAP.finditer(output)}
-        return Run(process.returncode, output, time.monotonic() - started, changed)
+        return result(process.returncode, output, time.monotonic() - started)
 
     def must(self, playbook: str = "site.yml", *arguments: str, timeout: float = 600) -> Run:
         run = self.play(playbook, *arguments, timeout=timeout)
@@ -158,15 +171,20 @@ class Fleet:
         process.wait()
         return victim
 
-    def cut_in(self, stage: str, task: int) -> Run:
-        """A run whose network to the machines is cut at a task of a stage, for the rest of the run."""
-        process = self._start()
+    def disturbed_in(self, stage: str, task: int, disturb: Callable[[], object], playbook: str = "site.yml") -> Run:
+        """A run that something happens to at a task of a stage."""
+        process = self._start(playbook)
         victim, seen = reach(process, stage, task)
         assert victim, seen[-3000:]
         started = time.monotonic()
-        run(["ip", "link", "set", "dev", f"odp-{self.name}", "down"], 10)
+        disturb()
         seen += process.stdout.read()
-        return Run(process.wait(), seen, time.monotonic() - started)
+        return result(process.wait(), seen, time.monotonic() - started)
+
+    def cut_in(self, stage: str, task: int) -> Run:
+        """A run whose network to the machines is cut at a task of a stage, for the rest of the run."""
+        down = ["ip", "link", "set", "dev", f"odp-{self.name}", "down"]
+        return self.disturbed_in(stage, task, lambda: run(down, 10))
 
     def ssh(self, node: str, script: str, check: bool = True, timeout: float = 60) -> str:
         """Run a shell script on a node, as root."""
@@ -186,18 +204,26 @@ class Fleet:
         """Run kubectl of the artifact store against one cluster."""
         kubeconfig = self.state / "kubeconfigs" / cluster
         text = yaml.safe_dump_all(manifests) if manifests else None
-        result = run([self._kubectl(), f"--kubeconfig={kubeconfig}", *arguments], 150, text)
+        result = run([str(self.artifact("binaries", "kubectl")), f"--kubeconfig={kubeconfig}", *arguments], 150, text)
         assert not check or result.returncode == 0, f"{cluster}: {arguments}\n{result.stdout}{result.stderr}"
         return result.stdout
 
-    def _kubectl(self) -> str:
-        """The kubectl whose digest stands in the fleet's lock."""
+    def helm(self, cluster: str, *arguments: str) -> str:
+        """Run helm of the artifact store against one cluster."""
+        helm, kubeconfig = str(self.artifact("binaries", "helm")), self.state / "kubeconfigs" / cluster
+        command = [helm, f"--kubeconfig={kubeconfig}", *arguments]
+        done = run(command, 150)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def artifact(self, kind: str, name: str, path: str = "") -> Path:
+        """What the fleet's lock names by its digest, in the artifact store; `path` within it when it is not `name`."""
         lock = yaml.safe_load((self.state / "artifacts.lock.yml").read_text())
-        digest = lock["binaries"]["kubectl"]["digest"].removeprefix("sha256:")
+        digest = lock[kind][name]["digest"].removeprefix("sha256:")
         for made in (Path.home() / ".cache/odp/artifacts").glob("*.json"):
-            if digest in made.read_text() and (path := made.with_suffix("") / "kubectl").exists():
-                return str(path)
-        raise AssertionError(f"no kubectl with digest {digest} in the artifact store")
+            if digest in made.read_text() and (found := made.with_suffix("") / (path or name)).exists():
+                return found
+        raise AssertionError(f"no {name} with digest {digest} in the artifact store")
 
     def mutating_requests(self, server: str, since: float) -> list[str]:
         """Mutating requests of clients outside the cluster since a moment, from the API server's audit log."""
@@ -211,6 +237,11 @@ class Fleet:
             if datetime.datetime.fromisoformat(moment).timestamp() >= since:
                 found.append(f"{moment} {user} {event['verb']} {event['requestURI']}")
         return found
+
+
+def result(code: int, output: str, seconds: float) -> Run:
+    """The run with the changes that its recap counts."""
+    return Run(code, output, seconds, {match[1]: int(match[3]) for match in RECAP.finditer(output)})
 
 
 def reach(process: subprocess.Popen[str], stage: str, task: int, timeout: float = 400) -> tuple[str, str]:
@@ -245,3 +276,9 @@ def odp(*arguments: str, timeout: float = 300) -> tuple[int, str]:
         [str(ROOT / "odp"), *arguments], cwd=ROOT, text=True, capture_output=True, timeout=timeout, check=False
     )
     return result.returncode, result.stdout
+
+
+def pod(name: str, node: str, *arguments: str) -> dict:
+    container = {"name": "main", "image": "ghcr.io/opendata/testserver:0.1.0", "args": list(arguments)}
+    spec = {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}

@@ -9,7 +9,7 @@ import pytest
 
 import fleet_state
 import host_state
-from fleet import Fleet, odp, wait_until
+from fleet import Fleet, odp, pod, wait_until
 from fleet_state import same
 
 pytestmark = pytest.mark.e2e
@@ -81,12 +81,6 @@ def test_four_alterations_are_four_changes(fleet: Fleet, undisturbed: dict) -> N
     assert run.changes == 4, run.output
     assert same(undisturbed, fleet)
     assert fleet.must().changes == 0
-
-
-def pod(name: str, node: str, *arguments: str) -> dict:
-    container = {"name": "main", "image": "ghcr.io/opendata/testserver:0.1.0", "args": list(arguments)}
-    spec = {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
 
 
 def test_an_agent_joins_and_pods_of_two_nodes_talk(fleet: Fleet, undisturbed: dict) -> None:

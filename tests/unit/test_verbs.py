@@ -26,7 +26,7 @@ def test_without_a_verb_every_verb_is_listed() -> None:
     listed = odp()
     assert listed.returncode == 0
     verbs = re.findall(r"^    (\w+)", listed.stdout, re.MULTILINE)
-    assert verbs == ["up", "down", "status", "ssh", "kubectl", "test", "lint", "doctor"]
+    assert verbs == ["up", "down", "status", "mesh", "ssh", "kubectl", "test", "lint", "doctor"]
 
 
 def test_every_verb_has_one_line_of_documentation() -> None:
@@ -47,10 +47,31 @@ def test_unknown_names_are_refused_with_the_list() -> None:
         (("kubectl", "nroth", "get", "nodes"), "has no host 'nroth' in group clusters"),
         (("test", "units"), "there is no layer units. Known: lint, unit, golden, e2e."),
         (("stats",), "Did you mean `status`?"),
+        (("mesh", "stats"), "odp: there is no verb 'mesh stats'. Did you mean status? Known: status, test."),
+        (("mesh",), "odp: there is no verb 'mesh'. Known: status, test."),
+        (("mesh", "status", "locla"), "odp: there is no inventory 'locla', by name or path. Did you mean local?"),
+        (("up", "--json"), "odp: only these verbs know --json: status, mesh status, mesh test."),
     ):
         run = odp(*arguments)
         assert run.returncode == 1
         assert words in run.stderr
+
+
+def test_kubectl_is_the_fleets_own_from_the_store(tmp_path: Path) -> None:
+    fleet = tmp_path / "trial"
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", fleet)
+    (fleet / ".state/kubeconfigs").mkdir(parents=True)
+    (fleet / ".state/kubeconfigs/north").touch()
+    (fleet / ".state/artifacts.lock.yml").write_text("binaries: {kubectl: {digest: 'sha256:abc', origin: build}}\n")
+    store = tmp_path / ".cache/odp/artifacts"
+    for name, digest in (("kubernetes-1", "old"), ("kubernetes-2", "abc")):
+        (store / name).mkdir(parents=True)
+        (store / f"{name}.json").write_text(json.dumps({"files": {"kubectl": {"sha256": digest}}}))
+        program = store / name / "kubectl"
+        program.write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        program.chmod(0o755)
+    run = odp("kubectl", "north", "get", "nodes", cwd=tmp_path, ODP_INVENTORY="trial", HOME=str(tmp_path))
+    assert run.stdout == f"kubernetes-2 --kubeconfig {fleet}/.state/kubeconfigs/north get nodes\n", run.stderr
 
 
 def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
@@ -63,11 +84,28 @@ def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     assert "not made yet" in status["clusters"][0]["reason"]
 
 
-def test_status_json_is_an_object_when_there_is_no_run() -> None:
-    run = odp("status", "--json", "--limit", "nobody")
+@pytest.mark.parametrize(
+    ("verb", "empty"),
+    [("status", {"clusters": []}), ("mesh status", {"clusters": {}}), ("mesh test", {"checks": []})],
+)
+def test_json_is_an_object_when_there_is_no_run(verb: str, empty: dict) -> None:
+    run = odp(*verb.split(), "--json", "--limit", "nobody")
     assert run.returncode != 0
-    assert json.loads(run.stdout) == {"ok": False, "clusters": []}
+    assert json.loads(run.stdout) == {"ok": False, **empty}
     assert "nobody" in run.stderr
+
+
+def test_mesh_status_json_has_a_row_for_each_pair(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", tmp_path / "trial")
+    run = odp("mesh", "status", "trial", "--json", cwd=tmp_path)
+    assert run.returncode != 0
+    status = json.loads(run.stdout)
+    assert status["ok"] is False
+    assert {name: [*row["peers"]] for name, row in status["clusters"].items()} == {
+        "north": ["south"],
+        "south": ["north"],
+    }
+    assert "kubeconfigs/north cannot be used" in status["clusters"]["north"]["peers"]["south"]["reason"]
 
 
 def test_doctor_names_what_it_looked_at() -> None:

@@ -13,6 +13,7 @@ import (
 
 const usage = `usage: testserver serve ADDRESS MESSAGE   answer each request with "MESSAGE pod=HOSTNAME from=CLIENT"
        testserver get URL [TIMEOUT]       print "STATUS DURATION BODY"; exit 1 on an error or a status of 400 and above
+       testserver poll URL INTERVAL       get it again and again until a signal; print each error, and "made N" every ten calls
        testserver sleep                   wait for SIGTERM or SIGINT
 `
 
@@ -28,13 +29,19 @@ func run(args []string) error {
 	case len(args) == 3 && args[0] == "serve":
 		return serve(args[1], args[2])
 	case len(args) == 2 && args[0] == "get":
-		return get(args[1], 2*time.Second)
+		return get(os.Stdout, args[1], 2*time.Second)
 	case len(args) == 3 && args[0] == "get":
 		timeout, err := time.ParseDuration(args[2])
 		if err != nil {
 			return err
 		}
-		return get(args[1], timeout)
+		return get(os.Stdout, args[1], timeout)
+	case len(args) == 3 && args[0] == "poll":
+		interval, err := time.ParseDuration(args[2])
+		if err != nil {
+			return err
+		}
+		return poll(args[1], interval)
 	case len(args) == 1 && args[0] == "sleep":
 		<-ended()
 		return nil
@@ -68,7 +75,26 @@ func serve(address, message string) error {
 	}
 }
 
-func get(url string, timeout time.Duration) error {
+// poll calls at a fixed rate, each time by a new connection, as short-lived clients do.
+func poll(url string, interval time.Duration) error {
+	http.DefaultTransport.(*http.Transport).DisableKeepAlives = true
+	calls, stop := time.NewTicker(interval), ended()
+	for made := 1; ; made++ {
+		select {
+		case <-stop:
+			return nil
+		case at := <-calls.C:
+			if err := get(io.Discard, url, 2*time.Second); err != nil {
+				fmt.Println("failed", at.UTC().Format(time.RFC3339Nano), err)
+			}
+			if made%10 == 0 {
+				fmt.Println("made", made)
+			}
+		}
+	}
+}
+
+func get(out io.Writer, url string, timeout time.Duration) error {
 	client := http.Client{Timeout: timeout}
 	start := time.Now()
 	response, err := client.Get(url)
@@ -80,7 +106,7 @@ func get(url string, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s %v %s", response.Status, time.Since(start).Round(time.Microsecond), body)
+	fmt.Fprintf(out, "%s %v %s", response.Status, time.Since(start).Round(time.Microsecond), body)
 	if response.StatusCode >= http.StatusBadRequest {
 		return fmt.Errorf("%s answered %s", url, response.Status)
 	}
