@@ -22,6 +22,10 @@ down *arguments:
 status *arguments:
     @python verbs/playbook.py status "$@"
 
+# status|test [inventory] [--json]: show how clusters see each other, or try it with traffic of our own
+mesh *arguments:
+    @python verbs/playbook.py mesh "$@"
+
 # Log in to a node, or run a command there
 ssh node *command:
     @python verbs/reach.py ssh "$@"

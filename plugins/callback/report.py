@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_report as mesh
 from ansible_collections.opendata.platform.plugins.module_utils import _report as report
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import UnknownInventory, directory
@@ -24,18 +25,21 @@ author: [Open Data Platform contributors (@opendata)]
 description:
   - Prints the elapsed time, the stage and the name of each task that starts.
   - Ends a run that had the stage C(status) with one row for each cluster, also when every host failed.
+    Ends C(mesh_status.yml) with one row for each pair of clusters, and C(verify.yml) with one for each check.
+  - Prints the warnings of tasks that changed nothing, which the stdout callback hides with them.
   - Holds a kernel lock on C(.state/lock) of the inventory while a playbook with roles of this collection runs;
-    a second run is refused. C(status.yml), C(preflight.yml) and check mode only read and take no lock.
+    a second run is refused. C(status.yml), C(mesh_status.yml), C(preflight.yml) and check mode only read
+    and take no lock.
 requirements: [enable in configuration]
 options:
   status_file:
-    description: File that gets the clusters' states as JSON.
+    description: File that gets as JSON what the table shows.
     type: path
     env: [{name: ODP_STATUS_FILE}]
 """
 
 COLLECTION = "opendata.platform"
-READING = ("status.yml", "preflight.yml")
+READING = ("status.yml", "mesh_status.yml", "preflight.yml")
 QUIET = ("validate_argument_spec", "include_role", "include_tasks", "import_role", "meta")
 
 
@@ -56,6 +60,8 @@ class CallbackModule(CallbackBase):
         self._clusters: set[str] = set()
         self._fleet: dict[str, Any] = {}
         self._seen: dict[str, report.Row] = {}
+        self._mesh: dict[str, mesh.Answer] = {}
+        self._checks: dict[str, list[mesh.Row]] = {}
         self._failures: dict[str, str] = {}
         self._common = ""
 
@@ -89,8 +95,12 @@ class CallbackModule(CallbackBase):
         self.v2_playbook_on_task_start(task, False)
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Remember the record and the states of clusters."""
+        """Remember the record and the states of clusters; say what the stdout callback hides."""
         self._remember(result)
+        if not result.result.get("changed"):
+            for warning in result.result.get("warnings") or []:
+                # Ansible's display says each but once.
+                self._display.warning(warning)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Remember the first failure of each host."""
@@ -105,18 +115,34 @@ class CallbackModule(CallbackBase):
             self._failures.setdefault(result.host.get_name(), self._message(result))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """The table and the file for programs, after a run with a status stage."""
+        """The table and the file for programs."""
         self._enter("")
         failures = {host: why for host, why in self._failures.items() if host in stats.failures or host in stats.dark}
-        found = report.rows(self._clusters, self._fleet, self._seen, failures, self._common)
-        if found and ("status" in self._seconds or failures):
-            self._display.display("\n".join(report.table(found)) + "\n")
+        lines, status = self._found(failures)
+        if lines:
+            self._display.display("\n".join(lines) + "\n")
         self._display.display(report.timings(self._seconds))
         if path := self.get_option("status_file"):
-            Path(path).write_text(json.dumps(report.status(found, bool(failures))) + "\n", encoding="utf-8")
+            Path(path).write_text(json.dumps(status) + "\n", encoding="utf-8")
         if self._lock:
             self._lock.release()
             self._lock = None
+
+    def _found(self, failures: dict[str, str]) -> tuple[list[str], report.Row]:
+        """The table, and the same for programs: of the mesh where that was asked for, else of the clusters."""
+        lost = {name: failures.get(name) or self._common for name in self._clusters}
+        lost = {name: why for name, why in lost.items() if why}
+        if "mesh_status" in self._seconds:
+            # Who was in the play and says nothing has left the mesh.
+            left = self._clusters - {*self._mesh, *lost}
+            pairs = mesh.matrix({*self._fleet.get("mesh", self._clusters)} - left, self._mesh, lost)
+            return mesh.table(pairs), mesh.status(pairs, bool(failures))
+        if "verify" in self._seconds:
+            checks = mesh.checks(self._checks, lost)
+            return mesh.check_table(checks), mesh.test(checks, bool(failures))
+        found = report.rows(self._clusters, self._fleet, self._seen, failures, self._common)
+        is_shown = found and ("status" in self._seconds or failures)
+        return report.table(found) if is_shown else [], report.status(found, bool(failures))
 
     def _enter(self, stage: str) -> None:
         """Count the seconds since the last change to the stage that was."""
@@ -130,12 +156,16 @@ class CallbackModule(CallbackBase):
         self._display.display(f"[{report.clock(time.monotonic() - self._start)}] {line}")
 
     def _remember(self, result: Any) -> None:
-        """The fleet record and the rows are results of our own modules."""
-        action, data = result.task.action, result.result
+        """The fleet record and what the tables show are results of our own modules."""
+        action, host, data = result.task.action, result.host.get_name(), result.result
         if action == f"{COLLECTION}.fleet":
             self._fleet = data.get("fleet") or self._fleet
         elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
-            self._seen[result.host.get_name()] = data["cluster"]
+            self._seen[host] = data["cluster"]
+        elif action == f"{COLLECTION}.cilium_clustermesh_info" and "cluster" in data:
+            self._mesh[host] = data
+        elif action == f"{COLLECTION}.cilium_clustermesh_probe":
+            self._checks.setdefault(host, []).extend(data.get("checks") or [])
         elif action == "ansible.builtin.debug" and data.get("msg"):
             # What a role says aloud; the stdout callback hides it with all that did not change.
             for line in data["msg"] if isinstance(data["msg"], list) else str(data["msg"]).splitlines():

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_roster
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_report, _mesh_roster
 
 
 class FilterModule:
@@ -15,4 +15,5 @@ class FilterModule:
             "clustermesh_behind": _mesh_roster.behind,
             "clustermesh_gone": _mesh_roster.gone,
             "clustermesh_records": _mesh_roster.records,
+            "clustermesh_unwell": _mesh_report.unwell,
         }

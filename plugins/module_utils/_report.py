@@ -65,7 +65,12 @@ def table(found: list[Row]) -> list[str]:
         )
         for row in found
     ]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
+    return aligned(cells)
+
+
+def aligned(cells: list[tuple[str, ...]]) -> list[str]:
+    """Lines with columns as wide as their longest cell."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 

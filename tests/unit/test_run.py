@@ -3,12 +3,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetLock
 
 import inventories
@@ -117,6 +119,7 @@ def test_a_second_run_is_refused_and_reading_is_not(runner: Runner) -> None:
         refused = runner(str(runner.playbook))
         checked = runner(str(runner.playbook), "--check")
         read = runner("playbooks/status.yml")
+        mesh = runner("playbooks/mesh_status.yml")
     finally:
         lock.release()
     assert refused.returncode == 1
@@ -126,6 +129,48 @@ def test_a_second_run_is_refused_and_reading_is_not(runner: Runner) -> None:
     assert checked.returncode == 0, checked.stdout
     assert "in use" not in read.stdout
     assert "not made yet" in read.stdout
+    assert "in use" not in mesh.stdout
+    assert "kubeconfigs/north cannot be used" in mesh.stdout
+
+
+def test_a_mesh_that_is_not_made_yet_is_no_failure_in_check_mode(runner: Runner) -> None:
+    run = runner("playbooks/mesh_status.yml", "--check")
+    assert run.returncode == 0, run.stdout
+    assert runner.status["ok"] is False
+    assert runner.status["clusters"]["north"]["peers"]["south"]["reason"] == "not made yet"
+    assert "north    south  no     0      0          0         -            not made yet" in run.stdout
+
+
+def test_a_fleet_without_a_mesh_is_told_how_to_get_one(runner: Runner) -> None:
+    hosts = runner.inventory / "hosts.yml"
+    hosts.write_text(re.sub(r" *cluster_id: .*\n", "", hosts.read_text()))
+    run = runner("playbooks/mesh_status.yml")
+    assert run.returncode == 2
+    assert "No cluster of fleet trial is in a mesh. Give each that shall be a cluster_id" in run.stdout
+    assert runner.status == {"ok": False, "clusters": {}}
+
+
+def test_of_a_broken_inventory_every_cluster_is_a_row(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, inventories.FIXTURES / "invalid/several-at-once")
+    assert runner("playbooks/mesh_status.yml").returncode == 2
+    assert "The inventory has 3 faults" in runner.status["clusters"]["south"]["peers"]["north"]["reason"]
+
+
+def test_warnings_of_tasks_that_change_nothing_are_said_once(runner: Runner) -> None:
+    pair = inventories.FIXTURES / "valid/mesh/pair/clusters.yml"
+    records = yaml.safe_load(pair.read_text())["clusters"]
+    records["north"]["policy_default_local_cluster"] = True
+    judge = {"opendata.platform.cilium_clustermesh_preflight": {"clusters": [*records.values()]}}
+    play = {
+        "hosts": "clusters",
+        "gather_facts": False,
+        "connection": "local",
+        "tasks": [judge, {"loop": [1, 2], **judge}],
+    }
+    runner.playbook.write_text(yaml.safe_dump([play]))
+    run = runner(str(runner.playbook))
+    assert run.returncode == 0, run.stdout
+    assert run.stdout.count("[WARNING]: POLICY_SCOPE: 'north' selects only the local cluster") == 1, run.stdout
 
 
 def test_a_missing_callback_breaks_nothing(runner: Runner) -> None:
