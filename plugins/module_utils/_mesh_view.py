@@ -11,23 +11,35 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeconfig, _mesh_health, _mesh_status
+from ansible_collections.opendata.platform.plugins.module_utils import (
+    _kubeconfig,
+    _mesh_handshake,
+    _mesh_health,
+    _mesh_status,
+)
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Answer, ExecError
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_handshake import Handshake, Shaken
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Seen
 
 # run(namespace, pod, container, command) -> what it says; _mesh_exec.Pods.run
 Run = Callable[[str, str, str, list[str]], Answer]
 _AGENT = "cilium-agent"
+_KVSTOREMESH = ["/usr/bin/clustermesh-apiserver", "kvstoremesh-dbg"]
+_ENTRIES = "/var/lib/cilium/clustermesh"
 
 
 class View(NamedTuple):
-    """What the pods of a cluster say; kvstoremesh is None where it cannot be asked, traffic where nobody wants it."""
+    """What the pods of a cluster say; kvstoremesh is None where it cannot be asked, others where nobody wants them.
+
+    shaken is by the kind of pod what it trusts and shows.
+    """
 
     agents: list[Seen]
     kvstoremesh: list[Seen] | None
     traffic: dict[str, dict[str, Any]] | None
+    shaken: dict[str, list[Shaken]] | None = None
 
 
 class Viewer:
@@ -37,8 +49,11 @@ class Viewer:
         """Take the cluster, how commands run in it, and whether it has KVStoreMesh."""
         self._cluster, self._run, self._namespace, self._has_mesh = cluster, run, namespace, kvstoremesh
 
-    def look(self, peers: list[str], traffic: bool) -> View:
-        """Ask all pods at once; traffic probes what one agent reaches of the peers."""
+    def look(self, peers: list[str], traffic: bool, fingerprint: str | None = None) -> View:
+        """Ask all pods at once; traffic probes what one agent reaches of the peers.
+
+        With a fingerprint all pods shake hands anew with what they mount; it is that of agents' entries, "" for any.
+        """
         agents = self._pods("k8s-app=cilium")
         meshes = self._pods(f"k8s-app={DEPLOYMENT}") if self._has_mesh else []
         with ThreadPoolExecutor(_kubeconfig.CONNECTIONS) as pool:
@@ -47,7 +62,11 @@ class Viewer:
             seen, mirrored = pool.map(self._agent, agents), pool.map(self._kvstoremesh, meshes)
             known = [each for each in mirrored if each]
             is_known = self._has_mesh and len(known) == len(meshes)
-            return View(list(seen), known if is_known else None, probe.result() if probe else None)
+            shaken = None
+            if fingerprint is not None:
+                shakes = pool.map(lambda pod: self._agent_shakes(pod, peers, fingerprint), agents)
+                shaken = {"KVStoreMesh": list(pool.map(self._kvstoremesh_shakes, meshes)), "agent": list(shakes)}
+            return View(list(seen), known if is_known else None, probe.result() if probe else None, shaken)
 
     def _pods(self, selector: str) -> list[dict[str, Any]]:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
@@ -72,11 +91,37 @@ class Viewer:
     def _kvstoremesh(self, pod: dict[str, Any]) -> Seen | None:
         name = pod["metadata"]["name"]
         try:
-            command = ["/usr/bin/clustermesh-apiserver", "kvstoremesh-dbg", "status", "-o", "json"]
+            command = [*_KVSTOREMESH, "status", "-o", "json"]
             found = _mesh_status.of_kvstoremesh(*self._ask(pod, "kvstoremesh", command))
         except (ExecError, ValueError) as error:
             return Seen(name, {}, _words(error))
         return None if found is None else Seen(name, found)
+
+    def _agent_shakes(self, pod: dict[str, Any], peers: list[str], fingerprint: str) -> Shaken:
+        name = pod["metadata"]["name"]
+        try:
+            found = self._handshakes(pod, _AGENT, ["cilium-dbg", "troubleshoot", "clustermesh"])
+            if not fingerprint or not peers:
+                return Shaken(name, found, [])
+            paths = [f"{_ENTRIES}/{peer}" for peer in peers]
+            other = self._ask(pod, _AGENT, ["grep", "-sL", f"^# ca: {fingerprint}$", *paths]).stdout.splitlines()
+            return Shaken(name, found, [path.rpartition("/")[2] for path in other])
+        except ExecError as error:
+            return Shaken(name, {}, [], _words(error))
+
+    def _kvstoremesh_shakes(self, pod: dict[str, Any]) -> Shaken:
+        name = pod["metadata"]["name"]
+        try:
+            command = [*_KVSTOREMESH, "troubleshoot", "--include-local"]
+            return Shaken(name, self._handshakes(pod, "kvstoremesh", command), [])
+        except ExecError as error:
+            return Shaken(name, {}, [], _words(error))
+
+    def _handshakes(self, pod: dict[str, Any], container: str, command: list[str]) -> dict[str, Handshake]:
+        answer = self._ask(pod, container, command)
+        if answer.code:
+            raise ExecError(answer.stderr.strip() or f"{' '.join(command)} ended with {answer.code}")
+        return _mesh_handshake.read(answer.stdout)
 
     def _traffic(self, agents: list[dict[str, Any]], peers: list[str]) -> dict[str, dict[str, Any]]:
         try:

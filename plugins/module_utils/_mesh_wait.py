@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_endpoint, _mesh_status
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_endpoint, _mesh_handshake, _mesh_status
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_client import DEPLOYMENTS, NODES, SERVICES
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_handshake import Wanted
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT, SERVICE
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Expected
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View
@@ -54,7 +55,9 @@ def endpoint(cluster: Cluster, namespace: str, options: dict[str, Any], seconds:
     return "" if done else f"no Ready node has an address of type {options['node_address']}"
 
 
-def missing(view: View, own: str, peers: list[Expected], wait_for: list[str], allowed: int) -> list[str]:
+def missing(
+    view: View, own: str, peers: list[Expected], wait_for: list[str], allowed: int, trust: Wanted | None = None
+) -> list[str]:
     """Return what the pods lack of what to wait for, in words; allowed is how many agents may."""
     found = []
     if "kvstoremesh" in wait_for and view.kvstoremesh is not None:
@@ -64,6 +67,10 @@ def missing(view: View, own: str, peers: list[Expected], wait_for: list[str], al
     if "traffic" in wait_for:
         probed = sorted((view.traffic or {}).items())
         found += [f"cluster {own}, peer {name}: traffic: {each['reason']}" for name, each in probed if each["reason"]]
+    if trust and view.shaken is not None:
+        names = [peer.name for peer in peers]
+        for kind, shaken in view.shaken.items():
+            found += _mesh_handshake.reasons(own, names, kind, trust, shaken)
     return found
 
 

@@ -13,7 +13,7 @@ description:
     Cilium. A certificate is issued again only if it is missing, was not signed by O(ca_cert), does not fit its key, its
     names or its purpose, or ends soon. A second run writes nothing.
   - Restarts clustermesh-apiserver when the trusted CAs changed, since etcd reads them only at its start; never for a
-    renewed certificate.
+    renewed certificate. Cilium's pods are annotated, so that they mount what is new within seconds.
   - Refuses to write what Helm, cert-manager or another controller writes too.
 options:
   kubeconfig:
@@ -169,6 +169,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_leafs impo
     remote_cn,
 )
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import USERS
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_nudge import nudge
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_trust_client import NotRolledOut, Trust
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_trust_owner import refusals
 
@@ -264,6 +265,8 @@ def main() -> None:
         if client and not module.check_mode:
             for step in due:
                 client.write(step.manifest)
+            if due:
+                nudge(client.cluster, wish["namespace"], now)
             if restart and wish["restart"] == "auto":
                 client.restart(mark, wish["wait_timeout"])
     except (ApiError, Unreachable, NotRolledOut, ValueError) as error:

@@ -73,15 +73,27 @@ options:
       - V(kvstoremesh) and V(agents) are in sync with each peer of O(expect), under its id.
       - V(node_count) makes agents know as many nodes as the record of a peer has RV(cluster.node_ips).
       - V(traffic) is that the probes reach each peer.
+      - V(bundle) is that in new handshakes of all pods, with what they mount now, the CAs of O(ca_bundle) and only they
+        are trusted, and that both sides show certificates of O(ca_cert).
     type: list
     elements: str
-    choices: [endpoint, deployment, kvstoremesh, agents, node_count, traffic]
+    choices: [endpoint, deployment, kvstoremesh, agents, node_count, traffic, bundle]
     default: [endpoint, deployment, kvstoremesh, agents]
   expect:
     description: Peers that must be seen, as records or with name and id only. The cluster's own is left out.
     type: list
     elements: dict
     default: []
+  ca_bundle:
+    description: Certificates of all CAs to trust, PEM.
+    type: str
+  ca_cert:
+    description: Certificate of the CA that signs, PEM.
+    type: str
+  ca_fingerprint:
+    description: O(wait_for=bundle) also wants it in the entries that agents mount; they read their CAs when it changes.
+    type: str
+    default: ""
   max_unready_agents:
     description: How many agents may lack a peer.
     type: int
@@ -148,6 +160,7 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import (
     _mesh_client,
+    _mesh_handshake,
     _mesh_status,
     _mesh_wait,
 )
@@ -158,7 +171,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_view impor
 
 PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
 OF_OBJECTS = ["endpoint", "deployment"]
-OF_PODS = ["kvstoremesh", "agents", "node_count", "traffic"]
+OF_PODS = ["kvstoremesh", "agents", "node_count", "traffic", "bundle"]
 
 
 class Info:
@@ -213,13 +226,17 @@ class Info:
         names = [peer.name for peer in expected] or [*record.get("peers", {})]
         pods = Pods(self.wanted["kubeconfig"], self.wanted["context"])
         viewer = Viewer(self.cluster, pods.run, self.wanted["namespace"], record["kvstoremesh"])
-        probes = "traffic" in gather or "traffic" in asked
+        probes, trust = "traffic" in gather or "traffic" in asked, None
+        if "bundle" in asked:
+            trust = _mesh_handshake.wanted(self.wanted["ca_bundle"], self.wanted["ca_cert"])
+        fingerprint = self.wanted["ca_fingerprint"] if trust else None
 
         def lacks(view: View) -> list[str]:
             allowed = self.wanted["max_unready_agents"]
-            return _mesh_wait.missing(view, own, expected, self.wanted["wait_for"], allowed)
+            return _mesh_wait.missing(view, own, expected, self.wanted["wait_for"], allowed, trust)
 
-        view, found = _mesh_wait.poll(lambda: viewer.look(names, probes), lacks, self.left() if asked else 0)
+        seconds = self.left() if asked else 0
+        view, found = _mesh_wait.poll(lambda: viewer.look(names, probes, fingerprint), lacks, seconds)
         record["status"] = _mesh_status.summary(view.agents, view.kvstoremesh or [])
         if view.traffic is not None:
             record["traffic"] = view.traffic
@@ -227,7 +244,9 @@ class Info:
 
 
 def check(module: ClusterModule) -> None:
-    """Fail when peers are expected that cannot be told apart."""
+    """Fail when what is expected is not said."""
+    if "bundle" in module.params["wait_for"] and not (module.params["ca_bundle"] and module.params["ca_cert"]):
+        module.fail_json(msg="wait_for=bundle needs ca_bundle (the CAs to trust) and ca_cert (the one that signs).")
     numbers = [
         n for n, each in enumerate(module.params["expect"], start=1) if not (each.get("name") and each.get("id"))
     ]
@@ -266,6 +285,9 @@ def main() -> None:
                 "default": [*OF_OBJECTS, "kvstoremesh", "agents"],
             },
             "expect": {"type": "list", "elements": "dict", "default": []},
+            "ca_bundle": {},
+            "ca_cert": {},
+            "ca_fingerprint": {"default": ""},
             "max_unready_agents": {"type": "int", "default": 0},
         },
         supports_check_mode=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client, _mesh_handshake
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
 
 import mesh_objects as objects
@@ -41,7 +41,7 @@ class Mesh:
         self.made: list[str] = []
 
     def answer(self, command: list[str]) -> tuple[str, str, int] | tuple[int, str]:
-        return self.said[command[0].rpartition("/")[2]]
+        return self.said["troubleshoot" if "troubleshoot" in command else command[0].rpartition("/")[2]]
 
     def says(self, agent: str, kvstoremesh: str, health: str = '{"nodes": []}') -> None:
         self.said = {
@@ -200,6 +200,61 @@ def test_waiting_in_vain_says_all_that_is_missing(mesh: Mesh, run: Run) -> None:
         "cluster a, peer b: traffic: no node of it is known",
     ]
     assert run("cilium_clustermesh_info", check=True, kubeconfig=mesh.kubeconfig, **wanted).get("failed") is None
+
+
+CAS = [objects.pem(objects.authority(number)[0]) for number in (1, 2)]
+
+
+def shaken(peer: str, *trusted: str, signer: str) -> str:
+    """The fixture's handshakes with its peer called otherwise, other CAs trusted, and another signer."""
+    found = _mesh_handshake.wanted("".join(trusted), signer)
+    serial, key = "1a:45:65:5e:be:69:db:69:7d:2e:08:49:ae:ba:0a:1f:c1:ed:9e:39", f"{found.signer:040x}"
+    lines = text("south-troubleshoot.txt").replace('Cluster "north"', f'Cluster "{peer}"')
+    lines = lines.replace("29:7f:21:d1:3d:4a:c6:74:0b:83:2e:fc:b1:44:ac:d0:1b:f5:bd:dc", key)
+    own = f"      - Serial number:       {serial}\n"
+    return lines.replace(own, "".join(own.replace(serial, f"{number:02x}") for number in found.trusted))
+
+
+def test_waiting_until_pods_trust_the_bundle_and_read_it(mesh: Mesh, run: Run) -> None:
+    mesh.says(*READY)
+    mesh.said["troubleshoot"] = (shaken("b", CAS[0], signer=CAS[0]), "", 0)
+    mesh.said["grep"] = ("/var/lib/cilium/clustermesh/b\n", "", 0)
+    wanted = {"wait": True, "wait_for": ["bundle"], "expect": EXPECT, "gather": ["identity"]}
+    wanted |= {"ca_bundle": "".join(CAS), "ca_cert": CAS[1], "ca_fingerprint": "f" * 64}
+    result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted, wait_timeout=0)
+    second = _mesh_handshake.wanted(CAS[1], CAS[1]).trusted[2][:16]
+    assert result["failed"] and result["msg"].splitlines() == [
+        "After 0 s this is still missing:",
+        f"cluster a: KVStoreMesh mesh-x, its own etcd: its mounted CA file lacks {second}",
+        f"cluster a: KVStoreMesh mesh-x, peer b: its mounted CA file lacks {second}",
+        f"cluster a: agent cilium-x, its own etcd: its mounted CA file lacks {second}",
+        f"cluster a: agent cilium-x, peer b: its mounted CA file lacks {second}",
+    ]
+    mesh.said["troubleshoot"] = (shaken("b", *CAS, signer=CAS[1]), "", 0)
+    result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted, wait_timeout=0)
+    stale = "cluster a: agent cilium-x, peer b: its mounted entry is the one from before"
+    assert result["msg"].splitlines() == ["After 0 s this is still missing:", stale]
+    timer = later(1, lambda: mesh.said.update(grep=("", "", 1)))
+    result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted, wait_timeout=30)
+    timer.join()
+    assert not result.get("failed"), result
+
+
+def test_an_agent_that_cannot_shake_hands(mesh: Mesh, run: Run) -> None:
+    mesh.says(*READY)
+    mesh.said["troubleshoot"] = ("", 'unknown command "troubleshoot"', 1)
+    wanted = {"wait": True, "wait_for": ["bundle"], "wait_timeout": 0, "ca_bundle": CAS[0], "ca_cert": CAS[0]}
+    result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted, expect=EXPECT)
+    assert result["reasons"] == [
+        'cluster a: KVStoreMesh mesh-x: unknown command "troubleshoot"',
+        'cluster a: agent cilium-x: unknown command "troubleshoot"',
+    ]
+
+
+def test_what_to_trust_must_be_said(run: Run, tmp_path: Path) -> None:
+    failed = run("cilium_clustermesh_info", kubeconfig=str(tmp_path / "none"), wait_for=["bundle"], ca_cert="x")
+    words = "wait_for=bundle needs ca_bundle (the CAs to trust) and ca_cert (the one that signs)."
+    assert failed["failed"] and failed["msg"] == words
 
 
 def test_an_address_that_comes_later_is_watched_for(mesh: Mesh, run: Run) -> None:
