@@ -39,14 +39,15 @@ class Probe:
     image: str
     seconds: int
 
-    def identify(self, namespace: str, context: str) -> None:
+    def identify(self, namespace: str, context: str, kubeconfig: str) -> None:
         """Raise ProbeError when this is another cluster, or the test's namespace is not the test's."""
-        found = self.cluster.get(f"{_NAMESPACES}/{namespace}/configmaps/{CONFIG}")
-        if found is None:
+        config = self.cluster.get(f"{_NAMESPACES}/{namespace}/configmaps/{CONFIG}")
+        if config is None:
             raise ProbeError(f"There is no Cilium in namespace {namespace} of {self.cluster.host}: install it first")
-        other = found["data"].get("cluster-name")
+        other = config["data"].get("cluster-name")
         if other != self.name:
-            raise ProbeError(f"expected cluster '{self.name}' behind context {context}, found '{other}'")
+            found = f"expected cluster '{self.name}' behind context {context}, found '{other}'"
+            raise ProbeError(f"{found}: check kubeconfig {kubeconfig}")
         self.namespace()
 
     def namespace(self) -> dict[str, Any] | None:

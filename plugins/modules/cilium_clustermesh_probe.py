@@ -198,7 +198,7 @@ def main() -> None:
     try:
         if asked["state"] == "absent":
             module.exit_json(**NOTHING, changed=probe.remove(dry))
-        probe.identify(asked["namespace"], asked["context"] or "current")
+        probe.identify(asked["namespace"], asked["context"] or "current", asked["kubeconfig"])
         if asked["state"] == "present":
             result = {**NOTHING, **summary(probe.apply("all", dry))}
         else:
