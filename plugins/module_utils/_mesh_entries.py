@@ -21,6 +21,8 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions i
 _FILES = "/var/lib/cilium/clustermesh"
 _CA_COMMENT = "# ca: "
 _BASE_60 = re.compile(r"[0-9]+(:[0-5]?[0-9])+")
+# Leaves every scalar a text; others read 2001:0:1:2:3:4:5:6 as a number. That in C is ten times as fast.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _KNOWN = {"endpoints", "trusted-ca-file", "key-file", "cert-file", "cilium-host-aliases"}
 
 
@@ -80,8 +82,7 @@ def parse(content: bytes) -> Entry | None:
     """Return what an entry means, None for what is none."""
     try:
         text = content.decode()
-        # This loader leaves every scalar a text; others read 2001:0:1:2:3:4:5:6 as a number.
-        found = yaml.load(text, Loader=yaml.BaseLoader)
+        found = yaml.load(text, Loader=_LOADER)
         if not isinstance(found["endpoints"], list):
             return None
         aliases = found.get("cilium-host-aliases") or []
@@ -124,6 +125,6 @@ def render_users(users: Mapping[str, str]) -> str:
 def parse_users(text: str) -> dict[str, str]:
     """Return the roles by the user's name; none of what cannot be read, so that it is written anew."""
     try:
-        return {str(each["name"]): str(each["role"]) for each in yaml.load(text, Loader=yaml.BaseLoader)["users"] or []}
+        return {str(each["name"]): str(each["role"]) for each in yaml.load(text, Loader=_LOADER)["users"] or []}
     except (yaml.YAMLError, KeyError, TypeError):
         return {}

@@ -6,6 +6,7 @@ Private to this collection: it may change without notice.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
@@ -36,12 +37,18 @@ def findings(records: list[Record], underlay_mtu: int) -> Iterator[Finding]:
 
 def networks(cidrs: Iterable[str]) -> list[Network]:
     """Return the ranges with neighbours joined: one range for each node is many, and mostly one block."""
+    return list(_joined(tuple(cidrs)))
+
+
+# Each cluster's ranges are compared with those of all others.
+@functools.cache
+def _joined(cidrs: tuple[str, ...]) -> tuple[Network, ...]:
     every = [ipaddress.ip_network(cidr, strict=False) for cidr in cidrs]
-    return [
+    return tuple(
         joined
         for version in (4, 6)
         for joined in ipaddress.collapse_addresses(each for each in every if each.version == version)
-    ]
+    )
 
 
 def _overlaps(ones: list[str], others: list[str]) -> list[tuple[Network, Network]]:

@@ -17,6 +17,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_names impo
 )
 
 Object = dict[str, Any]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is ten times as fast
 
 
 def read(raw: dict[str, Any], own: str, kvstoremesh: bool) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def owner(secret: Object | None) -> str:
 
 def _peer(text: str, aliases: list[Object]) -> dict[str, Any]:
     try:
-        entry = yaml.safe_load(text)
+        entry = yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError:
         entry = None
     if not isinstance(entry, dict):
