@@ -108,6 +108,19 @@ def test_mesh_status_json_has_a_row_for_each_pair(tmp_path: Path) -> None:
     assert "kubeconfigs/north cannot be used" in status["clusters"]["north"]["peers"]["south"]["reason"]
 
 
+def test_mesh_test_json_names_who_could_not_be_tested(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", tmp_path / "trial")
+    run = odp("mesh", "test", "trial", "--json", cwd=tmp_path)
+    assert run.returncode != 0
+    test = json.loads(run.stdout)
+    assert test["ok"] is False
+    assert [(check["cluster"], check["name"], check["ok"]) for check in test["checks"]] == [
+        ("north", "run", False),
+        ("south", "run", False),
+    ]
+    assert "kubeconfigs/south cannot be used" in test["checks"][1]["found"]
+
+
 def test_doctor_names_what_it_looked_at() -> None:
     run = odp("doctor")
     assert re.search(r"^(ok  |LACK)  memory: [0-9.]+ GiB free, 6 needed$", run.stdout, re.MULTILINE), (
