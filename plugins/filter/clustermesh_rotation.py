@@ -16,4 +16,5 @@ class FilterModule:
             "clustermesh_rotation_lacks": _mesh_rotation.lacks,
             "clustermesh_rotation_refusals": _mesh_rotation.refusals,
             "clustermesh_rotation_steps": _mesh_rotation.steps,
+            "clustermesh_rotation_words": _mesh_rotation.words,
         }

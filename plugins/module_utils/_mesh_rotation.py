@@ -57,6 +57,13 @@ def steps(answers: Mapping[str, Answer], authority: Authority, to: str, check: b
     return found[:1] if check else found
 
 
+def words(phases: list[str], phase: str) -> str:
+    """Return what the run does from the present phase on, for people."""
+    if phases == ["stable"]:
+        return "An earlier run did not bring the new CA to all clusters: this one does, and makes no other."
+    return f"The CA of the mesh is in phase {phase}. What follows: {', '.join(phases)}."
+
+
 def _has(answer: Answer, authority: Authority) -> bool:
     if not answer.get("cluster"):
         return True
@@ -78,7 +85,7 @@ def lacks(answers: Mapping[str, Answer], authority: Authority, phase: str) -> li
 def _lack(answer: Answer, authority: Authority, phase: str) -> str:
     record, again = answer.get("cluster"), "run again, which begins with the phase before"
     if not record:
-        why = answer.get("msg")
+        why = str(answer.get("msg") or "").rstrip(".")
         return (
             f"it did not answer ({why}): mend it, or name it in clustermesh_absent if it is gone for good"
             if why

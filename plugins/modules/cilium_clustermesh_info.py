@@ -105,12 +105,7 @@ attributes:
   diff_mode:
     description: Only reads.
     support: none
-requirements:
-  - cryptography
-  - PyYAML
-  - urllib3
-  - websocket-client (for V(status) and V(traffic))
-  - kubernetes (for kubeconfigs with exec plugins or proxies)
+requirements: [cryptography, PyYAML, urllib3, websocket-client (to ask pods), kubernetes (for exec plugins or proxies)]
 author: Open Data Platform contributors
 """
 
@@ -211,7 +206,7 @@ class Info:
                 return {}
             self.module.fail_json(
                 msg=f"There is no Cilium in namespace {self.wanted['namespace']} of {self.cluster.host} ({context}): "
-                "install it first, or set namespace.",
+                "install it first, or set namespace."
             )
         where = {"context": context, "namespace": self.wanted["namespace"]}
         return dict(_mesh_client.record(raw, parts, where, self.endpoint))
@@ -247,27 +242,21 @@ def check(module: ClusterModule) -> None:
     """Fail when what is expected is not said."""
     if "bundle" in module.params["wait_for"] and not (module.params["ca_bundle"] and module.params["ca_cert"]):
         module.fail_json(msg="wait_for=bundle needs ca_bundle (the CAs to trust) and ca_cert (the one that signs).")
-    numbers = [
-        n for n, each in enumerate(module.params["expect"], start=1) if not (each.get("name") and each.get("id"))
-    ]
-    if numbers:
-        text = ", ".join(map(str, numbers))
+    expect = enumerate(module.params["expect"], start=1)
+    text = ", ".join(str(number) for number, each in expect if not (each.get("name") and each.get("id")))
+    if text:
         module.fail_json(msg=f"expect: entry {text} has no name and id; give a record of this module or both.")
 
 
 def main() -> None:
     """Run the module."""
-    override = {"ips": {"type": "list", "elements": "str"}, "address": {}, "port": {"type": "int", "default": 2379}}
+    texts = {"type": "list", "elements": "str"}
+    override = {"ips": texts, "address": {}, "port": {"type": "int", "default": 2379}}
     module = ClusterModule(
         argument_spec={
             **CLUSTER_OPTIONS,
             "namespace": {"default": "kube-system"},
-            "gather": {
-                "type": "list",
-                "elements": "str",
-                "choices": [*PARTS, "status", "traffic"],
-                "default": PARTS,
-            },
+            "gather": {**texts, "choices": [*PARTS, "status", "traffic"], "default": PARTS},
             "endpoint": {
                 "type": "dict",
                 "options": override,
@@ -279,8 +268,7 @@ def main() -> None:
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 900},
             "wait_for": {
-                "type": "list",
-                "elements": "str",
+                **texts,
                 "choices": [*OF_OBJECTS, *OF_PODS],
                 "default": [*OF_OBJECTS, "kvstoremesh", "agents"],
             },

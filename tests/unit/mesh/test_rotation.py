@@ -13,7 +13,7 @@ STABLE = {"phase": "stable", "fingerprint": OLD, "fingerprints": [OLD]}
 PREPARE = {"phase": "prepare", "fingerprint": OLD, "fingerprints": [OLD, NEW]}
 SWITCH = {"phase": "switch", "fingerprint": NEW, "fingerprints": [OLD, NEW]}
 FINISHED = {"phase": "stable", "fingerprint": NEW, "fingerprints": [NEW]}
-SILENT = {"msg": "https://south does not answer"}
+SILENT = {"msg": "https://south does not answer."}
 
 
 def answer(*trusted: str, server: str = OLD, remote: str = OLD) -> dict[str, Any]:
@@ -62,6 +62,13 @@ def test_a_finish_that_did_not_reach_all_is_completed_before_the_next_rotation()
     assert rotation.steps({"north": done, "south": answer(NEW, server=NEW)}, FINISHED, "finish") == ["stable"]
     assert rotation.steps({"north": done, "south": done}, FINISHED, "prepare") == ["prepare"]
     assert rotation.steps({"north": {"cluster": {}}}, STABLE, "finish")[0] == "prepare"
+
+
+def test_what_follows_in_words() -> None:
+    well = "The CA of the mesh is in phase prepare. What follows: prepare, switch."
+    assert rotation.words(["prepare", "switch"], "prepare") == well
+    late = "An earlier run did not bring the new CA to all clusters: this one does, and makes no other."
+    assert rotation.words(["stable"], "stable") == late
 
 
 def test_who_did_not_answer_is_named_in_every_phase() -> None:
