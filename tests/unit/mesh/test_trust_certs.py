@@ -368,3 +368,15 @@ def test_the_ca_of_a_cluster_is_adopted(
     cluster.request("PATCH", secret, {}, keyless, content_type="application/merge-patch+json")
     refused = run("cilium_clustermesh_ca", path=str(tmp_path / "other"), adopt_from=source)
     assert refused["msg"] == f"{where} holds no CA: leave adopt_from out to make one."
+
+
+def test_pods_are_told_to_look_at_what_they_mount(call: Run, cluster: Cluster, namespace: str) -> None:
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    metadata = {"name": "cilium-x", "labels": {"k8s-app": "cilium"}}
+    spec = {"containers": [{"name": "cilium-agent", "image": "x"}], "automountServiceAccountToken": False}
+    cluster.request("POST", pods, body={"metadata": metadata, "spec": spec})
+    call(remote_users=[])
+    told = cluster.request("GET", f"{pods}/cilium-x")["metadata"]
+    assert "cilium-clustermesh-ansible/peers-written-at" in told["annotations"]
+    assert call(remote_users=[])["changed"] is False
+    assert cluster.request("GET", f"{pods}/cilium-x")["metadata"]["resourceVersion"] == told["resourceVersion"]
