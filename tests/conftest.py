@@ -9,5 +9,9 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 init_plugin_loader()
+# Performance is measured by benchmarks; a slow machine is no fault of the code.
+settings.register_profile("odp", deadline=None)
+settings.load_profile("odp")

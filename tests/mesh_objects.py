@@ -48,7 +48,7 @@ def config(**data: Any) -> dict[str, Any]:
 
 def deployment() -> dict[str, Any]:
     """Deployment clustermesh-apiserver."""
-    return fixture("a-clustermesh-apiserver.yaml")
+    return fixture("a-clustermesh-apiserver.json")
 
 
 def daemon_set(image: str = "quay.io/cilium/cilium:v1.20.2") -> dict[str, Any]:

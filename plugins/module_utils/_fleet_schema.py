@@ -36,9 +36,7 @@ CLUSTER = {
     "cluster_provider": Variable("choice", "what makes the cluster", choices=PROVIDERS),
     "cluster_pod_cidr": Variable("network", "addresses of the pods", "10.244.0.0/16"),
     "cluster_service_cidr": Variable("network", "addresses of the Services", "10.96.0.0/16"),
-    "cluster_id": Variable(
-        "number", "number of the cluster in the mesh", 0, most=CLUSTER_ID
-    ),
+    "cluster_id": Variable("number", "number of the cluster in the mesh", 0, most=CLUSTER_ID),
     "cluster_endpoint": Variable(
         "endpoint", f"host:port of the API for everybody; the first server's address and port {API_PORT} when empty", ""
     ),

@@ -49,6 +49,9 @@ def connect(path: str, context: str | None) -> Connection:
     )
     # Certificates that kubectl accepts are good enough here: Go does not ask for every extension either.
     tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # urllib3 sets this at each connection, which corrupts those that other threads open just then (cpython#141012).
+    tls.set_alpn_protocols(["http/1.1"])
+    tls.set_alpn_protocols = lambda _protocols: None
     if cluster.get("insecure-skip-tls-verify"):
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     _load_client_certificate(tls, path, user)

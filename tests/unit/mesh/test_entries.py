@@ -5,7 +5,7 @@ import yaml
 from ansible_collections.opendata.platform.plugins.module_utils import _mesh_entries as entries
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_entries import Peer
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import flavour
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
@@ -26,7 +26,6 @@ def remote(peer: Peer, version: str = "1.20.2", fingerprint: str = "") -> bytes:
     return entries.render(peer, flavour(version), "kube-system", True, fingerprint)["cilium-kvstoremesh"]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(peers(), VERSIONS, st.booleans(), FINGERPRINTS)
 def test_what_is_written_is_read_back(peer: Peer, version: str, kvstoremesh: bool, fingerprint: str) -> None:
     written = entries.render(peer, flavour(version), "kube-system", kvstoremesh, fingerprint)
@@ -39,14 +38,12 @@ def test_what_is_written_is_read_back(peer: Peer, version: str, kvstoremesh: boo
     assert all(entries.is_entry(content) and not content.endswith(b"\n") for content in written.values())
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(peers())
 def test_every_reader_of_yaml_sees_addresses_and_no_numbers(peer: Peer) -> None:
     read = yaml.safe_load(remote(peer))
     assert [ip for alias in read.get("cilium-host-aliases", []) for ip in alias["ips"]] == list(peer.ips)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(peers(), peers())
 def test_the_same_are_those_that_dial_the_same(one: Peer, other: Peer) -> None:
     equal = (set(one.urls), one.hostname, set(one.ips)) == (set(other.urls), other.hostname, set(other.ips))
@@ -95,7 +92,6 @@ def test_values_of_fields_that_the_chart_does_not_write_are_not_shown() -> None:
     assert "alias: south.mesh.cilium.io 192.0.2.1\n" in shown
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.dictionaries(NAMES.map(lambda name: f"remote-{name}"), st.sampled_from(["remote", "admin"])))
 def test_users_are_read_back(users: dict[str, str]) -> None:
     assert entries.parse_users(entries.render_users(users)) == users

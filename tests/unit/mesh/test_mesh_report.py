@@ -15,7 +15,7 @@ from ansible_collections.opendata.platform.plugins.module_utils import (
 )
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Expected, Seen
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -148,7 +148,6 @@ def test_table_has_a_line_for_each_pair() -> None:
     assert _mesh_report.table(alone)[1].split() == ["a", "-", "-", "-", "-", "-", "30", "days", "ok"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True), st.booleans(), st.booleans())
 def test_whatever_is_seen_the_object_is_ok_only_if_nothing_is_unwell(
     members: list[str], lost: bool, broken: bool

@@ -111,7 +111,7 @@ def test_a_record_made_of_real_objects_is_understood() -> None:
     raw: dict[str, Any] = dict.fromkeys(name for names in _mesh_client.SOURCES.values() for name in names)
     raw |= {"nodes": [], "cilium_nodes": []}
     raw["config"] = yaml.safe_load((OBJECTS / "a-cilium-config.yaml").read_text())
-    raw["apiserver"] = yaml.safe_load((OBJECTS / "a-clustermesh-apiserver.yaml").read_text())
+    raw["apiserver"] = yaml.safe_load((OBJECTS / "a-clustermesh-apiserver.json").read_text())
     raw["agents"] = {"metadata": {"labels": {"helm.sh/chart": "cilium-1.20.2"}}, "spec": {"template": {"spec": {}}}}
     raw["agents"]["spec"]["template"]["spec"]["containers"] = [{"name": "cilium-agent", "image": "cilium:v1.20.2"}]
     where = {"context": "a", "namespace": "kube-system"}

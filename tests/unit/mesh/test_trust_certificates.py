@@ -126,7 +126,7 @@ def test_reasons(live: Pair | None, now: datetime, expected: list[str] | None) -
         assert found == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 400), st.integers(1, 4000), st.integers(0, 4000))
 def test_what_was_just_issued_is_not_issued_again(days: int, ca_days: int, later: int) -> None:
     """Also where the CA itself ends soon: the leaf ends with it, and renewing would be repeated for ever."""

@@ -3,6 +3,7 @@
 
 import json
 import shlex
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,20 @@ def test_a_wrong_token_is_refused_by_the_server(tmp_path: Path, server: ApiServe
     path = write(tmp_path, config(ours.pop("server"), {"token": "wrong"}, **ours))
     with pytest.raises(ApiError, match="Unauthorized"):
         Cluster(path).request("GET", "/api/v1/namespaces")
+
+
+def test_what_threads_share_is_set_once(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change while another thread connects corrupts what that thread sends (cpython#141012)."""
+    asked: list[list[str]] = []
+    original = ssl.SSLContext.set_alpn_protocols
+
+    def count(tls: ssl.SSLContext, protocols: list[str]) -> None:
+        asked.append(protocols)
+        original(tls, protocols)
+
+    monkeypatch.setattr(ssl.SSLContext, "set_alpn_protocols", count)
+    connection = _kubeconfig.connect(str(server.kubeconfig), None)
+    for _ in range(2):
+        connection.pool.request("GET", f"{connection.server}/version", headers=connection.headers)
+        connection.pool.clear()
+    assert asked == [["http/1.1"]]
