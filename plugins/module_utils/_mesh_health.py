@@ -1,47 +1,72 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether traffic reaches the peers' nodes and pods, as cilium-health probed it. Pure.
+"""Whether packets reach the peers' nodes and pods now. Pure.
 
-Private to this collection: it may change without notice.
+cilium-health probes by itself, but each address only about once a minute and says the old answer in between; so its
+list of addresses is taken, and each is connected to anew. Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
+
+LIST = ["cilium-health", "status", "-o", "json"]
+_PORT = 4240
+_SECONDS = 3
+# So many nodes of a peer stand for all of them.
+_NODES = 8
+# Prints each address that takes a connection; the others are still being waited for when the time is over.
+_SCRIPT = f'for ip; do {{ exec 3<>"/dev/tcp/$ip/{_PORT}" && echo "$ip"; }} 2>/dev/null & done; wait'
 
 
-def read(text: str, peers: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return reachable and reason of each peer, from ``cilium-health status --probe -o json`` of one agent.
+class Target(NamedTuple):
+    """An address that answers when packets pass, and what is there in words."""
 
-    A peer is reachable when each of its nodes answers, and on each the pod that is there to be probed.
+    words: str
+    ip: str
+
+
+def targets(text: str, peers: Iterable[str]) -> dict[str, list[Target]]:
+    """Return what to connect to by peer, from the output of LIST in one agent: nodes, and on each the pod to be probed.
+
+    Agents may run without that pod. Further addresses are left out: an external one need not be reachable.
     Raise ValueError for what is no such output.
     """
     nodes: dict[str, list[dict[str, Any]]] = {}
     for node in json.loads(text).get("nodes") or []:
         nodes.setdefault(node["name"].partition("/")[0], []).append(node)
-    found = {}
-    for peer in sorted(peers):
-        failures = [failure for node in nodes.get(peer, []) for failure in _failures(node)]
-        if peer not in nodes:
-            failures = ["no node of it is known"]
-        found[peer] = {"reachable": not failures, "reason": "; ".join(failures)}
+    return {peer: [target for node in nodes.get(peer, [])[:_NODES] for target in _of(node)] for peer in sorted(peers)}
+
+
+def command(wanted: dict[str, list[Target]]) -> list[str]:
+    """Return the command that prints which addresses answer."""
+    return [
+        "timeout",
+        str(_SECONDS),
+        "bash",
+        "-c",
+        _SCRIPT,
+        "probe",
+        *(each.ip for all_ in wanted.values() for each in all_),
+    ]
+
+
+def judge(wanted: dict[str, list[Target]], printed: str) -> dict[str, dict[str, Any]]:
+    """Return reachable and reason of each peer: all of its targets must have answered."""
+    answered, found = {*printed.split()}, {}
+    for peer, places in wanted.items():
+        lacks = [
+            f"{each.words} ({each.ip}) does not answer within {_SECONDS} s"
+            for each in places
+            if each.ip not in answered
+        ]
+        reason = "; ".join(lacks) if places else "no node of it is known"
+        found[peer] = {"reachable": not reason, "reason": reason}
     return found
 
 
-def _failures(node: dict[str, Any]) -> list[str]:
-    """Return which of a node's probes failed. Agents may run without the pod to probe.
-
-    Further addresses are left out: an external one need not be reachable for the mesh.
-    """
-    found = []
-    for place, words in (("host", "node"), ("health-endpoint", "pod of node")):
-        if place not in node:
-            continue
-        address = node[place].get("primary-address") or {}
-        for probe in ("icmp", "http"):
-            result = address.get(probe)
-            why = "not probed yet" if result is None else result.get("status")
-            if why:
-                found.append(f"{words} {node['name']} ({address.get('ip', 'no address')}) by {probe}: {why}")
-    return found
+def _of(node: dict[str, Any]) -> list[Target]:
+    places = (("host", "node"), ("health-endpoint", "pod of node"))
+    found = [(words, (node.get(place) or {}).get("primary-address") or {}) for place, words in places]
+    return [Target(f"{words} {node['name']}", address["ip"]) for words, address in found if address.get("ip")]

@@ -127,10 +127,11 @@ class Viewer:
         try:
             if not agents:
                 raise ExecError("there is no agent to probe from")
-            answer = self._ask(agents[0], _AGENT, ["cilium-health", "status", "--probe", "-o", "json"])
+            answer = self._ask(agents[0], _AGENT, _mesh_health.LIST)
             if answer.code:
                 raise ExecError(answer.stderr.strip() or answer.stdout.strip())
-            return _mesh_health.read(answer.stdout, peers)
+            wanted = _mesh_health.targets(answer.stdout, peers)
+            return _mesh_health.judge(wanted, self._ask(agents[0], _AGENT, _mesh_health.command(wanted)).stdout)
         except (ExecError, ValueError) as error:
             return {peer: {"reachable": False, "reason": _words(error)} for peer in peers}
 

@@ -66,9 +66,18 @@ def answers(fleet: Fleet) -> bool:
     return "south" in fleet.kubectl("north", "exec", "near", "--", "/testserver", "get", url, check=False)
 
 
+def well(fleet: Fleet, seconds: float = 120) -> dict[str, Any]:
+    """The status once all is well, which takes a moment after a machine or a link came back."""
+    deadline = time.monotonic() + seconds
+    while True:
+        code, status = mesh(fleet)
+        if (code, status["ok"]) == (0, True):
+            return status
+        assert time.monotonic() < deadline, json.dumps(status, indent=1)
+
+
 def test_every_agent_sees_every_peer(fleet: Fleet, undisturbed: dict) -> None:
-    code, status = mesh(fleet)
-    assert (code, status["ok"]) == (0, True), status
+    status = well(fleet)
     assert set(status["clusters"]) == {"north", "south"}
     north = status["clusters"]["north"]
     assert north["peers"]["south"]["ready"] and north["peers"]["south"]["nodes"] == 1
@@ -93,8 +102,7 @@ def test_a_third_cluster_joins_with_small_writes(fleet: Fleet, undisturbed: dict
     joined = fleet.must()
     # Who may log in, and the entry.
     assert (joined.changed["north"], joined.changed["south"]) == (2, 2), joined.tail()
-    code, status = mesh(fleet)
-    assert (code, status["ok"]) == (0, True), status
+    status = well(fleet)
     assert {name: sorted(own["peers"]) for name, own in status["clusters"].items()} == {
         "north": ["south", "west"],
         "south": ["north", "west"],
@@ -166,7 +174,7 @@ def test_a_killed_clustermesh_apiserver_fails_no_request(caller: Fleet) -> None:
         calls += 1
         failed += not answers(caller)
     assert failed == 0, f"{failed} of {calls}"
-    wait_until("the mesh is whole again", lambda: mesh(caller)[0] == 0, 120)
+    well(caller)
 
 
 def test_an_api_server_that_dies_in_the_middle_is_made_up_for(fleet: Fleet, undisturbed: dict) -> None:
@@ -199,7 +207,7 @@ def test_a_cut_link_is_said_although_cilium_says_ready(caller: Fleet) -> None:
         for port in ports:
             run(["bridge", "link", "set", "dev", port, "isolated", "off"], 10)
     wait_until("south answers north again", lambda: answers(caller), 60)
-    wait_until("the mesh is whole again", lambda: mesh(caller)[0] == 0, 120)
+    well(caller)
 
 
 def test_a_new_ca_costs_no_request(caller: Fleet) -> None:
@@ -217,7 +225,7 @@ def test_a_new_ca_costs_no_request(caller: Fleet) -> None:
     made = max(int(line.split()[1]) for line in lines if line.startswith("made"))
     print(f"{len(failed)} of {made} calls failed", *failed, sep="\n")
     assert made > 300 and len(failed) * 1000 <= made
-    assert mesh(caller)[0] == 0
+    well(caller)
     assert caller.must(NETWORK).changes == 0
 
 
@@ -228,7 +236,7 @@ def test_a_cluster_leaves_and_joins_again_within_the_drain(fleet: Fleet, undistu
         assert set(entries(fleet, cluster)) == set(entries(fleet, cluster, "cilium-clustermesh")) == rest
     again = fleet.must(NETWORK, timeout=500)
     assert "drains" in again.output, again.tail()
-    assert mesh(fleet)[0] == 0
+    well(fleet)
 
 
 def test_a_dead_cluster_is_removed_without_it(fleet: Fleet, undisturbed: dict) -> None:
@@ -238,4 +246,4 @@ def test_a_dead_cluster_is_removed_without_it(fleet: Fleet, undisturbed: dict) -
     assert set(entries(fleet, "north")) == {"south"} and set(entries(fleet, "south")) == {"north"}
     fleet.remove_cluster("west")
     assert fleet.must().changes == 0
-    assert mesh(fleet)[0] == 0
+    well(fleet)

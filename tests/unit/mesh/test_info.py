@@ -48,6 +48,7 @@ class Mesh:
             "cilium-dbg": (agent, "", 0),
             "clustermesh-apiserver": (kvstoremesh, "", 0),
             "cilium-health": (health, "", 0),
+            "timeout": ("10.77.0.11\n10.1.0.69\n", "", 0),
         }
 
     def make(self, item: dict[str, Any]) -> None:

@@ -22,15 +22,15 @@ FIXTURES = Path(__file__).parent / "fixtures"
 AGENT = _mesh_status.of_agent((FIXTURES / "a-agent-status-ready.json").read_text())
 KVSTOREMESH = _mesh_status.of_kvstoremesh((FIXTURES / "a-kvstoremesh-ready.json").read_text(), "", 0) or {}
 HEALTH = json.loads((FIXTURES / "a-cilium-health.json").read_text())
-TIMEOUT = 'Get "http://10.244.1.5:4240/hello": context deadline exceeded'
 WELL = {"ready": True, "nodes": 1, "endpoints": 2, "services": 1, "reason": ""}
 
 
-def probed(status: str = "") -> dict[str, Any]:
-    """What cilium-health says in cluster a when its probe of a node of b ended with a status."""
-    node = {**copy.deepcopy(HEALTH["nodes"][0]), "name": "b/b-1"}
-    node["health-endpoint"]["primary-address"]["http"]["status"] = status
-    return _mesh_health.read(json.dumps({"nodes": [HEALTH["nodes"][0], node]}), ["b"])
+def probed(pods: bool = True) -> dict[str, Any]:
+    """What is judged in cluster a when the node of b answers, and the pod on it does or does not."""
+    wanted = _mesh_health.targets(json.dumps({"nodes": [{**HEALTH["nodes"][0], "name": "b/b-1"}]}), ["b"])
+    return _mesh_health.judge(
+        wanted, " ".join(each.ip for each in wanted["b"] if pods or each.words.startswith("node"))
+    )
 
 
 def answer(
@@ -67,11 +67,11 @@ def test_all_well() -> None:
 
 
 def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
-    found = answer(traffic=probed(TIMEOUT))
+    found = answer(traffic=probed(pods=False))
     assert found["cluster"]["status"]["clusters"]["b"]["ready"] is True
     row = peer(found)
     address = HEALTH["nodes"][0]["health-endpoint"]["primary-address"]["ip"]
-    why = f"traffic: pod of node b/b-1 ({address}) by http: {TIMEOUT}"
+    why = f"traffic: pod of node b/b-1 ({address}) does not answer within 3 s"
     assert row == {**WELL, "ready": False, "reason": why}
     assert _mesh_report.unwell(found, "a", ["a", "b"]) == [f"cluster a, peer b: {why}"]
     assert _mesh_report.status(_mesh_report.matrix(["a", "b"], {"a": found}, {}), failed=False)["ok"] is False
@@ -152,7 +152,7 @@ def test_table_has_a_line_for_each_pair() -> None:
 def test_whatever_is_seen_the_object_is_ok_only_if_nothing_is_unwell(
     members: list[str], lost: bool, broken: bool
 ) -> None:
-    seen = {"a": answer(traffic=probed(TIMEOUT if broken else ""))}
+    seen = {"a": answer(traffic=probed(pods=not broken))}
     found = _mesh_report.matrix(members, seen, {"b": "gone"} if lost else {})
     status = _mesh_report.status(found, failed=False)
     assert status == json.loads(json.dumps(status))

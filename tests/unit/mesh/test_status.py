@@ -3,6 +3,8 @@
 
 import copy
 import json
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -137,33 +139,38 @@ def test_whatever_pods_say_there_is_a_summary_and_it_agrees_with_the_reasons(sai
 HEALTH = json.loads(text("a-cilium-health.json"))
 
 
-def health(**changes: Any) -> dict[str, Any]:
-    """The node that the real cilium-health probed, as one of peer b, altered."""
-    node = {**copy.deepcopy(HEALTH["nodes"][0]), "name": "b/b-1", **changes}
-    return _mesh_health.read(json.dumps({"nodes": [HEALTH["nodes"][0], node]}), ["b"])["b"]
+NODE, POD = "10.77.0.11", "10.1.0.69"  # of a, in what the real cilium-health listed
 
 
-def test_real_probes() -> None:
-    assert _mesh_health.read(text("a-cilium-health.json"), ["b", "a"]) == {
+def test_a_peer_is_reachable_when_its_nodes_and_pods_answer() -> None:
+    wanted = _mesh_health.targets(text("a-cilium-health.json"), ["b", "a"])
+    assert [each.ip for each in wanted["a"]] == [NODE, POD] and wanted["b"] == []
+    assert _mesh_health.judge(wanted, f"{POD}\n{NODE}\n") == {
         "a": {"reachable": True, "reason": ""},
         "b": {"reachable": False, "reason": "no node of it is known"},
     }
-    assert health() == {"reachable": True, "reason": ""}
-
-
-def test_probes_that_fail_say_where_and_how() -> None:
-    silent = {"status": "Connection timed out"}
-    place = {"primary-address": {"ip": "10.2.0.9", "icmp": silent, "http": {"lastProbed": "x"}}}
-    assert health(**{"health-endpoint": place})["reason"] == (
-        "pod of node b/b-1 (10.2.0.9) by icmp: Connection timed out"
-    )
-    assert health(host={})["reason"] == (
-        "node b/b-1 (no address) by icmp: not probed yet; node b/b-1 (no address) by http: not probed yet"
-    )
-    assert not health(host={})["reachable"]
+    found = _mesh_health.judge(wanted, NODE)["a"]
+    assert found == {"reachable": False, "reason": f"pod of node a/a ({POD}) does not answer within 3 s"}
 
 
 def test_agents_may_run_without_the_pod_to_probe() -> None:
     node = {key: value for key, value in HEALTH["nodes"][0].items() if key == "host"}
-    found = _mesh_health.read(json.dumps({"nodes": [{**node, "name": "b/b-1"}]}), ["b"])
-    assert found["b"]["reachable"]
+    wanted = _mesh_health.targets(json.dumps({"nodes": [{**node, "name": "b/b-1"}]}), ["b"])
+    assert [each.ip for each in wanted["b"]] == [NODE]
+    assert _mesh_health.judge(wanted, NODE)["b"]["reachable"]
+
+
+def test_the_probe_prints_what_listens_and_ends_in_time() -> None:
+    with socket.socket() as silent, socket.create_server(("127.0.0.2", 4240)):
+        silent.bind(("127.0.0.3", 4240))
+        places = [_mesh_health.Target("node", ip) for ip in ("127.0.0.2", "127.0.0.3")]
+        done = subprocess.run(
+            _mesh_health.command({"b": places}), capture_output=True, text=True, timeout=10, check=False
+        )
+    assert done.stdout == "127.0.0.2\n"
+
+
+def test_some_nodes_stand_for_many() -> None:
+    nodes = [{**HEALTH["nodes"][0], "name": f"b/b-{number}"} for number in range(100)]
+    wanted = _mesh_health.targets(json.dumps({"nodes": nodes}), ["b"])
+    assert len(wanted["b"]) == 16
