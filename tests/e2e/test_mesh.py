@@ -247,5 +247,7 @@ def test_a_dead_cluster_is_removed_without_it(fleet: Fleet, undisturbed: dict) -
     assert fleet.must(NETWORK, *limited).changes == 2
     assert set(entries(fleet, "north")) == {"south"} and set(entries(fleet, "south")) == {"north"}
     fleet.remove_cluster("west")
+    # The keys of its machine go from the controller.
+    assert fleet.must().changes == 1
     assert fleet.must().changes == 0
     well(fleet)
