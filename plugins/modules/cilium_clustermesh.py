@@ -16,19 +16,6 @@ description:
   - Entries are added where they are read last, and removed where they are read first. When a write fails, those
     before it are set back.
 options:
-  kubeconfig:
-    description:
-      - Path of the kubeconfig on the machine where the module runs.
-      - In check mode it may be absent (the cluster is not made yet); then all peers are to be created.
-    type: path
-    required: true
-  context:
-    description: Context in the kubeconfig; its current context when left out.
-    type: str
-  namespace:
-    description: Namespace of Cilium.
-    type: str
-    default: kube-system
   name:
     description: Name that the cluster must have, so that a swapped kubeconfig is noticed.
     type: str
@@ -101,6 +88,7 @@ options:
     type: str
     choices: [never, on_write_error]
     default: on_write_error
+extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode:
     description: Sends all writes as dry runs, so that missing rights and conflicts are seen.

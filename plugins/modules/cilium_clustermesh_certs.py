@@ -16,19 +16,6 @@ description:
     renewed certificate. Cilium's pods are annotated, so that they mount what is new within seconds.
   - Refuses to write what Helm, cert-manager or another controller writes too.
 options:
-  kubeconfig:
-    description:
-      - Path of the kubeconfig on the machine where the module runs.
-      - In check mode it may be absent (the cluster is not made yet); then everything is to be issued.
-    type: path
-    required: true
-  context:
-    description: Context in the kubeconfig; its current context when left out.
-    type: str
-  namespace:
-    description: Namespace of Cilium.
-    type: str
-    default: kube-system
   name:
     description:
       - Name of the cluster; refused when ConfigMap cilium-config says otherwise.
@@ -98,6 +85,7 @@ options:
     description: Issue all certificates anew.
     type: bool
     default: false
+extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode:
     description: Says what would be issued and why.

@@ -13,19 +13,6 @@ description:
   - Asks agents and KVStoreMesh how they see the peers, and can wait until they see all that is expected.
   - Private keys are dropped when they are read.
 options:
-  kubeconfig:
-    description:
-      - Path of the kubeconfig on the machine where the module runs.
-      - In check mode it may be absent (the cluster is not made yet); the record is empty then.
-    type: path
-    required: true
-  context:
-    description: Context in the kubeconfig; its current context when left out.
-    type: str
-  namespace:
-    description: Namespace of Cilium.
-    type: str
-    default: kube-system
   gather:
     description:
       - Parts of the record. Identity is always read.
@@ -98,6 +85,7 @@ options:
     description: How many agents may lack a peer.
     type: int
     default: 0
+extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode:
     description: Only reads, and does not wait.

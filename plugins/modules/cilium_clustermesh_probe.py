@@ -12,19 +12,6 @@ description:
   - Every cluster of the mesh needs O(state=present) before one is probed, and mode V(fallback) only one cluster at
     a time, because it takes the cluster's own server away meanwhile.
 options:
-  kubeconfig:
-    description:
-      - Path of the kubeconfig on the machine where the module runs.
-      - In check mode it may be absent (the cluster is not made yet).
-    type: path
-    required: true
-  context:
-    description: Context in the kubeconfig; its current context when left out.
-    type: str
-  namespace:
-    description: Namespace of Cilium.
-    type: str
-    default: kube-system
   name:
     description: Name of the cluster. Another one behind the kubeconfig is refused.
     type: str
@@ -67,6 +54,7 @@ options:
     description: Seconds that each wait may take; for the pods, for a mode to be reached, for the namespace to be gone.
     type: int
     default: 60
+extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode:
     description: Says which objects would be made or removed, and sends no requests.

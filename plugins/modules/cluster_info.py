@@ -18,13 +18,6 @@ options:
     description: Provider of the cluster, returned as it is.
     type: str
     default: ""
-  kubeconfig:
-    description: Path of the kubeconfig on the machine where the module runs.
-    type: path
-    required: true
-  context:
-    description: Context in the kubeconfig; its current context when left out.
-    type: str
   nodes:
     description: Names of the nodes that the cluster must have.
     type: list
@@ -42,6 +35,7 @@ options:
     description: Fail with the reason, the last events and log lines of pods that fail. Not in check mode.
     type: bool
     default: false
+extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
     description: Only reads, and does not wait.

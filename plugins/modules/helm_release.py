@@ -12,15 +12,6 @@ description:
   - Says whether the release is of the wanted chart version and values, without running helm.
   - Removes the revision that a killed helm left pending; otherwise helm refuses to go on.
 options:
-  kubeconfig:
-    description:
-      - Path of the kubeconfig on the machine where the module runs.
-      - In check mode it may be absent (the cluster is not made yet); then the release is not installed.
-    type: path
-    required: true
-  context:
-    description: Context in the kubeconfig; its current context when left out.
-    type: str
   name:
     description: Name of the release.
     type: str
@@ -37,6 +28,7 @@ options:
     description: Wanted values, as they are given to helm.
     type: dict
     required: true
+extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
     description: Differences are found by the API server's own dry run.

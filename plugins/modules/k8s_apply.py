@@ -13,15 +13,6 @@ description:
   - Nothing of a stage is written before every object of it passed its dry run; all findings are reported at once.
   - Waits until the API server serves the CustomResourceDefinitions that it wrote.
 options:
-  kubeconfig:
-    description:
-      - Path of the kubeconfig on the machine where the module runs.
-      - In check mode it may be absent (the cluster is not made yet); then all objects are to be created.
-    type: path
-    required: true
-  context:
-    description: Context in the kubeconfig; its current context when left out.
-    type: str
   manifests:
     description: Objects to apply.
     type: list
@@ -40,6 +31,7 @@ options:
     description: Take fields over that others own, instead of refusing with the owner's name and the field.
     type: bool
     default: false
+extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
     description: Differences are found by the API server's own dry run.
