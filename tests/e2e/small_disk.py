@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""A file system of its own for the machines, that can be too small and grow; other programs do not see it."""
+"""A file system of its own for the machines, that can be full; other programs do not see it."""
 
 import contextlib
 import subprocess
@@ -10,6 +10,7 @@ from pathlib import Path
 from fleet import ROOT, run
 
 MACHINES = Path("/var/lib/odp")
+FILLER = MACHINES / "filler"
 
 
 @dataclass
@@ -29,12 +30,14 @@ class SmallDisk:
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
-    def grow(self, size: str) -> None:
-        """Make it larger while it is in use."""
-        device = self.do("findmnt", "--noheadings", "--output", "SOURCE", str(MACHINES))
-        self.do("truncate", f"--size={size}", str(self.image))
-        self.do("losetup", "--set-capacity", device)
-        self.do("resize2fs", device)
+    def fill(self, left: int) -> None:
+        """Take all space but `left` MiB."""
+        free = int(self.do("df", "--output=avail", "--block-size=1M", str(MACHINES)).split()[-1])
+        self.do("fallocate", f"--length={free - left}M", str(FILLER))
+
+    def free(self) -> None:
+        """Give the space back."""
+        self.do("rm", str(FILLER))
 
 
 @contextlib.contextmanager

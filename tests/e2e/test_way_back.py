@@ -33,11 +33,12 @@ def test_disturbed_in_each_stage_it_ends_in_the_same(
     print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
     fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.write()
-    with small_disk(tmp_path / "disk", "700M") as disk, fleet.inside(disk.enter):
+    with small_disk(tmp_path / "disk", "15G") as disk, fleet.inside(disk.enter):
+        disk.fill(700)
         full = fleet.play("site.yml", "-e", "machine_nspawn_disk_gib=0.1", "-e", "cilium_wait_timeout=90")
         assert full.code != 0
         assert "no space left on device" in full.output.lower(), full.tail()
-        disk.grow("15G")
+        disk.free()
         for stage, tasks in STAGES.items():
             print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
             if stage == "machines":  # a half-made fleet goes down as well
