@@ -53,7 +53,7 @@ def small_disk(image: Path, size: str) -> Iterator[SmallDisk]:
         holder.stdout.readline()  # it has its namespace now
         disk = SmallDisk(image, holder.pid)
         disk.do("truncate", f"--size={size}", str(image))
-        disk.do("mkfs.ext4", "-q", str(image))
+        disk.do("mkfs.ext4", "-q", "-m", "0", str(image))
         disk.do("mount", "-o", "loop", str(image), str(MACHINES))
         yield disk
     finally:
