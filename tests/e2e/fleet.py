@@ -181,11 +181,6 @@ class Fleet:
         seen += process.stdout.read()
         return result(process.wait(), seen, time.monotonic() - started)
 
-    def cut_in(self, stage: str, task: int) -> Run:
-        """A run whose network to the machines is cut at a task of a stage, for the rest of the run."""
-        down = ["ip", "link", "set", "dev", f"odp-{self.name}", "down"]
-        return self.disturbed_in(stage, task, lambda: run(down, 10))
-
     def ssh(self, node: str, script: str, check: bool = True, timeout: float = 60) -> str:
         """Run a shell script on a node, as root."""
         address = self.inventory["nodes"]["hosts"][node]["node_address"]

@@ -14,7 +14,7 @@ from small_disk import small_disk
 
 SEED = int(os.environ.get("ODP_TEST_SEED", random.SystemRandom().randrange(10**6)))
 # Stage, and about how many tasks it shows.
-STAGES = {"preflight": 3, "artifacts": 4, "machines": 8, "clusters": 20, "network": 20, "status": 3}
+STAGES = {"preflight": 3, "artifacts": 4, "machines": 5, "clusters": 20, "network": 20, "status": 3}
 pytestmark = pytest.mark.e2e
 
 
@@ -34,6 +34,7 @@ def test_disturbed_in_each_stage_it_ends_in_the_same(
     fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.write()
     with small_disk(tmp_path / "disk", "15G") as disk, fleet.inside(disk.enter):
+        before = host_state.snapshot()
         disk.fill(700)
         full = fleet.play("site.yml", "-e", "machine_nspawn_disk_gib=0.1", "-e", "cilium_wait_timeout=90")
         assert full.code != 0
@@ -43,10 +44,7 @@ def test_disturbed_in_each_stage_it_ends_in_the_same(
             print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
             if stage == "machines":  # a half-made fleet goes down as well
                 assert fleet.down().code == 0
-                assert host_state.left_behind(host_before) == []
-                cut = fleet.cut_in("clusters", chance.randint(4, 12))
-                assert cut.code != 0
-                assert "UNREACHABLE" in cut.output, cut.tail()
+                assert host_state.left_behind(before) == []
         fleet.must()
         assert same(undisturbed, fleet)
         assert fleet.must().changes == 0
