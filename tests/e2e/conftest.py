@@ -21,7 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here.sort(key=lambda item: FILES.index(item.path.name))
     items[:] = [item for item in items if item not in here] + here
     for number, item in enumerate(here):
-        item.add_marker(pytest.mark.timeout(1800 if number else MINUTES * 60))
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900 if number else MINUTES * 60))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ def test_down_leaves_nothing(fleet: Fleet, undisturbed: dict, host_before: dict)
     assert (again.code, again.changes) == (0, 0), again.output
 
 
+# Nine runs of a playbook.
+@pytest.mark.timeout(1800)
 def test_disturbed_in_each_stage_it_ends_in_the_same_state(fleet: Fleet, undisturbed: dict, tmp_path: Path) -> None:
     chance = random.Random(SEED)
     print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
