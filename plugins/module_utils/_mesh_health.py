@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Whether packets reach the peers' nodes and pods now. Pure.
 
-cilium-health probes by itself, but each address only about once a minute and says the old answer in between; so its
-list of addresses is taken, and each is connected to anew. Private to this collection: it may change without notice.
+cilium-health probes by itself, but each address only about once a minute, and says the old answer in between; so the
+nodes that the agent knows are asked for, and each is connected to anew. Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-LIST = ["cilium-health", "status", "-o", "json"]
+LIST = ["cilium-dbg", "node", "list", "-o", "json"]
 _PORT = 4240
 _SECONDS = 3
 # So many nodes of a peer stand for all of them.
@@ -34,7 +34,7 @@ def targets(text: str, peers: Iterable[str]) -> dict[str, list[Target]]:
     Raise ValueError for what is no such output.
     """
     nodes: dict[str, list[dict[str, Any]]] = {}
-    for node in json.loads(text).get("nodes") or []:
+    for node in json.loads(text) or []:
         nodes.setdefault(node["name"].partition("/")[0], []).append(node)
     return {peer: [target for node in nodes.get(peer, [])[:_NODES] for target in _of(node)] for peer in sorted(peers)}
 
@@ -67,6 +67,10 @@ def judge(wanted: dict[str, list[Target]], printed: str) -> dict[str, dict[str, 
 
 
 def _of(node: dict[str, Any]) -> list[Target]:
-    places = (("host", "node"), ("health-endpoint", "pod of node"))
-    found = [(words, (node.get(place) or {}).get("primary-address") or {}) for place, words in places]
-    return [Target(f"{words} {node['name']}", address["ip"]) for words, address in found if address.get("ip")]
+    places = (("primary-address", "node"), ("health-endpoint-address", "pod of node"))
+    found = [(words, _ip(node.get(place) or {})) for place, words in places]
+    return [Target(f"{words} {node['name']}", ip) for words, ip in found if ip]
+
+
+def _ip(address: dict[str, Any]) -> str:
+    return next((found for family in ("ipv4", "ipv6") if (found := (address.get(family) or {}).get("ip"))), "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import host_state
-from fleet import Fleet
+from fleet import Fleet, run
 from fleet_state import same
 from small_disk import small_disk
 
@@ -19,27 +19,31 @@ pytestmark = pytest.mark.e2e
 
 
 def test_down_leaves_nothing(fleet: Fleet, undisturbed: dict, host_before: dict) -> None:
-    run = fleet.down()
-    assert run.code == 0, run.tail()
-    assert host_state.left_behind(host_before) == [], run.tail()
+    ended = fleet.down()
+    assert ended.code == 0, ended.tail()
+    assert host_state.left_behind(host_before) == [], ended.tail()
     again = fleet.down()
     assert (again.code, again.changes) == (0, 0), again.output
 
 
-# Nine runs of a playbook.
+# Eleven runs of a playbook.
 @pytest.mark.timeout(1800)
 def test_disturbed_in_each_stage_it_ends_in_the_same_state(fleet: Fleet, undisturbed: dict, tmp_path: Path) -> None:
     chance = random.Random(SEED)
     print(f"seed {SEED} (ODP_TEST_SEED={SEED} repeats it)")
     fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.write()
-    with small_disk(tmp_path / "disk", "15G") as disk, fleet.inside(disk.enter):
+    with small_disk(tmp_path / "disk", "20G") as disk, fleet.inside(disk.enter):
         before = host_state.snapshot()
         disk.fill(700)
         full = fleet.play("site.yml", "-e", "machine_nspawn_disk_gib=0.1", "-e", "cilium_wait_timeout=90")
         assert full.code != 0
         assert "no space left on device" in full.output.lower(), full.tail()
         disk.free()
+        bridge = f"odp-{fleet.name}"
+        dead = fleet.disturbed_in("clusters", 14, lambda: run(["ip", "link", "set", "dev", bridge, "down"], 10))
+        assert dead.code != 0
+        assert "Make sure this host can be reached over ssh" in dead.output, dead.tail()
         for stage, tasks in STAGES.items():
             print("killed at", fleet.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
             if stage == "machines":  # a half-made fleet goes down as well

@@ -32,7 +32,7 @@ PATCH = "application/merge-patch+json"
 
 
 class Mesh:
-    """Cluster a on the API server, and what its pods say: by command, "health" or the name of a container's command."""
+    """Cluster a on the API server, and what its pods say: by command, "nodes" or the name of a container's command."""
 
     def __init__(self, server: ApiServer) -> None:
         self.api = Cluster(str(server.kubeconfig))
@@ -41,14 +41,15 @@ class Mesh:
         self.made: list[str] = []
 
     def answer(self, command: list[str]) -> tuple[str, str, int] | tuple[int, str]:
-        return self.said["troubleshoot" if "troubleshoot" in command else command[0].rpartition("/")[2]]
+        special = [name for word, name in (("troubleshoot", "troubleshoot"), ("node", "nodes")) if word in command]
+        return self.said[special[0] if special else command[0].rpartition("/")[2]]
 
-    def says(self, agent: str, kvstoremesh: str, health: str = '{"nodes": []}') -> None:
+    def says(self, agent: str, kvstoremesh: str, nodes: str = "[]") -> None:
         self.said = {
             "cilium-dbg": (agent, "", 0),
             "clustermesh-apiserver": (kvstoremesh, "", 0),
-            "cilium-health": (health, "", 0),
-            "timeout": ("10.77.0.11\n10.1.0.69\n", "", 0),
+            "nodes": (nodes, "", 0),
+            "timeout": ("10.77.0.12\n10.2.0.94\n", "", 0),
         }
 
     def make(self, item: dict[str, Any]) -> None:
@@ -109,10 +110,8 @@ READY = (text("a-agent-status-ready.json"), text("a-kvstoremesh-ready.json"))
 EXPECT = [{"name": "a", "id": 1}, {"name": "b", "id": 2}]
 
 
-def health(peer: str) -> str:
-    found = json.loads(text("a-cilium-health.json"))
-    found["nodes"][0]["name"] = f"{peer}/{peer}"
-    return json.dumps(found)
+def nodes(peer: str) -> str:
+    return json.dumps([{**json.loads(text("north-nodes.json"))[1], "name": f"{peer}/{peer}"}])
 
 
 def test_the_record_of_a_real_api_server(mesh: Mesh, run: Run) -> None:
@@ -150,7 +149,7 @@ def test_only_what_is_wanted_is_read(mesh: Mesh, run: Run, server: ApiServer) ->
 
 
 def test_status_and_traffic_through_the_kubelet(mesh: Mesh, run: Run) -> None:
-    mesh.says(*READY, health("b"))
+    mesh.says(*READY, nodes("b"))
     result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, gather=["peers", "status", "traffic"])
     found = result["cluster"]
     assert found["status"] == {
@@ -173,7 +172,7 @@ def later(seconds: float, action: Callable[[], None]) -> threading.Timer:
 def test_waiting_ends_soon_after_all_is_so(mesh: Mesh, run: Run) -> None:
     start = time.monotonic()
     rollout = later(0.5, lambda: mesh.status(f"{APPS}/deployments/clustermesh-apiserver", ROLLED_OUT))
-    sight = later(2, lambda: mesh.says(*READY, health("b")))
+    sight = later(2, lambda: mesh.says(*READY, nodes("b")))
     waits = ["endpoint", "deployment", "kvstoremesh", "agents", "node_count", "traffic"]
     wanted = {"wait": True, "wait_for": waits, "wait_timeout": 60, "expect": EXPECT}
     result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted)

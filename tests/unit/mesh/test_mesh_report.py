@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 FIXTURES = Path(__file__).parent / "fixtures"
 AGENT = _mesh_status.of_agent((FIXTURES / "a-agent-status-ready.json").read_text())
 KVSTOREMESH = _mesh_status.of_kvstoremesh((FIXTURES / "a-kvstoremesh-ready.json").read_text(), "", 0) or {}
-HEALTH = json.loads((FIXTURES / "a-cilium-health.json").read_text())
+NODE = json.loads((FIXTURES / "north-nodes.json").read_text())[1]
 WELL = {"ready": True, "nodes": 1, "endpoints": 2, "services": 1, "reason": ""}
 
 
 def probed(pods: bool = True) -> dict[str, Any]:
     """What is judged in cluster a when the node of b answers, and the pod on it does or does not."""
-    wanted = _mesh_health.targets(json.dumps({"nodes": [{**HEALTH["nodes"][0], "name": "b/b-1"}]}), ["b"])
+    wanted = _mesh_health.targets(json.dumps([{**NODE, "name": "b/b-1"}]), ["b"])
     return _mesh_health.judge(
         wanted, " ".join(each.ip for each in wanted["b"] if pods or each.words.startswith("node"))
     )
@@ -70,7 +70,7 @@ def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
     found = answer(traffic=probed(pods=False))
     assert found["cluster"]["status"]["clusters"]["b"]["ready"] is True
     row = peer(found)
-    address = HEALTH["nodes"][0]["health-endpoint"]["primary-address"]["ip"]
+    address = NODE["health-endpoint-address"]["ipv4"]["ip"]
     why = f"traffic: pod of node b/b-1 ({address}) does not answer within 3 s"
     assert row == {**WELL, "ready": False, "reason": why}
     assert _mesh_report.unwell(found, "a", ["a", "b"]) == [f"cluster a, peer b: {why}"]

@@ -136,26 +136,24 @@ def test_whatever_pods_say_there_is_a_summary_and_it_agrees_with_the_reasons(sai
     assert seen == before
 
 
-HEALTH = json.loads(text("a-cilium-health.json"))
-
-
-NODE, POD = "10.77.0.11", "10.1.0.69"  # of a, in what the real cilium-health listed
+NODES = json.loads(text("north-nodes.json"))
+NODE, POD = "10.77.0.12", "10.2.0.94"  # of south, in what a real agent listed
 
 
 def test_a_peer_is_reachable_when_its_nodes_and_pods_answer() -> None:
-    wanted = _mesh_health.targets(text("a-cilium-health.json"), ["b", "a"])
-    assert [each.ip for each in wanted["a"]] == [NODE, POD] and wanted["b"] == []
+    wanted = _mesh_health.targets(text("north-nodes.json"), ["b", "south"])
+    assert [each.ip for each in wanted["south"]] == [NODE, POD] and wanted["b"] == []
     assert _mesh_health.judge(wanted, f"{POD}\n{NODE}\n") == {
-        "a": {"reachable": True, "reason": ""},
         "b": {"reachable": False, "reason": "no node of it is known"},
+        "south": {"reachable": True, "reason": ""},
     }
-    found = _mesh_health.judge(wanted, NODE)["a"]
-    assert found == {"reachable": False, "reason": f"pod of node a/a ({POD}) does not answer within 3 s"}
+    found = _mesh_health.judge(wanted, NODE)["south"]
+    assert found == {"reachable": False, "reason": f"pod of node south/south-1 ({POD}) does not answer within 3 s"}
 
 
 def test_agents_may_run_without_the_pod_to_probe() -> None:
-    node = {key: value for key, value in HEALTH["nodes"][0].items() if key == "host"}
-    wanted = _mesh_health.targets(json.dumps({"nodes": [{**node, "name": "b/b-1"}]}), ["b"])
+    node = {key: value for key, value in NODES[1].items() if key != "health-endpoint-address"}
+    wanted = _mesh_health.targets(json.dumps([{**node, "name": "b/b-1"}]), ["b"])
     assert [each.ip for each in wanted["b"]] == [NODE]
     assert _mesh_health.judge(wanted, NODE)["b"]["reachable"]
 
@@ -171,6 +169,6 @@ def test_the_probe_prints_what_listens_and_ends_in_time() -> None:
 
 
 def test_some_nodes_stand_for_many() -> None:
-    nodes = [{**HEALTH["nodes"][0], "name": f"b/b-{number}"} for number in range(100)]
-    wanted = _mesh_health.targets(json.dumps({"nodes": nodes}), ["b"])
+    nodes = [{**NODES[1], "name": f"b/b-{number}"} for number in range(100)]
+    wanted = _mesh_health.targets(json.dumps(nodes), ["b"])
     assert len(wanted["b"]) == 16
