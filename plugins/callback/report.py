@@ -140,7 +140,7 @@ class CallbackModule(CallbackBase):
         if "verify" in self._seconds:
             checks = mesh.checks(self._checks, lost)
             return mesh.check_table(checks), mesh.test(checks, bool(failures))
-        found = report.rows(self._clusters, self._fleet, self._seen, failures, self._common)
+        found = report.rows(self._clusters, self._fleet, self._seen, failures, self._common if failures else "")
         is_shown = found and ("status" in self._seconds or failures)
         return report.table(found) if is_shown else [], report.status(found, bool(failures))
 

@@ -15,5 +15,6 @@ class FilterModule:
             "clustermesh_behind": _mesh_roster.behind,
             "clustermesh_gone": _mesh_roster.gone,
             "clustermesh_records": _mesh_roster.records,
+            "clustermesh_strangers": _mesh_roster.strangers,
             "clustermesh_unwell": _mesh_report.unwell,
         }

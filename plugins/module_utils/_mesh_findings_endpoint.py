@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether peers can dial each cluster: address, port, and the name in its server certificate.
+"""Whether peers can dial each cluster: address, port, what was seen of it, and the name in its server certificate.
 
 Private to this collection: it may change without notice.
 """
@@ -25,12 +25,21 @@ def findings(records: list[Record]) -> Iterator[Finding]:
             yield finding("NO_ENDPOINT", [record], name=record["name"], type=endpoint["type"])
         else:
             yield from _san(record)
+    yield from _seen(records)
     for one, other in itertools.combinations(records, 2):
         who = {"one": one["name"], "other": other["name"]}
         if _clash(one, other):
             yield finding("NODEPORT_CLASH", [one, other], **who, port=one["endpoint"]["port"])
         for endpoint in _announced(one) & _announced(other):
             yield finding("ENDPOINT_DUP", [one, other], **who, endpoint=endpoint)
+
+
+def _seen(records: list[Record]) -> Iterator[Finding]:
+    """What an agent tried; records hold it of peers without an entry only."""
+    for one, other in itertools.permutations(records, 2):
+        tried = (one.get("reach") or {}).get(other["name"])
+        if tried and not tried["reachable"]:
+            yield finding("UNREACHABLE", [one, other], name=one["name"], peer=other["name"], reason=tried["reason"])
 
 
 def canonical(host: str) -> str:

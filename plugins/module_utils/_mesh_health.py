@@ -1,14 +1,15 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether packets reach the peers' nodes and pods now. Pure.
+"""Whether packets reach the peers' nodes, pods and endpoints now. Pure.
 
 cilium-health probes by itself, but each address only about once a minute, and says the old answer in between; so the
-nodes that the agent knows are asked for, and each is connected to anew. Private to this collection: it may change without notice.
+nodes that the agent knows are asked for, and each is connected to anew. Private to this collection: it may change
+without notice.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 LIST = ["cilium-dbg", "node", "list", "-o", "json"]
@@ -16,15 +17,21 @@ _PORT = 4240
 _SECONDS = 3
 # So many nodes of a peer stand for all of them.
 _NODES = 8
-# Prints each address that takes a connection; the others are still being waited for when the time is over.
-_SCRIPT = f'for ip; do {{ exec 3<>"/dev/tcp/$ip/{_PORT}" && echo "$ip"; }} 2>/dev/null & done; wait'
+# Prints each host/port that takes a connection; the others are still being waited for when the time is over.
+_SCRIPT = 'for at; do { exec 3<>"/dev/tcp/$at" && echo "$at"; } 2>/dev/null & done; wait'
 
 
 class Target(NamedTuple):
-    """An address that answers when packets pass, and what is there in words."""
+    """A host and port that takes connections when packets pass, and what is there in words."""
 
     words: str
-    ip: str
+    host: str
+    port: int = _PORT
+
+    @property
+    def at(self) -> str:
+        """As bash names it below /dev/tcp."""
+        return f"{self.host}/{self.port}"
 
 
 def targets(text: str, peers: Iterable[str]) -> dict[str, list[Target]]:
@@ -39,8 +46,13 @@ def targets(text: str, peers: Iterable[str]) -> dict[str, list[Target]]:
     return {peer: [target for node in nodes.get(peer, [])[:_NODES] for target in _of(node)] for peer in sorted(peers)}
 
 
+def endpoints(records: Iterable[dict[str, Any]]) -> dict[str, list[Target]]:
+    """Return where the clustermesh-apiserver of each record may be found, by the record's name."""
+    return {record["name"]: [*_ends(**record["endpoint"])] for record in records}
+
+
 def command(wanted: dict[str, list[Target]]) -> list[str]:
-    """Return the command that prints which addresses answer."""
+    """Return the command that prints which targets answer."""
     return [
         "timeout",
         str(_SECONDS),
@@ -48,7 +60,7 @@ def command(wanted: dict[str, list[Target]]) -> list[str]:
         "-c",
         _SCRIPT,
         "probe",
-        *(each.ip for all_ in wanted.values() for each in all_),
+        *(each.at for all_ in wanted.values() for each in all_),
     ]
 
 
@@ -57,12 +69,23 @@ def judge(wanted: dict[str, list[Target]], printed: str) -> dict[str, dict[str, 
     answered, found = {*printed.split()}, {}
     for peer, places in wanted.items():
         lacks = [
-            f"{each.words} ({each.ip}) does not answer within {_SECONDS} s"
+            f"{each.words} ({each.host}) does not answer within {_SECONDS} s"
             for each in places
-            if each.ip not in answered
+            if each.at not in answered
         ]
         reason = "; ".join(lacks) if places else "no node of it is known"
         found[peer] = {"reachable": not reason, "reason": reason}
+    return found
+
+
+def dialled(wanted: dict[str, list[Target]], printed: str) -> dict[str, dict[str, Any]]:
+    """Return reachable and reason of each peer: one of its targets must have answered."""
+    answered, found = {*printed.split()}, {}
+    for peer, places in wanted.items():
+        reachable = any(each.at in answered for each in places)
+        words = ", ".join(each.words for each in places) or "an endpoint without address"
+        reason = "" if reachable else f"no connection to {words} within {_SECONDS} s"
+        found[peer] = {"reachable": reachable, "reason": reason}
     return found
 
 
@@ -74,3 +97,8 @@ def _of(node: dict[str, Any]) -> list[Target]:
 
 def _ip(address: dict[str, Any]) -> str:
     return next((found for family in ("ipv4", "ipv6") if (found := (address.get(family) or {}).get("ip"))), "")
+
+
+def _ends(ips: Iterable[str] = (), address: str = "", port: int = 0, **_others: Any) -> Iterator[Target]:
+    for host in filter(None, (*ips, address)):
+        yield Target(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", host, port)

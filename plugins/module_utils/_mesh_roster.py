@@ -18,12 +18,20 @@ def records(members: Iterable[str], hostvars: Mapping[str, Any], others: Mapping
     """Records of all members that answered, in the order of their names.
 
     :param members: the clusters of the mesh.
-    :param hostvars: of each cluster of this run ``__clustermesh_self``, what module cilium_clustermesh_info returned.
+    :param hostvars: of each cluster of this run ``__clustermesh_self``, what module cilium_clustermesh_info returned,
+        and ``__clustermesh_reached``, what it returned of the endpoints of others.
     :param others: what a loop of that module over the other clusters returned.
     """
     asked = [hostvars[name].get("__clustermesh_self") or {} for name in members if name in hostvars]
     found = [answer.get("cluster") for answer in [*asked, *others.get("results", [])]]
-    return sorted((record for record in found if record and record["name"] in members), key=lambda each: each["name"])
+    known = sorted((record for record in found if record and record["name"] in members), key=lambda each: each["name"])
+    return [{**record, **_reach(hostvars, record["name"])} for record in known]
+
+
+def strangers(record: Record, found: Iterable[Record]) -> list[Record]:
+    """Those of the other members' records whose endpoint is not what the cluster's own record dials."""
+    others = [each for each in found if record and each["name"] != record["name"]]
+    return [each for each in others if _dialled(record, each["name"]) != _announced(each)]
 
 
 def gone(record: Record, name: str, members: Iterable[str], absent: Iterable[str]) -> list[dict[str, str]]:
@@ -51,11 +59,15 @@ def behind(found: Iterable[Record], silent: Iterable[str]) -> list[str]:
     for record in found:
         if record["name"] not in silent:
             continue
-        others = [each for each in found if each is not record]
-        stale = [each["name"] for each in others if _dialled(record, each["name"]) != _announced(each)]
+        stale = [each["name"] for each in strangers(record, found)]
         if stale:
             lines.append(f"{record['name']}: its entry of {', '.join(stale)} is not up to date: run for it as well")
     return lines
+
+
+def _reach(hostvars: Mapping[str, Any], name: str) -> dict[str, Any]:
+    tried = (hostvars[name].get("__clustermesh_reached") or {}) if name in hostvars else {}
+    return {"reach": tried["cluster"]["reach"]} if (tried.get("cluster") or {}).get("reach") else {}
 
 
 def _dialled(record: Record, peer: str) -> tuple[list[str], list[str]]:

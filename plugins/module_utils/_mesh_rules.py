@@ -78,6 +78,11 @@ RULES: dict[str, tuple[str, str]] = {
         "set service.type, or give endpoint",
         "Give endpoint: {{ips: [...], port: ...}} or {{address: ..., port: ...}} to cilium_clustermesh_info.",
     ),
+    "UNREACHABLE": (
+        "'{name}' cannot reach clustermesh-apiserver of '{peer}': {reason}",
+        "Let the nodes of '{name}' through to it (firewall, security group), "
+        "or give the endpoint at which '{peer}' is reached.",
+    ),
     "CLUSTERIP": (
         "'{name}' exposes clustermesh-apiserver as ClusterIP; give endpoint: explicitly or change the type",
         "Set clustermesh.apiserver.service.type to LoadBalancer or NodePort, or give endpoint: if peers have a route.",

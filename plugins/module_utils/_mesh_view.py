@@ -68,6 +68,15 @@ class Viewer:
                 shaken = {"KVStoreMesh": list(pool.map(self._kvstoremesh_shakes, meshes)), "agent": list(shakes)}
             return View(list(seen), known if is_known else None, probe.result() if probe else None, shaken)
 
+    def reach(self, records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Connect from one agent to the endpoint of each record; return reachable and reason by its name."""
+        wanted = _mesh_health.endpoints(records)
+        try:
+            printed = self._ask(self._first(self._pods("k8s-app=cilium")), _AGENT, _mesh_health.command(wanted)).stdout
+            return _mesh_health.dialled(wanted, printed)
+        except ExecError as error:
+            return {peer: {"reachable": False, "reason": _words(error)} for peer in wanted}
+
     def _pods(self, selector: str) -> list[dict[str, Any]]:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         pods = self._cluster.request("GET", path, {"labelSelector": selector})["items"]
@@ -123,15 +132,20 @@ class Viewer:
             raise ExecError(answer.stderr.strip() or f"{' '.join(command)} ended with {answer.code}")
         return _mesh_handshake.read(answer.stdout)
 
+    @staticmethod
+    def _first(agents: list[dict[str, Any]]) -> dict[str, Any]:
+        if not agents:
+            raise ExecError("there is no agent to probe from")
+        return agents[0]
+
     def _traffic(self, agents: list[dict[str, Any]], peers: list[str]) -> dict[str, dict[str, Any]]:
         try:
-            if not agents:
-                raise ExecError("there is no agent to probe from")
-            answer = self._ask(agents[0], _AGENT, _mesh_health.LIST)
+            agent = self._first(agents)
+            answer = self._ask(agent, _AGENT, _mesh_health.LIST)
             if answer.code:
                 raise ExecError(answer.stderr.strip() or answer.stdout.strip())
             wanted = _mesh_health.targets(answer.stdout, peers)
-            return _mesh_health.judge(wanted, self._ask(agents[0], _AGENT, _mesh_health.command(wanted)).stdout)
+            return _mesh_health.judge(wanted, self._ask(agent, _AGENT, _mesh_health.command(wanted)).stdout)
         except (ExecError, ValueError) as error:
             return {peer: {"reachable": False, "reason": _words(error)} for peer in peers}
 

@@ -65,8 +65,7 @@ def missing(
     if {"agents", "node_count"} & {*wait_for}:
         found += _mesh_status.reasons(own, peers, "agent", view.agents, allowed)
     if "traffic" in wait_for:
-        probed = sorted((view.traffic or {}).items())
-        found += [f"cluster {own}, peer {name}: traffic: {each['reason']}" for name, each in probed if each["reason"]]
+        found += unreached(own, "traffic", view.traffic or {})
     if trust and view.shaken is not None:
         names = [peer.name for peer in peers]
         for kind, shaken in view.shaken.items():
@@ -74,7 +73,13 @@ def missing(
     return found
 
 
-def poll(look: Callable[[], View], lacks: Callable[[View], list[str]], seconds: float) -> tuple[View, list[str]]:
+def unreached(own: str, what: str, probed: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the reasons of probes that failed, in words."""
+    found = sorted(probed.items())
+    return [f"cluster {own}, peer {name}: {what}: {each['reason']}" for name, each in found if each["reason"]]
+
+
+def poll[Seen](look: Callable[[], Seen], lacks: Callable[[Seen], list[str]], seconds: float) -> tuple[Seen, list[str]]:
     """Look until nothing lacks or the time is over; return the last view and what lacks.
 
     What an agent knows of its peers is no object of the API server, so there is nothing to watch.

@@ -40,8 +40,10 @@ def _row(name: str, record: Row, seen: Row | None, failures: dict[str, str], com
     broken = next((host for host in failures if host in record.get("nodes", [])), "")
     if broken:
         row["reason"] = f"{broken}: {failures[broken]}"
-    elif not row["reason"] and seen is None:
-        row["reason"] = failures.get(name) or common or "the run ended before its state was read"
+    elif not row["reason"] and (failed := failures.get(name) or common):
+        row["reason"] = failed
+    elif seen is None:
+        row["reason"] = "the run ended before its state was read"
     elif not row["reason"] and row["nodes_ready"] < row["nodes"]:
         row["reason"] = f"{row['nodes_ready']} of {row['nodes']} nodes are ready"
     return row

@@ -17,10 +17,11 @@ options:
     description:
       - Parts of the record. Identity is always read.
       - V(tls) and V(peers) need the right to read Secrets, V(status) and V(traffic) to run commands in pods.
-      - V(traffic) probes from one agent whether nodes of the peers, and pods on them, answer.
+      - V(traffic) probes from one agent whether nodes of the peers, and pods on them, answer; V(reach) whether the
+        endpoint of each record in O(expect) takes connections.
     type: list
     elements: str
-    choices: [identity, network, endpoint, tls, peers, helm, status, traffic]
+    choices: [identity, network, endpoint, tls, peers, helm, status, traffic, reach]
     default: [identity, network, endpoint, tls, peers, helm]
   endpoint:
     description: Where peers dial this cluster, instead of what its Service says. Either by ips or by address.
@@ -59,12 +60,12 @@ options:
       - V(endpoint) is something that peers can dial, V(deployment) the rollout of clustermesh-apiserver.
       - V(kvstoremesh) and V(agents) are in sync with each peer of O(expect), under its id.
       - V(node_count) makes agents know as many nodes as the record of a peer has RV(cluster.node_ips).
-      - V(traffic) is that the probes reach each peer.
+      - V(traffic) is that the probes reach each peer, V(reach) that each endpoint takes connections.
       - V(bundle) is that in new handshakes of all pods, with what they mount now, the CAs of O(ca_bundle) and only they
         are trusted, and that both sides show certificates of O(ca_cert).
     type: list
     elements: str
-    choices: [endpoint, deployment, kvstoremesh, agents, node_count, traffic, bundle]
+    choices: [endpoint, deployment, kvstoremesh, agents, node_count, traffic, reach, bundle]
     default: [endpoint, deployment, kvstoremesh, agents]
   expect:
     description: Peers that must be seen, as records or with name and id only. The cluster's own is left out.
@@ -116,7 +117,7 @@ RETURN = """
 cluster:
   description:
     - The record, with the parts that were gathered. Empty in check mode where there is no Cilium yet.
-    - RV(cluster.status) and RV(cluster.traffic) are there when they were gathered or waited for.
+    - RV(cluster.status), RV(cluster.traffic) and RV(cluster.reach) are there when they were gathered or waited for.
   returned: always
   type: dict
   sample:
@@ -138,92 +139,12 @@ reasons:
   sample: ["cluster north, peer south: agent cilium-x: not in sync yet: endpoints"]
 """
 
-import time
-from typing import Any
-
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _mesh_client,
-    _mesh_handshake,
-    _mesh_status,
-    _mesh_wait,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Pods
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View, Viewer
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_info import OF_OBJECTS, OF_PODS, Info
 
 PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
-OF_OBJECTS = ["endpoint", "deployment"]
-OF_PODS = ["kvstoremesh", "agents", "node_count", "traffic", "bundle"]
-
-
-class Info:
-    """One run of the module."""
-
-    def __init__(self, module: ClusterModule, cluster: Cluster) -> None:
-        """Take the options."""
-        self.module, self.cluster, self.wanted = module, cluster, module.params
-        self.waits = self.wanted["wait_for"] if self.wanted["wait"] and not module.check_mode else []
-        self.deadline = time.monotonic() + self.wanted["wait_timeout"]
-        self.endpoint = {
-            "override": self.wanted["endpoint"],
-            "node_address": self.wanted["node_address"],
-            "node_count": self.wanted["node_count"],
-        }
-
-    def objects(self) -> list[str]:
-        """Wait for what the API server knows; return what is missing."""
-        namespace, found = self.wanted["namespace"], []
-        if "deployment" in self.waits:
-            found.append(_mesh_wait.rollout(self.cluster, namespace, self.left()))
-        if "endpoint" in self.waits:
-            found.append(_mesh_wait.endpoint(self.cluster, namespace, self.endpoint, self.left()))
-        return [text for text in found if text]
-
-    def left(self) -> float:
-        """Seconds until the time is over."""
-        return self.deadline - time.monotonic()
-
-    def record(self) -> dict[str, Any]:
-        """Read the record; empty where check mode finds no Cilium."""
-        parts = ["identity", *self.wanted["gather"]]
-        raw = _mesh_client.fetch(self.cluster, self.wanted["namespace"], parts)
-        context = self.wanted["context"] or f"current context of {self.wanted['kubeconfig']}"
-        if raw["config"] is None or raw["agents"] is None:
-            if self.module.check_mode:
-                return {}
-            self.module.fail_json(
-                msg=f"There is no Cilium in namespace {self.wanted['namespace']} of {self.cluster.host} ({context}): "
-                "install it first, or set namespace."
-            )
-        where = {"context": context, "namespace": self.wanted["namespace"]}
-        return dict(_mesh_client.record(raw, parts, where, self.endpoint))
-
-    def pods(self, record: dict[str, Any]) -> list[str]:
-        """Add to the record what pods say, when that is wanted; wait for it; return what is missing."""
-        gather, asked = self.wanted["gather"], [each for each in OF_PODS if each in self.waits]
-        if not record or not ({"status", "traffic"} & {*gather} or asked):
-            return []
-        own, count = record["name"], "node_count" in self.wanted["wait_for"]
-        expected = _mesh_status.expected(self.wanted["expect"], own, count)
-        names = [peer.name for peer in expected] or [*record.get("peers", {})]
-        pods = Pods(self.wanted["kubeconfig"], self.wanted["context"])
-        viewer = Viewer(self.cluster, pods.run, self.wanted["namespace"], record["kvstoremesh"])
-        probes, trust = "traffic" in gather or "traffic" in asked, None
-        if "bundle" in asked:
-            trust = _mesh_handshake.wanted(self.wanted["ca_bundle"], self.wanted["ca_cert"])
-        fingerprint = self.wanted["ca_fingerprint"] if trust else None
-
-        def lacks(view: View) -> list[str]:
-            allowed = self.wanted["max_unready_agents"]
-            return _mesh_wait.missing(view, own, expected, self.wanted["wait_for"], allowed, trust)
-
-        seconds = self.left() if asked else 0
-        view, found = _mesh_wait.poll(lambda: viewer.look(names, probes, fingerprint), lacks, seconds)
-        record["status"] = _mesh_status.summary(view.agents, view.kvstoremesh or [])
-        if view.traffic is not None:
-            record["traffic"] = view.traffic
-        return found
 
 
 def check(module: ClusterModule) -> None:
@@ -234,6 +155,8 @@ def check(module: ClusterModule) -> None:
     text = ", ".join(str(number) for number, each in expect if not (each.get("name") and each.get("id")))
     if text:
         module.fail_json(msg=f"expect: entry {text} has no name and id; give a record of this module or both.")
+    if "reach" in module.params["gather"] and not all("endpoint" in each for each in module.params["expect"]):
+        module.fail_json(msg="gather=reach needs records of this module in expect: one has no endpoint.")
 
 
 def main() -> None:
@@ -244,7 +167,7 @@ def main() -> None:
         argument_spec={
             **CLUSTER_OPTIONS,
             "namespace": {"default": "kube-system"},
-            "gather": {**texts, "choices": [*PARTS, "status", "traffic"], "default": PARTS},
+            "gather": {**texts, "choices": [*PARTS, "status", "traffic", "reach"], "default": PARTS},
             "endpoint": {
                 "type": "dict",
                 "options": override,
@@ -257,7 +180,7 @@ def main() -> None:
             "wait_timeout": {"type": "int", "default": 900},
             "wait_for": {
                 **texts,
-                "choices": [*OF_OBJECTS, *OF_PODS],
+                "choices": [*OF_OBJECTS, *OF_PODS, "reach"],
                 "default": [*OF_OBJECTS, "kvstoremesh", "agents"],
             },
             "expect": {"type": "list", "elements": "dict", "default": []},
@@ -275,7 +198,7 @@ def main() -> None:
     try:
         missing = info.objects()
         record = info.record()
-        found = info.pods(record)
+        found = info.reach(record) + info.pods(record)
     except (ApiError, Unreachable, _mesh_client.Unreadable, ValueError) as error:
         module.fail_json(msg=f"{error}.")
     missing = [f"cluster {record['name']}: {text}" for text in missing]

@@ -61,6 +61,7 @@ options:
       - POLICY_SCOPE
       - SAN_MISSING
       - SVC_POD_OVERLAP
+      - UNREACHABLE
       - VERSION_OLD
       - VERSION_SKEW
   cert_warn_days:

@@ -52,6 +52,9 @@ def declared(item: dict[str, Any]) -> dict[str, Any]:
     kept["metadata"] = metadata
     if item["kind"] == "Secret":
         kept["data"] = sorted(item.get("data", {}))
+    if item["kind"] == "Service" and item["spec"]["type"] == "NodePort":
+        # The API server drew it; the other Services have the one that kubeadm counted out.
+        kept["spec"] = {key: value for key, value in item["spec"].items() if key not in ("clusterIP", "clusterIPs")}
     if item["metadata"]["name"] in {"kube-root-ca.crt", "extension-apiserver-authentication", "cluster-info"}:
         # Certificates differ from cluster to cluster, signatures end with the token that made them.
         kept["data"] = sorted(key for key in item.get("data", {}) if not key.startswith("jws-kubeconfig-"))

@@ -42,6 +42,10 @@ def test_the_clusters_own_failure_is_its_reason() -> None:
     assert reasons({"south": WELL}, {"north": "helm: timed out"}) == ["helm: timed out", ""]
 
 
+def test_a_cluster_that_was_well_before_its_failure_is_not_shown_as_well() -> None:
+    assert reasons({"north": WELL, "south": WELL}, {"north": "no peer answers"}) == ["no peer answers", ""]
+
+
 def test_what_cluster_info_says_wins_over_the_failure_it_causes() -> None:
     unwell = {**WELL, "reason": "the API does not answer"}
     assert reasons({"north": unwell, "south": WELL}, {"north": "not well: ..."}) == ["the API does not answer", ""]

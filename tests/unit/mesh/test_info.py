@@ -49,7 +49,7 @@ class Mesh:
             "cilium-dbg": (agent, "", 0),
             "clustermesh-apiserver": (kvstoremesh, "", 0),
             "nodes": (nodes, "", 0),
-            "timeout": ("10.77.0.12\n10.2.0.94\n", "", 0),
+            "timeout": ("10.77.0.12/4240\n10.2.0.94/4240\n", "", 0),
         }
 
     def make(self, item: dict[str, Any]) -> None:
@@ -202,6 +202,21 @@ def test_waiting_in_vain_says_all_that_is_missing(mesh: Mesh, run: Run) -> None:
     assert run("cilium_clustermesh_info", check=True, kubeconfig=mesh.kubeconfig, **wanted).get("failed") is None
 
 
+PEER = {**EXPECT[1], "endpoint": {"type": "NodePort", "ips": ["10.77.0.12", "fd00::12"], "address": "", "port": 32380}}
+
+
+def test_waiting_until_a_peer_takes_connections(mesh: Mesh, run: Run) -> None:
+    wanted = {"gather": ["reach"], "expect": [EXPECT[0] | {"endpoint": {}}, PEER], "wait": True, "wait_for": ["reach"]}
+    failed = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted, wait_timeout=1)
+    why = "no connection to 10.77.0.12:32380, [fd00::12]:32380 within 3 s"
+    assert failed["msg"] == f"After 1 s this is still missing:\ncluster a, peer b: endpoint: {why}"
+    assert failed["cluster"]["reach"] == {"b": {"reachable": False, "reason": why}}
+    answer = later(1, lambda: mesh.said.update(timeout=("10.77.0.12/32380\n", "", 0)))
+    result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted, wait_timeout=60)
+    answer.join()
+    assert result["cluster"]["reach"] == {"b": {"reachable": True, "reason": ""}} and not result.get("failed")
+
+
 CAS = [objects.pem(objects.authority(number)[0]) for number in (1, 2)]
 
 
@@ -326,6 +341,8 @@ def test_whom_to_expect_must_be_known(run: Run, tmp_path: Path) -> None:
     failed = run("cilium_clustermesh_info", kubeconfig=str(tmp_path / "none"), expect=[{"name": "b"}, EXPECT[0], {}])
     text = "expect: entry 1, 3 has no name and id; give a record of this module or both."
     assert failed["failed"] and failed["msg"] == text
+    failed = run("cilium_clustermesh_info", kubeconfig=str(tmp_path / "none"), expect=EXPECT, gather=["reach"])
+    assert failed["msg"] == "gather=reach needs records of this module in expect: one has no endpoint."
 
 
 def test_an_endpoint_that_is_no_address(run: Run, mesh: Mesh) -> None:

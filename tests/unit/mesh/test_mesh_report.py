@@ -29,7 +29,7 @@ def probed(pods: bool = True) -> dict[str, Any]:
     """What is judged in cluster a when the node of b answers, and the pod on it does or does not."""
     wanted = _mesh_health.targets(json.dumps([{**NODE, "name": "b/b-1"}]), ["b"])
     return _mesh_health.judge(
-        wanted, " ".join(each.ip for each in wanted["b"] if pods or each.words.startswith("node"))
+        wanted, " ".join(each.at for each in wanted["b"] if pods or each.words.startswith("node"))
     )
 
 

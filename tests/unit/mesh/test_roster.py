@@ -30,6 +30,22 @@ def test_records_are_those_of_members_that_answered() -> None:
     assert [each["name"] for each in found] == ["north", "south", "west"]
 
 
+def test_a_record_holds_what_was_tried_of_it() -> None:
+    reach = {"south": {"reachable": False, "reason": "no connection"}}
+    tried = {"failed": True, "cluster": {"name": "north", "reach": reach}}
+    own = {"__clustermesh_self": {"cluster": record("north", 1)}, "__clustermesh_reached": tried}
+    skipped = {"__clustermesh_self": {"cluster": record("south", 2)}, "__clustermesh_reached": {"skipped": True}}
+    north, south = roster.records(["north", "south"], {"north": own, "south": skipped}, {})
+    assert north["reach"] == reach and "reach" not in south
+
+
+def test_strangers_are_dialled_elsewhere_or_not_at_all() -> None:
+    south, west = record("south", 2), record("west", 3)
+    own = record("north", 1, {"south": entry("south", 2), "west": entry("west", 4)})
+    assert roster.strangers(own, [own, south, west, new := record("new", 5)]) == [west, new]
+    assert roster.strangers({}, [south]) == []
+
+
 def test_what_is_ours_goes_with_its_cluster_and_what_is_foreign_stays() -> None:
     own = record(
         "north", 1, {"south": entry("south", 2), "old": entry("old", 8), "theirs": entry("theirs", 9, FOREIGN)}

@@ -142,20 +142,20 @@ NODE, POD = "10.77.0.12", "10.2.0.94"  # of south, in what a real agent listed
 
 def test_a_peer_is_reachable_when_its_nodes_and_pods_answer() -> None:
     wanted = _mesh_health.targets(text("north-nodes.json"), ["b", "south"])
-    assert [each.ip for each in wanted["south"]] == [NODE, POD] and wanted["b"] == []
-    assert _mesh_health.judge(wanted, f"{POD}\n{NODE}\n") == {
+    assert [each.host for each in wanted["south"]] == [NODE, POD] and wanted["b"] == []
+    assert _mesh_health.judge(wanted, f"{POD}/4240\n{NODE}/4240\n") == {
         "b": {"reachable": False, "reason": "no node of it is known"},
         "south": {"reachable": True, "reason": ""},
     }
-    found = _mesh_health.judge(wanted, NODE)["south"]
+    found = _mesh_health.judge(wanted, f"{NODE}/4240")["south"]
     assert found == {"reachable": False, "reason": f"pod of node south/south-1 ({POD}) does not answer within 3 s"}
 
 
 def test_agents_may_run_without_the_pod_to_probe() -> None:
     node = {key: value for key, value in NODES[1].items() if key != "health-endpoint-address"}
     wanted = _mesh_health.targets(json.dumps([{**node, "name": "b/b-1"}]), ["b"])
-    assert [each.ip for each in wanted["b"]] == [NODE]
-    assert _mesh_health.judge(wanted, NODE)["b"]["reachable"]
+    assert [each.host for each in wanted["b"]] == [NODE]
+    assert _mesh_health.judge(wanted, f"{NODE}/4240")["b"]["reachable"]
 
 
 def test_the_probe_prints_what_listens_and_ends_in_time() -> None:
@@ -165,10 +165,19 @@ def test_the_probe_prints_what_listens_and_ends_in_time() -> None:
         done = subprocess.run(
             _mesh_health.command({"b": places}), capture_output=True, text=True, timeout=10, check=False
         )
-    assert done.stdout == "127.0.0.2\n"
+    assert done.stdout == "127.0.0.2/4240\n"
 
 
 def test_some_nodes_stand_for_many() -> None:
     nodes = [{**NODES[1], "name": f"b/b-{number}"} for number in range(100)]
     wanted = _mesh_health.targets(json.dumps(nodes), ["b"])
     assert len(wanted["b"]) == 16
+
+
+def test_one_address_of_an_endpoint_is_enough() -> None:
+    end = {"type": "NodePort", "ips": ["192.0.2.1", "192.0.2.2"], "address": "", "port": 32379}
+    wanted = _mesh_health.endpoints([{"name": "b", "endpoint": end}, {"name": "c", "endpoint": {"port": 2379}}])
+    assert _mesh_health.dialled(wanted, "192.0.2.2/32379\n") == {
+        "b": {"reachable": True, "reason": ""},
+        "c": {"reachable": False, "reason": "no connection to an endpoint without address within 3 s"},
+    }

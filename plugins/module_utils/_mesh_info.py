@@ -1,0 +1,109 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""One run of module cilium_clustermesh_info: wait, read the record, ask the pods.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import (
+    _mesh_client,
+    _mesh_handshake,
+    _mesh_status,
+    _mesh_wait,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Pods
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View, Viewer
+
+OF_OBJECTS = ["endpoint", "deployment"]
+OF_PODS = ["kvstoremesh", "agents", "node_count", "traffic", "bundle"]
+
+
+class Info:
+    """One run of the module."""
+
+    def __init__(self, module: ClusterModule, cluster: Cluster) -> None:
+        """Take the options."""
+        self.module, self.cluster, self.wanted = module, cluster, module.params
+        self.waits = self.wanted["wait_for"] if self.wanted["wait"] and not module.check_mode else []
+        self.deadline = time.monotonic() + self.wanted["wait_timeout"]
+        self.endpoint = {
+            "override": self.wanted["endpoint"],
+            "node_address": self.wanted["node_address"],
+            "node_count": self.wanted["node_count"],
+        }
+
+    def objects(self) -> list[str]:
+        """Wait for what the API server knows; return what is missing."""
+        namespace, found = self.wanted["namespace"], []
+        if "deployment" in self.waits:
+            found.append(_mesh_wait.rollout(self.cluster, namespace, self.left()))
+        if "endpoint" in self.waits:
+            found.append(_mesh_wait.endpoint(self.cluster, namespace, self.endpoint, self.left()))
+        return [text for text in found if text]
+
+    def left(self) -> float:
+        """Seconds until the time is over."""
+        return self.deadline - time.monotonic()
+
+    def record(self) -> dict[str, Any]:
+        """Read the record; empty where check mode finds no Cilium."""
+        parts = ["identity", *self.wanted["gather"]]
+        raw = _mesh_client.fetch(self.cluster, self.wanted["namespace"], parts)
+        context = self.wanted["context"] or f"current context of {self.wanted['kubeconfig']}"
+        if raw["config"] is None or raw["agents"] is None:
+            if self.module.check_mode:
+                return {}
+            self.module.fail_json(
+                msg=f"There is no Cilium in namespace {self.wanted['namespace']} of {self.cluster.host} ({context}): "
+                "install it first, or set namespace."
+            )
+        where = {"context": context, "namespace": self.wanted["namespace"]}
+        return dict(_mesh_client.record(raw, parts, where, self.endpoint))
+
+    def viewer(self, record: dict[str, Any]) -> Viewer:
+        """Look into the cluster's pods."""
+        pods = Pods(self.wanted["kubeconfig"], self.wanted["context"])
+        return Viewer(self.cluster, pods.run, self.wanted["namespace"], record["kvstoremesh"])
+
+    def reach(self, record: dict[str, Any]) -> list[str]:
+        """Add which endpoints take connections, when that is wanted; wait for it; return what is missing."""
+        if not record or "reach" not in [*self.wanted["gather"], *self.waits]:
+            return []
+        viewer, own = self.viewer(record), record["name"]
+        others = [each for each in self.wanted["expect"] if each["name"] != own]
+        seconds = self.left() if "reach" in self.waits else 0
+        record["reach"], found = _mesh_wait.poll(
+            lambda: viewer.reach(others), lambda seen: _mesh_wait.unreached(own, "endpoint", seen), seconds
+        )
+        return found
+
+    def pods(self, record: dict[str, Any]) -> list[str]:
+        """Add to the record what pods say, when that is wanted; wait for it; return what is missing."""
+        gather, asked = self.wanted["gather"], [each for each in OF_PODS if each in self.waits]
+        if not record or not ({"status", "traffic"} & {*gather} or asked):
+            return []
+        own, count = record["name"], "node_count" in self.wanted["wait_for"]
+        expected = _mesh_status.expected(self.wanted["expect"], own, count)
+        names = [peer.name for peer in expected] or [*record.get("peers", {})]
+        viewer, probes = self.viewer(record), "traffic" in [*gather, *asked]
+        trust = None
+        if "bundle" in asked:
+            trust = _mesh_handshake.wanted(self.wanted["ca_bundle"], self.wanted["ca_cert"])
+        fingerprint = self.wanted["ca_fingerprint"] if trust else None
+
+        def lacks(view: View) -> list[str]:
+            allowed = self.wanted["max_unready_agents"]
+            return _mesh_wait.missing(view, own, expected, self.wanted["wait_for"], allowed, trust)
+
+        seconds = self.left() if asked else 0
+        view, found = _mesh_wait.poll(lambda: viewer.look(names, probes, fingerprint), lacks, seconds)
+        record["status"] = _mesh_status.summary(view.agents, view.kvstoremesh or [])
+        if view.traffic is not None:
+            record["traffic"] = view.traffic
+        return found
