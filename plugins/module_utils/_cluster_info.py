@@ -26,9 +26,19 @@ _LAST_EVENTS = 3
 _LAST_LINES = 8
 
 
-def wait(cluster: Cluster, expected: list[str], seconds: int) -> None:
-    """Watch until the network is rolled out and all expected nodes are Ready, or the time is over."""
+def settle(cluster: Cluster, expected: list[str], seconds: float) -> tuple[dict[str, Any], list[str]]:
+    """Return what `read` does once all is well at one time, or when the time is over."""
     deadline = time.monotonic() + seconds
+    while True:
+        _wait(cluster, expected, deadline)
+        # One that was ready may not be so any more while the next was waited for.
+        found = read(cluster, expected)
+        if not found[0]["reason"] or time.monotonic() >= deadline:
+            return found
+
+
+def _wait(cluster: Cluster, expected: list[str], deadline: float) -> None:
+    """Watch until the network has been rolled out and all expected nodes have been Ready, or the time is over."""
     for path, name, words, _label in _NETWORK:
         rolled_out = lambda items, words=words: not health.workload(items[0] if items else None, words)  # noqa: E731
         cluster.wait(path, rolled_out, deadline - time.monotonic(), fieldSelector=f"metadata.name={name}")

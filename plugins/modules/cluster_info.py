@@ -109,8 +109,9 @@ def main() -> None:
             cluster = Cluster(wanted["kubeconfig"], wanted["context"])
             info["api"] = cluster.host.partition("://")[2]
             if wanted["wait"] and not module.check_mode:
-                _cluster_info.wait(cluster, wanted["nodes"], wanted["wait_timeout"])
-            seen, details = _cluster_info.read(cluster, wanted["nodes"])
+                seen, details = _cluster_info.settle(cluster, wanted["nodes"], wanted["wait_timeout"])
+            else:
+                seen, details = _cluster_info.read(cluster, wanted["nodes"])
             info |= seen
         except (ApiError, Unreachable) as error:
             info["reason"] = str(error)

@@ -5,9 +5,12 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import issue
 
 import host_state
 from fleet import Fleet, odp, pod, run, wait_until
@@ -97,11 +100,35 @@ def test_pods_reach_the_other_cluster_and_nothing_is_left(fleet: Fleet, undistur
     assert fleet.must(NETWORK).changes == 0
 
 
-def test_a_third_cluster_joins_with_small_writes(fleet: Fleet, undisturbed: dict) -> None:
+def test_a_peer_that_cannot_be_reached_gets_no_entry(fleet: Fleet, undisturbed: dict) -> None:
     fleet.add_cluster("west", 3, 14)
-    joined = fleet.must()
-    # Who may log in, and the entry.
-    assert (joined.changed["north"], joined.changed["south"]) == (2, 2), joined.tail()
+    made = fleet.must("site.yml", "-e", '{"clustermesh_absent": ["west"]}')
+    assert (made.changed["north"], made.changed["south"]) == (0, 0), made.tail()
+    fleet.inventory["clusters"]["hosts"]["west"]["clustermesh_endpoint"] = {"ips": [f"{fleet.network}.99"]}
+    fleet.write()
+    refused = fleet.play(NETWORK, "-e", "clustermesh_wait_timeout=5")
+    del fleet.inventory["clusters"]["hosts"]["west"]["clustermesh_endpoint"]
+    fleet.write()
+    assert refused.code != 0
+    for cluster in ("north", "south"):
+        words = f"'{cluster}' cannot reach clustermesh-apiserver of 'west': no connection to {fleet.network}.99:2379"
+        assert f"UNREACHABLE: {words} within 3 s" in refused.output, refused.tail()
+    # That west may log in is written before Cilium is installed.
+    assert (refused.changed["north"], refused.changed["south"], refused.changed["west"]) == (1, 1, 0), refused.tail()
+    assert [set(entries(fleet, cluster)) for cluster in ("north", "south", "west")] == [{"south"}, {"north"}, set()]
+
+
+def test_a_limited_run_writes_one_cluster_and_names_the_others(fleet: Fleet, undisturbed: dict) -> None:
+    limited = fleet.must(NETWORK, "--limit", "north")
+    assert limited.changed == {"north": 1}, limited.tail()
+    assert "south: its entry of west is not up to date: run for it as well" in limited.output
+    assert "west: its entry of north, south is not up to date: run for it as well" in limited.output
+    assert [set(entries(fleet, cluster)) for cluster in ("north", "south")] == [{"south", "west"}, {"north"}]
+
+
+def test_a_third_cluster_joins_with_small_writes(fleet: Fleet, undisturbed: dict) -> None:
+    joined = fleet.must(NETWORK)
+    assert joined.changed == {"north": 0, "south": 1, "west": 1}, joined.tail()
     status = well(fleet)
     assert {name: sorted(own["peers"]) for name, own in status["clusters"].items()} == {
         "north": ["south", "west"],
@@ -113,10 +140,16 @@ def test_a_third_cluster_joins_with_small_writes(fleet: Fleet, undisturbed: dict
     assert silent(fleet, since, "north-1", "south-1", "west-1")
 
 
-def test_check_mode_tells_what_will_be_written_and_shows_no_key(fleet: Fleet, undisturbed: dict) -> None:
+def test_a_deleted_entry_and_an_ended_certificate_are_told_and_mended(fleet: Fleet, undisturbed: dict) -> None:
     before = entries(fleet, "north")
     patch(fleet, "north", "cilium-kvstoremesh", {"south": None, "foreign": "not ours"})
-    fleet.kubectl("south", *SYSTEM, "delete", "secret", "clustermesh-apiserver-remote-cert")
+    authority = Pair((fleet.state / "mesh/ca.crt").read_text(), (fleet.state / "mesh/ca.key").read_text())
+    last_year = datetime.now(UTC) - timedelta(days=366)
+    ended = issue("remote-south", [], ["clientAuth"], authority, 365, last_year)
+    patch(fleet, "south", "clustermesh-apiserver-remote-cert", {"tls.crt": ended.cert, "tls.key": ended.key})
+    code, status = mesh(fleet)
+    assert code != 0 and status["clusters"]["south"]["certificate_days"] < 0
+    assert "its remote certificate ended" in status["clusters"]["south"]["peers"]["north"]["reason"]
     planned = fleet.must(NETWORK, "--check", "--diff")
     assert planned.changes == 2, planned.output
     assert "https://south.mesh.cilium.io" in planned.output

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils import (
+    _mesh_certificates,
     _mesh_client,
     _mesh_findings_shape,
+    _mesh_issue,
     _mesh_record,
     _mesh_record_tls,
 )
@@ -241,9 +243,9 @@ def test_a_leaf_of_another_authority_has_no_issuer() -> None:
     bundle = objects.pem(objects.authority(2)[0], objects.authority(1)[0])
     both["data"] |= objects.secret("x", {"ca.crt": bundle})["data"]
     found = tls(**{name: objects.tls_secret("local", "local-a", signer=2), "clustermesh-apiserver-remote-cert": both})
-    second = _mesh_record_tls.fingerprint(objects.authority(2)[0])
+    second = _mesh_certificates.fingerprint(objects.authority(2)[0])
     assert found["leafs"]["local"]["issuer"] == second
-    assert found["ca_fingerprints"] == sorted([second, _mesh_record_tls.fingerprint(objects.authority(1)[0])])
+    assert found["ca_fingerprints"] == sorted([second, _mesh_certificates.fingerprint(objects.authority(1)[0])])
 
 
 @pytest.mark.parametrize(("days", "left"), [(365, 365), (0, 0), (-1, -1)])
@@ -252,6 +254,14 @@ def test_days(days: int, left: int) -> None:
     now = objects.NOW - min(days, 0) * (objects.datetime.timedelta(days=1))
     found = _mesh_record_tls.read({"clustermesh-apiserver-admin-cert": item}, False, now)
     assert found["leafs"]["admin"]["days_left"] == left
+
+
+def test_a_leaf_with_a_broken_extension_has_no_names() -> None:
+    ca = _mesh_issue.make_authority("Cilium CA", 365, objects.NOW)
+    pair = _mesh_issue.issue("remote-a", ["remote-a"], [], ca, 1, objects.NOW)  # an empty list of purposes
+    item = objects.secret("clustermesh-apiserver-remote-cert", {"ca.crt": ca.cert, "tls.crt": pair.cert})
+    leaf = tls(**{"clustermesh-apiserver-remote-cert": item})["leafs"]["remote"]
+    assert (leaf["cn"], leaf["sans"], leaf["days_left"]) == ("remote-a", [], 1)
 
 
 def test_what_is_missing_or_broken_is_no_leaf() -> None:

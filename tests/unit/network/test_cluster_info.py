@@ -1,12 +1,16 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Module cluster_info: reasons in words, from no kubeconfig to a real API server without nodes."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_info
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
 
+import mesh_objects
 from api_server import ApiServer, free_port
 
 Run = Callable[..., dict[str, Any]]
@@ -47,3 +51,50 @@ def test_an_empty_cluster(run: Run, server: ApiServer) -> None:
     failed = run("cluster_info", **wanted, wait=True, wait_timeout=1, fail_when_unwell=True)
     assert failed["failed"] and failed["msg"].startswith("c is not well: node c-1 has not joined")
     assert "failed" not in run("cluster_info", check=True, **wanted, fail_when_unwell=True)
+
+
+def test_what_was_ready_must_still_be_so_at_the_end(server: ApiServer) -> None:
+    cluster = Cluster(str(server.kubeconfig))
+    apps, made = "/apis/apps/v1/namespaces/kube-system", []
+
+    def make(path: str, item: dict[str, Any]) -> str:
+        cluster.request("POST", path, body=item)
+        made.append(f"{path}/{item['metadata']['name']}")
+        return made[-1]
+
+    def status(path: str, **counts: int) -> None:
+        cluster.request(
+            "PATCH",
+            f"{path}/status",
+            body={"status": {"observedGeneration": 1, **counts}},
+            content_type="application/merge-patch+json",
+        )
+
+    def agents(available: int) -> None:
+        status(
+            daemon_set, currentNumberScheduled=1, numberMisscheduled=0, desiredNumberScheduled=1,
+            numberReady=available, updatedNumberScheduled=1, numberAvailable=available,
+        )  # fmt: skip
+
+    def flap() -> None:
+        agents(0)
+        status(operator, replicas=1, updatedReplicas=1, availableReplicas=1, readyReplicas=1)
+
+    try:
+        if not cluster.get("/api/v1/namespaces/kube-system"):
+            cluster.request("POST", "/api/v1/namespaces", body={"metadata": {"name": "kube-system"}})
+        daemon_set = make(f"{apps}/daemonsets", mesh_objects.daemon_set())
+        deployment = {**mesh_objects.daemon_set(), "kind": "Deployment", "metadata": {"name": "cilium-operator"}}
+        operator = make(f"{apps}/deployments", deployment)
+        make("/api/v1/nodes", mesh_objects.node("c-1"))
+        agents(1)
+        timers = [threading.Timer(0.5, flap), threading.Timer(1.5, lambda: agents(1))]
+        for timer in timers:
+            timer.start()
+        found, _details = _cluster_info.settle(cluster, ["c-1"], 30)
+        for timer in timers:
+            timer.join()
+        assert found["reason"] == ""
+    finally:
+        for path in made:
+            cluster.request("DELETE", path)
