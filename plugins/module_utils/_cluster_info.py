@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils._pod_details import pod_details
 
 _NODES = "/api/v1/nodes"
 _PODS = "/api/v1/namespaces/kube-system/pods"
-_EVENTS = "/api/v1/namespaces/kube-system/events"
 # What carries the cluster's network: path of its list, name, words for people, label of its pods.
 _NETWORK = (
     ("/apis/apps/v1/namespaces/kube-system/daemonsets", "cilium", "Cilium", "k8s-app=cilium"),
@@ -22,8 +22,6 @@ _NETWORK = (
         "io.cilium/app=operator",
     ),
 )
-_LAST_EVENTS = 3
-_LAST_LINES = 8
 
 
 def settle(cluster: Cluster, expected: list[str], seconds: float) -> tuple[dict[str, Any], list[str]]:
@@ -58,7 +56,7 @@ def read(cluster: Cluster, expected: list[str]) -> tuple[dict[str, Any], list[st
             pods = cluster.request("GET", _PODS, {"labelSelector": label})["items"] if item else []
             broken = [pod for pod in pods if health.pod(pod)]
             reasons.append(": ".join([lack, *[health.pod(pod) for pod in broken[:1]]]))
-            details += [line for pod in broken for line in _details(cluster, pod)]
+            details += [line for pod in broken for line in pod_details(cluster, pod)]
     return {
         "kubernetes": version,
         "cilium": cilium,
@@ -66,21 +64,3 @@ def read(cluster: Cluster, expected: list[str]) -> tuple[dict[str, Any], list[st
         "nodes_ready": sum(not health.node(node) for node in nodes),
         "reason": "; ".join(reasons),
     }, details
-
-
-def _details(cluster: Cluster, pod: dict[str, Any]) -> list[str]:
-    """Return the pod's reason, its last events and the last lines of the log of its broken container."""
-    name = pod["metadata"]["name"]
-    events = cluster.request("GET", _EVENTS, {"fieldSelector": f"involvedObject.name={name}"})["items"]
-    events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
-    lines = [health.pod(pod), *[f"event: {event['reason']}: {event['message']}" for event in events[-_LAST_EVENTS:]]]
-    broken = health.broken_container(pod)
-    if broken:
-        try:
-            text = cluster.logs(
-                f"{_PODS}/{name}/log", container=broken[0], previous=str(broken[1]).lower(), tailLines=_LAST_LINES
-            )
-        except ApiError as error:
-            text = str(error)
-        lines += [f"log of {broken[0]}: {line}" for line in text.splitlines()]
-    return lines

@@ -20,7 +20,7 @@ import urllib3
 import yaml
 
 _SPECIAL = ("exec", "auth-provider", "username", "proxy-url")
-CONNECTIONS = 8
+CONNECTIONS = 16  # that many requests are under way at a time
 
 
 class Connection(NamedTuple):
@@ -101,6 +101,7 @@ def _by_package(path: str, context: str | None) -> Connection:
         api = config.new_client_from_config(config_file=path, context=context)
     except ConfigException as error:
         raise ValueError(str(error)) from error
-    headers: dict[str, str] = {}
+    pool, headers = api.rest_client.pool_manager, {}
+    pool.connection_pool_kw["maxsize"] = CONNECTIONS
     api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
-    return Connection(api.configuration.host, api.rest_client.pool_manager, headers)
+    return Connection(api.configuration.host, pool, headers)

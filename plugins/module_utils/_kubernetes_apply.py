@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _manifests as manifests
+from ansible_collections.opendata.platform.plugins.module_utils._kubeconfig import CONNECTIONS
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest, Resource
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_read import Resources, key, read
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
 from ansible_collections.opendata.platform.plugins.module_utils._ownership import is_current
 
-_WORKERS = 8
-_FEW = 4  # up to here one GET an object is cheaper than a list
-_LIST_LIMIT = 500  # beyond it the rest of what we own is read by name
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -32,7 +31,7 @@ class Change:
     """What apply does, or would do, with one object."""
 
     wanted: Manifest
-    action: str = "unchanged"  # or created, changed
+    action: str = "unchanged"  # or created, changed, removed
     before: Manifest | None = None
     after: Manifest = field(default_factory=dict)
     finding: str = ""
@@ -48,101 +47,75 @@ class Applier:
     check: bool = False
     namespace: str = "default"  # of namespaced objects that name none
     wait_seconds: int = 60  # for CRDs to be established
-    resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    resources: Resources = field(default_factory=dict)
 
     def apply(self, wanted: Iterable[Manifest]) -> list[Change]:
         """Apply all, what others need first. Raise Refused before the first write of a stage with findings."""
+        return self.in_stages(self.prepared(wanted))
+
+    def prepared(self, wanted: Iterable[Manifest]) -> list[Manifest]:
+        """Return what is asked of the server, with namespaces. Raise Refused where it does not know a kind."""
         wanted = [manifests.desired(each) for each in wanted]
         self.resources = {**manifests.resources_of_crds(wanted), **self.cluster.discover()}
-        findings = [
-            f"{manifests.name_of(each)}: the cluster does not know {each['apiVersion']}: install its CRD first"
-            for each in wanted
-            if (each["apiVersion"], each["kind"]) not in self.resources
-        ]
-        if findings:
-            raise Refused(findings)
+        unknown = [each for each in wanted if _kind(each) not in self.resources]
+        words = [f"{manifests.name_of(each)}: the cluster does not know {each['apiVersion']}" for each in unknown]
+        if words and not self.check:
+            raise Refused([f"{each}: install its CRD first" for each in words])
+        # In check mode a task before this one may be what installs it.
+        self.cluster.warnings += [f"{each} yet: planned without asking it" for each in words]
         for each in wanted:
-            if self._resource(each).namespaced:
+            if each not in unknown and self.resources[_kind(each)].namespaced:
                 each["metadata"].setdefault("namespace", self.namespace)
-        return [change for stage in manifests.stages(wanted) for change in self._stage(stage)]
+        return wanted
 
-    def _resource(self, each: Manifest) -> Resource:
-        return self.resources[each["apiVersion"], each["kind"]]
-
-    def _stage(self, wanted: list[Manifest]) -> list[Change]:
-        live = self._read(wanted)
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            changes = list(pool.map(lambda each: self._judge(each, live.get(_key(each))), wanted))
-            self._refuse(changes)
-            if not self.check:
-                due = [change for change in changes if change.action != "unchanged"]
-                list(pool.map(self._patch, due))
-                self._refuse(due)
-                self._established(
-                    [change.after for change in due if change.wanted["kind"] == "CustomResourceDefinition"]
-                )
+    def in_stages(self, wanted: list[Manifest]) -> list[Change]:
+        """Judge and write what was prepared, stage by stage."""
+        live = read(self.cluster, self.resources, [each for each in wanted if _kind(each) in self.resources])
+        changes = []
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            for stage in manifests.stages(wanted):
+                judged = list(pool.map(lambda each: self.judge(each, live.get(key(each))), stage))
+                refuse(judged)
+                due = [change for change in judged if change.action != "unchanged"]
+                if due and not self.check:
+                    self.write(due, pool)
+                changes += judged
         return changes
 
-    def _refuse(self, changes: list[Change]) -> None:
-        findings = [change.finding for change in changes if change.finding]
-        if findings:
-            raise Refused(findings)
+    def write(self, due: list[Change], pool: ThreadPoolExecutor) -> None:
+        """Write what passed its dry run. Raise Refused when some of it was not taken all the same."""
+        list(pool.map(self.patch, due))
+        refuse(due)
+        self._established([change.after for change in due if change.wanted["kind"] == "CustomResourceDefinition"])
 
-    def _read(self, wanted: list[Manifest]) -> dict[tuple[str, ...], Manifest]:
-        """Read the live objects: each kind once, or by name where we own few or the cluster has very many."""
-        live: dict[tuple[str, ...], Manifest] = {}
-        groups: dict[tuple[str, str], list[Manifest]] = {}
-        for each in wanted:
-            groups.setdefault((each["apiVersion"], each["kind"]), []).append(each)
-        by_name: list[Manifest] = [each for group in groups.values() if len(group) <= _FEW for each in group]
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            long = [group for group in groups.values() if len(group) > _FEW]
-            for group, (listed, complete) in zip(long, pool.map(self._list, long), strict=True):
-                live.update(listed)
-                by_name += [] if complete else [each for each in group if _key(each) not in listed]
-            for each, found in zip(
-                by_name, pool.map(lambda each: self.cluster.get(self._path(each)), by_name), strict=True
-            ):
-                if found:
-                    live[_key(each)] = found
-        return live
+    def path(self, each: Manifest) -> str:
+        """Return where the server has an object."""
+        return self.resources[_kind(each)].path(each["metadata"].get("namespace", ""), each["metadata"]["name"])
 
-    def _list(self, group: list[Manifest]) -> tuple[dict[tuple[str, ...], Manifest], bool]:
-        """Return the objects of a kind by key, and whether these are all."""
-        spaces = {each["metadata"].get("namespace", "") for each in group}
-        path = self._resource(group[0]).path(spaces.pop() if len(spaces) == 1 else "")
-        try:
-            answer = self.cluster.request("GET", path, {"limit": _LIST_LIMIT})
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return {}, True
-        kind = {"apiVersion": group[0]["apiVersion"], "kind": group[0]["kind"]}
-        found = [{**kind, **item} for item in answer["items"]]
-        return {_key(each): each for each in found}, not answer["metadata"].get("continue")
-
-    def _path(self, each: Manifest) -> str:
-        return self._resource(each).path(each["metadata"].get("namespace", ""), each["metadata"]["name"])
-
-    def _judge(self, wanted: Manifest, live: Manifest | None) -> Change:
+    def judge(self, wanted: Manifest, live: Manifest | None) -> Change:
         """Say what is to be done with one object; only a dry run is sent, and only when in doubt."""
-        if live is None:
-            return Change(wanted, "created", None, wanted)
-        if is_current(wanted, live, self.manager):
+        new = Change(wanted, "created", None, wanted)
+        if live is None and (not self.check or _kind(wanted) not in self.resources):
+            return new  # a dry run first would make a first run half as long again
+        if live and is_current(wanted, live, self.manager):
             return Change(wanted, before=live, after=live)
-        change = Change(wanted, "changed", live)
-        self._patch(change, dryRun="All")
-        if manifests.meaning(change.after) == manifests.meaning(live):
+        change = Change(wanted, "changed", live) if live else new
+        self.patch(change, dryRun="All")
+        if live and manifests.meaning(change.after) == manifests.meaning(live):
             change.action = "unchanged"
         return change
 
-    def _patch(self, change: Change, **query: Any) -> None:
-        query.update(fieldManager=self.manager, force=str(self.force).lower(), fieldValidation="Warn")
+    def patch(self, change: Change, **query: Any) -> None:
+        """Send one object; what the server says against it becomes the change's finding."""
+        query = {"force": str(self.force).lower(), "fieldManager": self.manager, "fieldValidation": "Warn", **query}
+        kind = "application/apply-patch+yaml"
         try:
             change.after = self.cluster.request(
-                "PATCH", self._path(change.wanted), query, change.wanted, content_type="application/apply-patch+yaml"
+                "PATCH", self.path(change.wanted), query, change.wanted, content_type=kind
             )
         except ApiError as error:
+            if self.check and error.status == 404:
+                return  # its namespace or CRD is only planned
             owners = [
                 f"{cause['field']}: {cause['message']}"
                 for cause in error.causes
@@ -168,11 +141,17 @@ class Applier:
                 )
 
 
+def refuse(changes: list[Change]) -> None:
+    """Raise Refused with the findings of all changes, if there are any."""
+    findings = [change.finding for change in changes if change.finding]
+    if findings:
+        raise Refused(findings)
+
+
+def _kind(each: Manifest) -> tuple[str, str]:
+    return each["apiVersion"], each["kind"]
+
+
 def _condition(item: Manifest, kind: str) -> bool:
     found = (item.get("status") or {}).get("conditions") or []
     return any(each["type"] == kind and each["status"] == "True" for each in found)
-
-
-def _key(each: Manifest) -> tuple[str, ...]:
-    metadata = each["metadata"]
-    return each["apiVersion"], each["kind"], metadata.get("namespace", ""), metadata["name"]

@@ -9,8 +9,9 @@ short_description: Apply Kubernetes manifests server-side and write only what di
 description:
   - Applies any number of objects in one task by server-side apply, CustomResourceDefinitions and Namespaces first.
   - An object whose desired fields are owned by O(field_manager) and have the desired values is only read.
-    Any other one is dry-run applied, and written only when the dry run's result differs from what is there.
-  - Nothing of a stage is written before every object of it passed its dry run; all findings are reported at once.
+    Any other one in the cluster is dry-run applied, and written only when the dry run's result differs from it.
+  - Nothing of a stage is written before every object that is in the cluster passed its dry run; all findings are
+    reported at once.
   - Waits until the API server serves the CustomResourceDefinitions that it wrote.
 options:
   manifests:
@@ -31,10 +32,33 @@ options:
     description: Take fields over that others own, instead of refusing with the owner's name and the field.
     type: bool
     default: false
+  prune_label:
+    description:
+      - Label, as key=value, that every object gets. Afterwards an object that got it in an earlier run and is no longer
+        among the manifests is removed, if it still has the label and fields that O(field_manager) applied.
+      - Which objects got it stands in a ConfigMap of namespace C(kube-system) whose name begins with C(applied-).
+      - Take the label off an object to keep it.
+    type: str
+  prune_data:
+    description:
+      - Remove also Namespaces, PersistentVolumeClaims, CustomResourceDefinitions and Secrets.
+        Otherwise they stay in the set and are named in RV(kept).
+    type: bool
+    default: false
+  wait:
+    description: Wait until the Deployments and DaemonSets among the manifests are rolled out.
+    type: bool
+    default: false
+  wait_timeout:
+    description: Seconds until they must be.
+    type: int
+    default: 120
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
-    description: Differences are found by the API server's own dry run.
+    description:
+      - Differences are found by the API server's own dry run, new objects included.
+      - An object whose Namespace or CustomResourceDefinition is not there yet is planned as created.
     support: full
   diff_mode:
     description: Shows each object before and after; data of Secrets and schemas of CRDs as digests.
@@ -54,6 +78,12 @@ EXAMPLES = """
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     manifests:
       - {apiVersion: v1, kind: Namespace, metadata: {name: team}}
+
+- name: Team has these roles and no others of ours
+  opendata.platform.k8s_apply:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    files: [/srv/team/roles.yaml]
+    prune_label: example.org/set=team-roles
 """
 
 RETURN = """
@@ -61,7 +91,13 @@ counts:
   description: How many objects there are of each action.
   returned: always
   type: dict
-  sample: {created: 1, changed: 0, unchanged: 10}
+  sample: {created: 1, changed: 0, unchanged: 10, removed: 0}
+kept:
+  description: Objects that O(prune_data) would remove.
+  returned: always
+  type: list
+  elements: str
+  sample: [Namespace team]
 objects:
   description: What was done, or would be done, with each object.
   returned: always
@@ -71,14 +107,18 @@ objects:
 """
 
 from pathlib import Path
+from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests
+from ansible_collections.opendata.platform.plugins.module_utils import _manifests, _prune
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier, Change
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import (
     CLUSTER_OPTIONS,
     ClusterModule,
     summary,
 )
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_prune import Pruner
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_rollout import settle
 
 
 def read(module: ClusterModule) -> list[_manifests.Manifest]:
@@ -95,9 +135,30 @@ def read(module: ClusterModule) -> list[_manifests.Manifest]:
             continue
         findings += [f"{path}: {finding}" for finding in _manifests.findings(loaded)]
         wanted += loaded
+    label = module.params["prune_label"]
+    if label is not None and (finding := _prune.finding(label, wanted)):
+        findings.append(finding)
     if findings:
         module.fail_json(msg=f"These manifests cannot be applied: {'; '.join(findings)}.", findings=findings)
     return wanted
+
+
+def counted(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result with the number of objects that were removed."""
+    removed = sum(each["action"] == "removed" for each in result["objects"])
+    return {**result, "counts": {**result["counts"], "removed": removed}}
+
+
+def settled(module: ClusterModule, applier: Applier, wanted: list[_manifests.Manifest]) -> None:
+    """Wait until all is rolled out; fails with what is not, and what its pods say."""
+    seconds = module.params["wait_timeout"]
+    try:
+        lines = settle(applier.cluster, wanted, seconds)
+    except (ApiError, Unreachable) as error:
+        module.fail_json(msg=f"{error}.")
+    if lines:
+        text = "\n".join([f"Not rolled out after {seconds} s:", *lines, "Mend what is named and run again."])
+        module.fail_json(msg=text, findings=lines)
 
 
 def main() -> None:
@@ -109,17 +170,28 @@ def main() -> None:
             "files": {"type": "list", "elements": "path", "default": []},
             "field_manager": {"type": "str", "default": "odp"},
             "force_conflicts": {"type": "bool", "default": False},
+            "prune_label": {"type": "str"},
+            "prune_data": {"type": "bool", "default": False},
+            "wait": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
     )
-    wanted = read(module)
+    wanted, asked = read(module), module.params
     if module.planned:
         ordered = [each for stage in _manifests.stages(wanted) for each in stage]
-        module.exit_json(**summary([Change(each, "created", None, each) for each in ordered]))
-    applier = Applier(
-        module.connect(), module.params["field_manager"], module.params["force_conflicts"], module.check_mode
-    )
-    module.exit_json(**module.apply(applier, wanted))
+        result = summary([Change(each, "created", None, each) for each in ordered])
+        module.exit_json(**counted(result), kept=[])
+    options = (module.connect(), asked["field_manager"], asked["force_conflicts"], module.check_mode)
+    if asked["prune_label"] is None:
+        applier, kept = Applier(*options), []
+        result = module.apply(applier, wanted)
+    else:
+        applier = Pruner(*options, label=asked["prune_label"], data=asked["prune_data"])
+        result, kept = module.apply(applier, wanted), applier.kept
+    if asked["wait"] and not module.check_mode:
+        settled(module, applier, wanted)
+    module.exit_json(**counted(result), kept=kept)
 
 
 if __name__ == "__main__":

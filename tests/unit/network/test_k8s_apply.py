@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.opendata.platform.plugins.module_utils import _kubernetes_read
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
 
 from api_server import ApiServer
 
@@ -41,11 +43,20 @@ def crd(kind: str) -> dict[str, Any]:
 def test_a_second_run_writes_nothing(server: ApiServer, run: Run, namespace: str) -> None:
     manifests = [config_map(namespace, name, key="value") for name in ("a", "b", "c", "d", "e", "f")]
     first = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=manifests)
-    assert first["counts"] == {"created": 6, "changed": 0, "unchanged": 0}
+    assert first["counts"] == {"created": 6, "changed": 0, "unchanged": 0, "removed": 0}
     before = server.writes()
     second = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=manifests)
     assert (second["changed"], second["counts"]["unchanged"], second["diff"]) == (False, 6, [])
     assert server.writes() == before
+
+
+def test_what_a_long_list_leaves_out_is_read_by_name(
+    server: ApiServer, run: Run, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_kubernetes_read, "_LIST_LIMIT", 2)
+    wanted = {"kubeconfig": str(server.kubeconfig), "manifests": [config_map(namespace, name) for name in "abcdef"]}
+    assert run("k8s_apply", **wanted)["counts"]["created"] == 6
+    assert run("k8s_apply", **wanted)["counts"]["unchanged"] == 6
 
 
 def test_one_write_for_each_object_that_differs(server: ApiServer, run: Run, namespace: str) -> None:
@@ -54,7 +65,7 @@ def test_one_write_for_each_object_that_differs(server: ApiServer, run: Run, nam
     before = len(server.writes())
     del manifests[1]["data"]["old"]
     result = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=manifests)
-    assert result["counts"] == {"created": 0, "changed": 1, "unchanged": 2}
+    assert result["counts"] == {"created": 0, "changed": 1, "unchanged": 2, "removed": 0}
     assert "old: gone" in result["diff"][0]["before"] and "old: gone" not in result["diff"][0]["after"]
     assert len(server.writes()) == before + 1
 
@@ -66,7 +77,7 @@ def test_check_mode_writes_nothing_and_finds_the_same(server: ApiServer, run: Ru
     planned = run("k8s_apply", check=True, kubeconfig=str(server.kubeconfig), manifests=wanted)
     assert planned["changed"] and server.writes() == before
     done = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=wanted)
-    assert done["counts"] == planned["counts"] == {"created": 1, "changed": 1, "unchanged": 0}
+    assert done["counts"] == planned["counts"] == {"created": 1, "changed": 1, "unchanged": 0, "removed": 0}
 
 
 def test_quantities_and_defaults_of_the_server_are_no_difference(server: ApiServer, run: Run, namespace: str) -> None:
@@ -107,6 +118,35 @@ def test_nothing_is_written_when_one_object_is_refused(server: ApiServer, run: R
     mine = [config_map(namespace, name, key="ours") for name in ("a", "b", "new")]
     refused = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=mine)
     assert len(refused["findings"]) == 2 and server.writes() == before
+
+
+def test_new_objects_that_the_server_refuses_are_all_named(server: ApiServer, run: Run, namespace: str) -> None:
+    head = {"apiVersion": "v1", "kind": "Service", "spec": {}}
+    invalid = [{**head, "metadata": {"name": name, "namespace": namespace}} for name in ("s", "t")]
+    before = server.writes()
+    for check in (True, False):
+        assert server.writes() == before, "check mode writes nothing"
+        refused = run("k8s_apply", check=check, kubeconfig=str(server.kubeconfig), manifests=invalid)
+        starts = [f"Service {namespace}/{name}: " for name in ("s", "t")]
+        assert all(map(str.startswith, refused["findings"], starts)) and len(refused["findings"]) == 2
+        assert all("spec.ports: Required value" in finding for finding in refused["findings"])
+
+
+def test_check_mode_plans_what_needs_a_namespace_or_crd_to_come(
+    server: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(ClusterModule, "warn", lambda _, text: warned.append(text))
+    kind, space = f"Thing{uuid.uuid4().hex[:6]}".capitalize(), f"test-{uuid.uuid4().hex[:8]}"
+    thing = {"apiVersion": "test.example.org/v1", "kind": kind, "metadata": {"name": "x", "namespace": space}}
+    wanted = [thing, config_map(space), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}]
+    before = server.writes()
+    for manifests in ([*wanted, crd(kind)], wanted[:2]):  # all in one task, or the rest in a task before this one
+        planned = run("k8s_apply", check=True, kubeconfig=str(server.kubeconfig), manifests=manifests)
+        assert planned["counts"] == {"created": len(manifests), "changed": 0, "unchanged": 0, "removed": 0}
+    words = f"{kind} {space}/x: the cluster does not know test.example.org/v1 yet: planned without asking it"
+    assert warned == [words]
+    assert server.writes() == before
 
 
 def test_an_unknown_kind_is_refused_with_the_next_step(server: ApiServer, run: Run, namespace: str) -> None:
