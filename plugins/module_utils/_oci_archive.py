@@ -1,0 +1,83 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Files as the layer of an artifact: same files, same bytes, on any machine.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import struct
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+_STORED_BLOCK = 0xFFFF
+
+
+def findings(files: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each file that cannot be published under its path."""
+    if not files:
+        return ["files is empty: Flux would prune all that it applied before. Give at least one file"]
+    found = []
+    spellings: dict[str, list[str]] = {}
+    for path in sorted(files):
+        if fault := _fault(path, files[path]):
+            found.append(f"files: '{path}' {fault}")
+        else:
+            spellings.setdefault(posixpath.normpath(path), []).append(path)
+    for plain, paths in spellings.items():
+        if len(paths) > 1:
+            found.append(f"files: {' and '.join(map(repr, paths))} are one file: keep one of them")
+        elif plain != paths[0]:
+            found.append(f"files: '{paths[0]}' is spelled in its own way: write '{plain}'")
+        parents = [str(parent) for parent in PurePosixPath(plain).parents if str(parent) in spellings]
+        found += [f"files: '{parent}' is a file and the folder of '{plain}' too: rename one" for parent in parents]
+    return found
+
+
+def _fault(path: str, text: Any) -> str:
+    if not path.isprintable() or "\\" in path:
+        return "is no path: use printable characters and / between folders"
+    if path.startswith("/"):
+        return "is absolute: write it from the root of the tree, without / in front"
+    # Flux refuses "../" wherever it stands, even in "a../b".
+    if "../" in path or posixpath.normpath(path) == "..":
+        return "leaves the tree: write it without .."
+    if posixpath.normpath(path) == "." or path.endswith("/"):
+        return "names no file"
+    return "" if isinstance(text, str) else f"is no text but {type(text).__name__}"
+
+
+def tar(files: Mapping[str, bytes]) -> bytes:
+    """Return the files as tar, sorted, with nothing of the machine in it."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(files):
+            # Time 0, user and group 0, mode 0644 are what a new entry has.
+            entry = tarfile.TarInfo(path)
+            entry.size = len(files[path])
+            archive.addfile(entry, io.BytesIO(files[path]))
+    return stream.getvalue()
+
+
+def gzip(data: bytes) -> bytes:
+    """Return the data as gzip that only stores: what compresses differs between zlib and its successors."""
+    parts = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"]
+    for start in range(0, len(data), _STORED_BLOCK):
+        block = data[start : start + _STORED_BLOCK]
+        last = start + _STORED_BLOCK >= len(data)
+        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*parts, struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)])
+
+
+def unpack(layer: bytes) -> dict[str, bytes]:
+    """Return the files of a tar with gzip. Raise ValueError for anything else."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
+            return {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}  # type: ignore[union-attr]
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"is no tar with gzip ({error})") from error

@@ -1,0 +1,64 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""A Helm chart on disk, as a folder or packed. Private to this collection: it may change without notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.opendata.platform.plugins.module_utils import _oci_archive
+from ansible_collections.opendata.platform.plugins.module_utils._oci_reference import Reference
+
+
+def read(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return what Chart.yaml says and the packed chart. Raise ValueError for what is no chart."""
+    if not path.exists():
+        raise ValueError(f"chart {path} does not exist: give the chart's folder or its .tgz file")
+    try:
+        return _folder(path) if path.is_dir() else _packed(path.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"chart {path} cannot be read: {error}") from error
+
+
+def _folder(path: Path) -> tuple[dict[str, Any], bytes]:
+    metadata = _metadata((path / "Chart.yaml").read_bytes())
+    # Helm wants the folder to have the chart's name; that of the folder on disk does not matter.
+    files = {
+        f"{metadata['name']}/{file.relative_to(path).as_posix()}": file.read_bytes()
+        for file in path.rglob("*")
+        if file.is_file()
+    }
+    return metadata, _oci_archive.gzip(_oci_archive.tar(files))
+
+
+def _packed(data: bytes) -> tuple[dict[str, Any], bytes]:
+    files = _oci_archive.unpack(data)
+    found = [name for name in files if name.count("/") == 1 and name.endswith("/Chart.yaml")]
+    if not found:
+        raise ValueError("it holds no <name>/Chart.yaml. Pack it with helm package")
+    folder, metadata = found[0].partition("/")[0], _metadata(files[found[0]])
+    if folder != metadata["name"]:
+        raise ValueError(f"its folder is '{folder}', its name '{metadata['name']}'. Pack it with helm package")
+    return metadata, data
+
+
+def _metadata(text: bytes) -> dict[str, Any]:
+    """Return Chart.yaml as helm writes it: versions stay texts (1.10 is no number), empty values are left out."""
+    found = yaml.load(text, Loader=yaml.BaseLoader)
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in ("name", "version")):
+        raise ValueError("Chart.yaml does not say name and version")
+    if "deprecated" in found:
+        found["deprecated"] = found["deprecated"] == "true"
+    for dependency in found.get("dependencies") or []:
+        if "enabled" in dependency:
+            dependency["enabled"] = dependency["enabled"] == "true"
+    return {key: value for key, value in found.items() if value}
+
+
+def findings(metadata: dict[str, Any], reference: Reference) -> list[str]:
+    """Return what keeps helm from finding the chart under the reference: it asks for .../name:version."""
+    wanted = f"{metadata['name']}:{metadata['version'].replace('+', '_')}"
+    if f"/{reference.repository}:{reference.tag}".endswith(f"/{wanted}"):
+        return []
+    return [f"reference '{reference}' does not end in /{wanted}, the chart's name and version: helm would not find it"]

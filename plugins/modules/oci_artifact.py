@@ -1,0 +1,202 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Publish a tree of manifests or a Helm chart as an OCI artifact, only when it differs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: oci_artifact
+short_description: Publish a tree of manifests or a Helm chart as an OCI artifact, only when it differs
+description:
+  - Makes an OCI artifact and pushes it to a registry when another one, or none, has the tag.
+  - The same content gives the same digest on every machine. If the tag has that digest, one HEAD request is all.
+  - The tag is written last. A push that breaks off leaves what was published before.
+options:
+  reference:
+    description:
+      - Where to publish, as C(host:port/repository:tag).
+      - For a chart it ends in the chart's name and version; C(+) of a version becomes C(_), as Helm does it.
+    type: str
+    required: true
+  files:
+    description:
+      - The content, path to text. Becomes an artifact for an OCIRepository of Flux.
+      - Either O(files) or O(chart) is required.
+    type: dict
+  chart:
+    description: Folder or packed C(.tgz) file of a Helm chart. Becomes an artifact for Helm.
+    type: path
+  insecure:
+    description: Speak plain HTTP.
+    type: bool
+    default: false
+  ca_path:
+    description: PEM file with the certificate of the registry's CA; without it those that this machine trusts.
+    type: path
+  username:
+    description: Name for basic authentication.
+    type: str
+  password:
+    description: Password for basic authentication.
+    type: str
+attributes:
+  check_mode:
+    description:
+      - Computes the digest and compares it, pushes nothing.
+      - A registry that does not answer, or a chart that is not there, is taken as made by the same run, with a warning.
+    support: full
+  diff_mode:
+    description: Shows each file before and after; data of Secrets as digests. Of a chart the digest.
+    support: full
+requirements: [PyYAML, urllib3]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: Tree of the cluster is published
+  opendata.platform.oci_artifact:
+    reference: 127.0.0.1:5001/odp/local/north:latest
+    insecure: true
+    files:
+      platform/team.yaml: "{{ team | to_nice_yaml }}"
+
+- name: Chart of Cilium is published
+  opendata.platform.oci_artifact:
+    reference: registry.example.org/charts/cilium:1.20.2
+    ca_path: /srv/fleet/ca.crt
+    username: publisher
+    password: "{{ registry_password }}"
+    chart: /srv/charts/cilium
+"""
+
+RETURN = """
+digest:
+  description: Digest of the artifact; empty in check mode for a chart that is not there.
+  returned: always
+  type: str
+  sample: sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+reference:
+  description: O(reference) with the tag as it was written, and with the digest.
+  returned: always
+  type: str
+  sample: 127.0.0.1:5001/odp/local/north:latest@sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+"""
+
+import ssl
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import (
+    _oci_archive,
+    _oci_artifact,
+    _oci_chart,
+    _oci_diff,
+    _oci_reference,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._oci_artifact import Artifact
+from ansible_collections.opendata.platform.plugins.module_utils._oci_reference import Reference
+from ansible_collections.opendata.platform.plugins.module_utils._oci_refusal import RegistryError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._oci_registry import Repository, trust
+
+
+def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
+    """Return where to publish and who is trusted there; what keeps from it is added to the findings."""
+    params = module.params
+    reference = tls = None
+    try:
+        reference = _oci_reference.parse(params["reference"])
+    except ValueError as error:
+        findings.append(str(error))
+    try:
+        tls = None if params["insecure"] else trust(params["ca_path"])
+    except ValueError as error:
+        findings.append(str(error))
+    if params["insecure"] and params["ca_path"]:
+        findings.append("insecure: true leaves ca_path without meaning: remove one of them")
+    return reference, tls
+
+
+def content(module: AnsibleModule, reference: Reference | None, findings: list[str]) -> Artifact | None:
+    """Return what to publish, None for a chart that is still to be made; faults are added to the findings."""
+    files, chart = module.params["files"], module.params["chart"]
+    if files is not None:
+        # What is noted of the call must not hold the texts.
+        module.params["files"] = sorted(files)
+        faults = _oci_archive.findings(files)
+        findings += faults
+        return None if faults else _oci_artifact.flux(files)
+    if module.check_mode and not Path(chart).exists():
+        module.warn(f"chart {chart} does not exist yet. It is planned as new.")
+        return None
+    try:
+        metadata, packed = _oci_chart.read(Path(chart))
+    except ValueError as error:
+        findings.append(str(error))
+        return None
+    findings += _oci_chart.findings(metadata, reference) if reference else []
+    return _oci_artifact.chart(metadata, packed)
+
+
+def published(module: AnsibleModule, repository: Repository) -> str:
+    """Return the digest under the tag, empty when there is none; in check mode also when nothing answers."""
+    try:
+        return repository.digest()
+    except Unreachable as error:
+        if not module.check_mode:
+            raise
+        module.warn(f"{error} All is planned as new.")
+        return ""
+
+
+def tree(module: AnsibleModule, repository: Repository) -> dict[str, str]:
+    """Return the published files, none when they cannot be read: that must not keep from publishing."""
+    try:
+        layer = repository.layer(_oci_artifact.FLUX_LAYER)
+        files = _oci_archive.unpack(layer) if layer else {}
+    except (RegistryError, ValueError, LookupError, TypeError) as error:
+        module.warn(f"What is published cannot be compared: {error}")
+        return {}
+    return {path: data.decode(errors="replace") for path, data in files.items()}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "reference": {"type": "str", "required": True},
+            "files": {"type": "dict"},
+            "chart": {"type": "path"},
+            "insecure": {"type": "bool", "default": False},
+            "ca_path": {"type": "path"},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+        },
+        mutually_exclusive=[("files", "chart")],
+        required_one_of=[("files", "chart")],
+        required_together=[("username", "password")],
+        supports_check_mode=True,
+        # Of the call nothing goes to syslog: files may hold secrets.
+        no_log=True,
+    )
+    findings: list[str] = []
+    files = module.params["files"]
+    reference, tls = target(module, findings)
+    artifact = content(module, reference, findings)
+    if findings or not reference:
+        module.fail_json(msg=f"This cannot be published: {'; '.join(findings)}.", findings=findings)
+    repository = Repository(reference, tls, module.params["username"] or "", module.params["password"] or "")
+    digest = artifact.manifest.digest if artifact else ""
+    try:
+        before = published(module, repository)
+        changed = before != digest or not artifact
+        diff = [_oci_diff.digests(str(reference), before, digest)] if changed else []
+        if changed and files is not None and module._diff:
+            diff += _oci_diff.trees(tree(module, repository) if before else {}, files)
+        if changed and artifact and not module.check_mode:
+            repository.push(artifact)
+    except RegistryError as error:
+        module.fail_json(msg=f"{reference} is not published: {error}")
+    module.exit_json(changed=changed, digest=digest, reference=f"{reference}@{digest}".rstrip("@"), diff=diff)
+
+
+if __name__ == "__main__":
+    main()
