@@ -1,0 +1,32 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Runs module flux_ready within Ansible's worker, as direct.py does, and shows how it goes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ansible.utils.display import Display
+from ansible_collections.opendata.platform.plugins.action.direct import ActionModule as Direct
+from ansible_collections.opendata.platform.plugins.module_utils._flux_ready import PROGRESS
+
+
+class ActionModule(Direct):
+    """The module's own result, with a line of progress now and then."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Show what the module tells its logger, with the name of the host."""
+        shown = _Shown()
+        shown.setFormatter(logging.Formatter(f"{(task_vars or {}).get('inventory_hostname', '')}: %(message)s"))
+        PROGRESS.setLevel(logging.INFO)
+        PROGRESS.propagate = False
+        PROGRESS.addHandler(shown)
+        try:
+            return super().run(tmp, task_vars)
+        finally:
+            PROGRESS.removeHandler(shown)
+
+
+class _Shown(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        Display().display(self.format(record))

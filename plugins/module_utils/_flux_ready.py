@@ -1,0 +1,125 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Watch what Flux delivers in one cluster. Private: it may change without notice."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _flux_report as report
+from ansible_collections.opendata.platform.plugins.module_utils._flux_clock import Clock, is_decided
+from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
+from ansible_collections.opendata.platform.plugins.module_utils._flux_status import GROUPS, State
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+
+Judge = Callable[[dict[str, list[dict[str, Any]]]], list[State]]
+# Modules cannot print; the action plugin shows what this logger is told.
+PROGRESS = logging.getLogger("opendata.platform.flux_ready")
+SPEAK_SECONDS = 10
+_AGAIN_SECONDS = 1
+_REFUSED = (401, 403)
+
+
+class Flux:
+    """The objects of Flux in one cluster, read once or watched."""
+
+    def __init__(self, cluster: Cluster, namespace: str, judge: Judge) -> None:
+        """Find which kinds the cluster serves; what it does not serve is left out."""
+        self._cluster, self._namespace, self._judge = cluster, namespace, judge
+        self._changed = threading.Condition()
+        self._found: dict[str, list[dict[str, Any]]] = {}
+        self._lost: dict[str, Exception] = {}
+        self._is_over = False
+        self._paths = self._discover()
+
+    def read(self) -> list[State]:
+        """Return the states as they are; Kustomizations are read first, then what they applied."""
+        self._paths = self._discover()
+        return self._judge({kind: self._cluster.request("GET", path)["items"] for kind, path in self._paths.items()})
+
+    def settle(self, seconds: float) -> tuple[list[State], dict[Key, float]]:
+        """Return the states once all is ready at one time, nothing is left to wait for, or the time is over.
+
+        Beside them the seconds that it took until each was ready.
+        """
+        start = time.monotonic()
+        clock, deadline = Clock(start), start + seconds
+        watched: set[str] = set()
+        try:
+            while True:
+                for kind in self._paths.keys() - watched:
+                    # One that waits for its server must not keep the process.
+                    threading.Thread(target=self._follow, args=(kind, deadline), daemon=True).start()
+                    watched.add(kind)
+                states = self._wait(clock, deadline)
+                if report.unwell(states):
+                    return states, clock.took
+                # One watch may lag behind another.
+                try:
+                    states = clock.look(self.read(), time.monotonic())
+                    if not report.unwell(states) or time.monotonic() >= deadline:
+                        return states, clock.took
+                except (ApiError, Unreachable) as error:
+                    if time.monotonic() >= deadline or _is_refusal(error):
+                        raise
+                with self._changed:
+                    self._changed.wait(_AGAIN_SECONDS)
+        finally:
+            self._is_over = True
+
+    def _wait(self, clock: Clock, deadline: float) -> list[State]:
+        """Look at each change until the watches show an end, or the time is over; say how it goes."""
+        said, spoken = "", time.monotonic()
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for error in self._lost.values():
+                    if now >= deadline or _is_refusal(error):
+                        raise error
+                is_known = self._found.keys() >= self._paths.keys()
+                if not is_known and now >= deadline:
+                    return clock.look(self.read(), now)
+                states = clock.look(self._judge(self._found), now) if is_known else []
+                if now >= deadline or (is_known and is_decided(states)):
+                    return states
+                line = next((str(error) for error in self._lost.values()), report.progress(states))
+                if line != said and now >= spoken + SPEAK_SECONDS:
+                    PROGRESS.info(line)
+                    said, spoken = line, now
+                wake = spoken + SPEAK_SECONDS if line != said else deadline
+                self._changed.wait(min(deadline, wake, clock.next(states, now) or deadline) - now)
+
+    def _follow(self, kind: str, deadline: float) -> None:
+        """Watch one kind until the end; a connection that was lost is made again."""
+        while not self._is_over and time.monotonic() < deadline:
+            try:
+                self._cluster.wait(self._paths[kind], partial(self._see, kind), deadline - time.monotonic())
+            except (ApiError, Unreachable) as error:
+                with self._changed:
+                    self._lost[kind] = error
+                    self._changed.notify_all()
+            time.sleep(_AGAIN_SECONDS)
+
+    def _see(self, kind: str, items: list[dict[str, Any]]) -> bool:
+        with self._changed:
+            self._found[kind] = items
+            self._lost.pop(kind, None)
+            self._changed.notify_all()
+        return self._is_over
+
+    def _discover(self) -> dict[str, str]:
+        """Return the path of each kind's list; of several versions the first, which is the preferred one."""
+        paths: dict[str, str] = {}
+        for (api, kind), resource in self._cluster.discover().items():
+            if GROUPS.get(kind) == api.partition("/")[0]:
+                paths.setdefault(kind, resource.path(self._namespace if kind == "Kustomization" else ""))
+        return {kind: paths[kind] for kind in GROUPS if kind in paths}
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether it is of no use to ask again; a server that is busy or starts anew answers later."""
+    return isinstance(error, ApiError) and error.status in _REFUSED

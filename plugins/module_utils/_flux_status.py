@@ -1,0 +1,131 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Say of each object of Flux whether it is ready, and if not why and what it waits for. Pure.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.opendata.platform.plugins.module_utils import _flux_links as links
+from ansible_collections.opendata.platform.plugins.module_utils._flux_conditions import (
+    WAITING,
+    condition,
+    has_failed,
+    is_current,
+    lack,
+    revision_of,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
+
+Object = dict[str, Any]
+# Kustomizations first: what they applied is there when the others are read after them.
+GROUPS = {
+    "Kustomization": "kustomize.toolkit.fluxcd.io",
+    "HelmRelease": "helm.toolkit.fluxcd.io",
+    "OCIRepository": "source.toolkit.fluxcd.io",
+    "GitRepository": "source.toolkit.fluxcd.io",
+    "HelmRepository": "source.toolkit.fluxcd.io",
+    "HelmChart": "source.toolkit.fluxcd.io",
+    "Bucket": "source.toolkit.fluxcd.io",
+}
+# Reasons of failures before anything was applied.
+_NO_PODS = (*WAITING, "ArtifactFailed", "BuildFailed", "ReconciliationFailed", "ValuesError", "InvalidCELExpression")
+_NO_FLUX = "the cluster serves no Kustomizations, Flux is not installed"
+_NO_USER = "no Kustomization takes from it yet"
+
+
+class State(NamedTuple):
+    """How one object is. Its state is ready, waiting, failed or suspended; reason says what lacks."""
+
+    key: Key
+    state: str
+    reason: str
+    code: str
+    """Reason of its condition Ready, in one word."""
+    revision: str
+    attempt: tuple[int, str]
+    """Generation and wanted revision: a failure of another attempt is history."""
+    failing: bool
+    waits_for: tuple[Key, ...] = ()
+    is_blocked: bool = False
+    """It cannot begin, because something that it requires is not ready."""
+    item: Object = {}  # noqa: RUF012 (never altered)
+
+
+def judge(
+    found: Mapping[str, list[Object]], revision: str = "", source: str = "platform", namespace: str = "flux-system"
+) -> list[State]:
+    """Return the state of each object, by kind; revision is what comes from the source has to be at."""
+    items = {links.key_of(kind, item): item for kind in GROUPS for item in found.get(kind, [])}
+    published = {Key(kind, namespace, source) for kind in ("OCIRepository", "GitRepository")} if revision else set()
+    wanted = {key: _wanted(key, item, items, published, revision) for key, item in items.items()}
+    states = {key: _state(key, item, wanted[key]) for key, item in items.items()}
+    unwell = {key for key, state in states.items() if state.reason}
+    for key, state in states.items():
+        required, held = links.required(key, state.item) & unwell, links.held(key, state.item) & unwell
+        states[key] = state._replace(
+            waits_for=tuple(sorted((required | held) - {key})) if state.reason else (), is_blocked=bool(required)
+        )
+    for key, state in states.items():
+        if state.state == "waiting" and _is_final(states, key):
+            states[key] = state._replace(state="failed")
+    result = sorted(states.values(), key=lambda state: ([*GROUPS].index(state.key.kind), state.key))
+    users = [key for key, item in items.items() if key.kind == "Kustomization" and links.source(key, item) in published]
+    if published and not users:
+        how = ("waiting", _NO_USER) if "Kustomization" in found else ("failed", _NO_FLUX)
+        result.append(State(Key("Source", namespace, source), *how, "", "", (0, revision), False))
+    return result
+
+
+def _wanted(key: Key, item: Object, items: dict[Key, Object], published: set[Key], revision: str) -> str:
+    """Return the revision that an object has to be at, empty for any."""
+    if key in published:
+        return revision
+    if key.kind != "Kustomization":
+        return ""
+    taken = links.source(key, item)
+    return revision if taken in published else revision_of(taken, items.get(taken, {}))
+
+
+def _state(key: Key, item: Object, wanted: str) -> State:
+    ready, generation = condition(item, "Ready"), item["metadata"].get("generation", 0)
+    reason = lack(key, item, wanted)
+    state = "waiting" if reason else "ready"
+    if (item.get("spec") or {}).get("suspend"):
+        state = "suspended"
+    failing = bool(reason) and has_failed(ready, item, wanted)
+    code, revision = str(ready.get("reason", "")), revision_of(key, item)
+    return State(key, state, reason, code, revision, (generation, wanted), failing, item=item)
+
+
+def _is_final(states: dict[Key, State], key: Key) -> bool:
+    """Return whether its controller gave up, on what the wanted revision says and not on what was before."""
+    stalled = condition(states[key].item, "Stalled")
+    if stalled.get("status") != "True" or not is_current(stalled, states[key].item):
+        return False
+    seen, owner = {key}, links.owner(states[key].item)
+    while owner in states and owner not in seen:
+        if not _has_applied(states[owner]):
+            return False
+        seen.add(owner)
+        owner = links.owner(states[owner].item)
+    return True
+
+
+def _has_applied(state: State) -> bool:
+    """Return whether an owner has applied its objects as they are wanted now."""
+    ready, status, wanted = condition(state.item, "Ready"), state.item.get("status") or {}, state.attempt[1]
+    if not ready or not is_current(ready, state.item):
+        return False
+    if state.key.kind != "Kustomization" or wanted in ("", status.get("lastAppliedRevision")):
+        return True
+    checks = str(condition(state.item, "Reconciling").get("message", "")).startswith("Running health checks")
+    return status.get("lastAttemptedRevision") == wanted and (checks or ready.get("reason") == "HealthCheckFailed")
+
+
+def runs_pods(state: State) -> bool:
+    """Return whether what lacks may be the health of pods: they were applied, and no other object is waited for."""
+    return not state.waits_for and state.key.kind in ("Kustomization", "HelmRelease") and state.code not in _NO_PODS

@@ -1,0 +1,110 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What a run tells of services: one row for each of each cluster. Private to this collection, pure.
+
+An entry is one item of `services.json` in ConfigMap flux-system/platform-services, which the role `service` writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._report import REASON_WIDTH, aligned
+
+Row = dict[str, Any]
+COLUMNS = ("service", "cluster", "ready", "version", "revision", "url", "reason")
+# Where `./odp connect` listens unless told otherwise.
+PORT = 8080
+NAMESPACE, NAME, KEY = "flux-system", "platform-services", "services.json"
+PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{NAME}"
+
+
+def entries(config_map: Row | None) -> list[Row]:
+    """The services that a cluster's ConfigMap describes; none without it."""
+    return json.loads(config_map["data"][KEY]) if config_map else []
+
+
+def hostnames(described: Mapping[str, Iterable[Row]]) -> dict[tuple[str, str], list[str]]:
+    """Names under which `connect` serves what has a route, by (cluster, service), the shortest first.
+
+    Every one has <host>.<cluster>.localhost; <host>.localhost is that of the first cluster by name.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    taken = set()
+    for cluster in sorted(described):
+        for entry in described[cluster]:
+            if host := entry.get("host"):
+                short = [] if host in taken else [f"{host}.localhost"]
+                found[cluster, entry["name"]] = [*short, f"{host}.{cluster}.localhost"]
+                taken.add(host)
+    return found
+
+
+def rows(described: Mapping[str, Iterable[Row]], seen: Mapping[str, Iterable[Row]]) -> list[Row]:
+    """One row for each service of each cluster, also for what Flux has and nothing describes.
+
+    described: by cluster its entries.
+    seen: by cluster what module flux_ready returned as `services`.
+    """
+    hosts = hostnames(described)
+    found = []
+    for cluster in sorted({*described, *seen}):
+        known = {entry["name"]: entry for entry in described.get(cluster, [])}
+        objects: dict[str, list[Row]] = {name: [] for name in known}
+        for each in seen.get(cluster, []):
+            objects.setdefault(each["name"], []).append(each)
+        for name in sorted(objects):
+            row = {"name": name, "cluster": cluster, **_state(known.get(name, {}), objects[name])}
+            row["url"] = _url(known.get(name, {}), hosts.get((cluster, name), []))
+            found.append(row)
+    return found
+
+
+def _state(entry: Row, objects: list[Row]) -> Row:
+    """What is so of a service: all its objects are ready, or why not.
+
+    It waits when it cannot be had here, or when all of it that is not ready was suspended by a person.
+    """
+    unready = [each for each in objects if not each["ready"]]
+    reasons = [f"{each['kind']}: {each.get('reason') or 'not ready'}" for each in unready]
+    if not objects:
+        reasons = ["Flux has no object of it yet"]
+    suspended = bool(unready) and all(each.get("state") == "suspended" for each in unready)
+    lack = entry.get("waiting") or ""
+    revisions = [each["revision"] for each in objects if "sha256:" in (each.get("revision") or "")]
+    return {
+        "ready": bool(objects) and not unready and not lack,
+        "waiting": bool(lack) or suspended,
+        "version": entry.get("version") or "",
+        "revision": revisions[0].rpartition("sha256:")[2][:12] if revisions else "",
+        "reason": lack or "; ".join(reasons),
+    }
+
+
+def _url(entry: Row, hosts: list[str]) -> str:
+    """The public address where a Gateway serves it, else the one that `connect` gives it."""
+    return entry.get("url") or (f"http://{hosts[0]}:{PORT}" if hosts else "")
+
+
+def joined(status: Row, found: list[Row]) -> Row:
+    """The object of `status --json` with its services; one that waits is shown and is no fault."""
+    well = all(row["ready"] or row["waiting"] for row in found)
+    return {**status, "ok": status["ok"] and well, "services": found}
+
+
+def table(found: list[Row]) -> list[str]:
+    """Lines below the table of clusters, one a service; none without services."""
+    cells = [
+        (
+            row["name"],
+            row["cluster"],
+            "yes" if row["ready"] else "waiting" if row["waiting"] else "no",
+            row["version"] or "-",
+            row["revision"] or "-",
+            row["url"] or "-",
+            " ".join(row["reason"].split())[:REASON_WIDTH] or "ok",
+        )
+        for row in found
+    ]
+    return ["", *aligned([COLUMNS, *cells])] if cells else []

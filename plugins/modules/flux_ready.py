@@ -1,0 +1,164 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Wait until all that Flux delivers in a cluster is ready."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: flux_ready
+short_description: Wait until all that Flux delivers in a cluster is ready
+description:
+  - Watches the Kustomizations of O(namespace), and HelmReleases and sources of all namespaces, until all are ready
+    at one time. Kinds that the cluster does not serve are left out.
+  - A Kustomization is ready when it applied the wanted revision of its source and, where it checks it, all is healthy.
+    Any other object is ready when its controller says so of its present generation.
+  - What is suspended is shown and not waited for.
+  - Flux tries again after most failures. One is final when its controller gave up (condition C(Stalled)), or when the
+    Kustomization's own C(spec.timeout) is over since all that it depends on was ready. The wait ends when nothing is
+    left but what failed for good and what waits for that.
+options:
+  namespace:
+    description: Namespace of the Kustomizations and of O(source).
+    type: str
+    default: flux-system
+  source:
+    description: Name of the OCIRepository or GitRepository that O(revision) belongs to.
+    type: str
+    default: platform
+  revision:
+    description:
+      - Revision that O(source), and each Kustomization that takes from it, has to be at.
+      - Other Kustomizations, and all when left out, have to be at what their source has now.
+    type: str
+    default: ""
+  wait:
+    description: Watch until all is ready. Otherwise reads once.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait at most, in all.
+    type: int
+    default: 900
+    aliases: [timeout]
+  fail_when_unwell:
+    description:
+      - Fail with the reason of each object that is not ready, the last events and log lines of the pods that fail.
+        Not in check mode.
+    type: bool
+    default: true
+extends_documentation_fragment: [opendata.platform.cluster]
+attributes:
+  check_mode:
+    description: Only reads, and does not wait.
+    support: full
+  diff_mode:
+    description: Only reads.
+    support: none
+requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: All services are at the revision just published
+  opendata.platform.flux_ready:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    revision: latest@sha256:5b0bcabd1ed22e9fb1310cf6c2dec7cdef19f0ad69efa1f392e94a4333501270
+    wait_timeout: 1200
+
+- name: How the services are
+  opendata.platform.flux_ready:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    wait: false
+    fail_when_unwell: false
+  register: platform_flux
+"""
+
+RETURN = """
+services:
+  description:
+    - The objects of Flux, by kind. Empty in check mode where there is no cluster yet.
+    - C(state) is C(ready), C(waiting), C(failed) or C(suspended); C(reason) says what lacks, C(seconds) how long the
+      wait for it took.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: dagster
+      kind: Kustomization
+      namespace: flux-system
+      state: waiting
+      ready: false
+      revision: latest@sha256:5b0bcabd1ed22e9fb1310cf6c2dec7cdef19f0ad69efa1f392e94a4333501270
+      reason: "timeout waiting for: [Deployment/dagster/dagster-webserver status: 'InProgress']"
+described:
+  description: What the cluster says of its services, from the ConfigMap that role C(service) writes.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: dagster, namespace: dagster, host: dagster, version: 1.13.27}]
+reason:
+  description: What is not ready, one line for each, or why the cluster cannot be asked. Empty when all is ready.
+  returned: always
+  type: str
+details:
+  description: Last events and log lines of the pods that fail.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import time
+from functools import partial
+
+from ansible_collections.opendata.platform.plugins.module_utils import _flux_details, _flux_report, _report_services
+from ansible_collections.opendata.platform.plugins.module_utils._flux_ready import Flux
+from ansible_collections.opendata.platform.plugins.module_utils._flux_status import judge
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(
+        argument_spec={
+            **CLUSTER_OPTIONS,
+            "namespace": {"default": "flux-system"},
+            "source": {"default": "platform"},
+            "revision": {"default": ""},
+            "wait": {"type": "bool", "default": True},
+            "wait_timeout": {"type": "int", "default": 900, "aliases": ["timeout"]},
+            "fail_when_unwell": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    if module.planned:
+        module.exit_json(services=[], described=[], reason="", details=[])
+    wanted, states, details, took, described = module.params, [], {}, {}, []
+    start, waited = time.monotonic(), 0.0
+    try:
+        cluster = Cluster(wanted["kubeconfig"], wanted["context"])
+        rules = {name: wanted[name] for name in ("revision", "source", "namespace")}
+        flux = Flux(cluster, wanted["namespace"], partial(judge, **rules))
+        if wanted["wait"] and not module.check_mode:
+            states, took = flux.settle(wanted["wait_timeout"])
+            waited = time.monotonic() - start
+        else:
+            states = flux.read()
+        described = _report_services.entries(cluster.get(_report_services.PATH))
+        reason = _flux_report.reason(states)
+        details = _flux_details.read(cluster, states)
+        text = _flux_report.failure(states, details, wanted["revision"], waited)
+    except (ApiError, Unreachable) as error:
+        reason, text = str(error), f"{error}."
+    result = {
+        "services": _flux_report.services(states, took),
+        "described": described,
+        "reason": reason,
+        "details": [line for lines in details.values() for line in lines],
+    }
+    if reason and wanted["fail_when_unwell"] and not module.check_mode:
+        module.fail_json(msg=text, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
