@@ -14,6 +14,18 @@ list:
 up *arguments:
     @python verbs/playbook.py up "$@"
 
+# [inventory]: make Flux and its source, then deliver the services: clusters that exist
+bootstrap *arguments:
+    @python verbs/playbook.py bootstrap "$@"
+
+# [inventory]: deliver the services anew, nothing else
+sync *arguments:
+    @python verbs/playbook.py sync "$@"
+
+# [inventory]: take Cilium back from Flux, when Flux cannot work; the next `up` gives it back
+rescue *arguments:
+    @python verbs/playbook.py rescue "$@"
+
 # [inventory]: remove all that `up` made
 down *arguments:
     @python verbs/playbook.py down "$@"
@@ -21,6 +33,10 @@ down *arguments:
 # [inventory] [--json]: show each cluster; 0 only when all are well
 status *arguments:
     @python verbs/playbook.py status "$@"
+
+# [inventory] [--json]: prove with test objects of our own that the fleet works
+verify *arguments:
+    @python verbs/playbook.py verify "$@"
 
 # status|test [inventory] [--json]: show how clusters see each other, or try it with traffic of our own
 mesh *arguments:
@@ -33,6 +49,18 @@ ssh node *command:
 # Run kubectl against a cluster
 kubectl cluster *arguments:
     @python verbs/reach.py kubectl "$@"
+
+# [inventory] [--port 8080]: serve each service with a route as http://<service>.localhost, until Ctrl-C
+connect *arguments:
+    @exec python verbs/connect.py "$@"
+
+# [--cluster C] [--follow] [--tail N]: show what the pods of a service say
+logs service *arguments:
+    @exec python verbs/logs.py "$@"
+
+# service NAME: write the role of a new service, which can be switched on as it is
+new *arguments:
+    @python verbs/new.py "$@"
 
 # Run every test, or one layer: lint, unit, golden, e2e
 test *layers:

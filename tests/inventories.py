@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests/fixtures"
 ROLES = {"cilium": {"cilium_values": {}}, "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"}}
 
+SERVICES = ("dagster", "garage", "minio", "postgres")
+
 
 def names(kind: str) -> list[str]:
     """The fixtures of a kind: valid or invalid."""
@@ -25,7 +27,7 @@ def load(kind: str, name: str) -> Inventory:
     clusters, nodes = (_hosts(groups[group], common) for group in ("clusters", "nodes"))
     anyone = next(iter({**clusters, **nodes}.values()), {})
     platform = {key: value for key, value in anyone.items() if key.startswith("platform_")}
-    return Inventory(f"/fleet/{name}", "/cache", clusters, nodes, platform, {"hosts.yml": text}, ROLES)
+    return Inventory(f"/fleet/{name}", "/cache", clusters, nodes, platform, {"hosts.yml": text}, ROLES, SERVICES)
 
 
 def _hosts(group: dict[str, Any], common: dict[str, Any]) -> dict[str, dict[str, Any]]:

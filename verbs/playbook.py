@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Verbs up, down, status, mesh: one playbook run against one inventory. Further arguments go to ansible-playbook."""
+"""Verbs that run one playbook against one inventory. Further arguments go to ansible-playbook."""
 
 import argparse
 import json
@@ -13,13 +13,22 @@ from inventory import ROOT, default, find, near
 
 PLAYBOOKS = {
     "up": "site.yml",
+    "bootstrap": "playbooks/bootstrap.yml",
+    "sync": "playbooks/sync.yml",
+    "rescue": "playbooks/rescue.yml",
     "down": "playbooks/down.yml",
     "status": "playbooks/status.yml",
+    "verify": "playbooks/verify.yml",
     "mesh status": "playbooks/mesh_status.yml",
-    "mesh test": "playbooks/verify.yml",
+    "mesh test": "playbooks/mesh_test.yml",
 }
 # Verbs that know --json, each with its answer when there was no run.
-NOTHING = {"status": {"clusters": []}, "mesh status": {"clusters": {}}, "mesh test": {"checks": []}}
+NOTHING = {
+    "status": {"clusters": [], "services": []},
+    "verify": {"checks": []},
+    "mesh status": {"clusters": {}},
+    "mesh test": {"checks": []},
+}
 
 
 def main() -> int:

@@ -142,7 +142,7 @@ class Provider:
         """Return the files that a recipe reads from this collection."""
         source = self.table[name]["build"].get("source")
         root = self.collection / source if source else None
-        files = sorted(path for path in root.rglob("*") if path.is_file()) if root else []
+        files = sorted(path for path in [root, *root.rglob("*")] if path.is_file()) if root else []
         return {str(path.relative_to(self.collection)): path.read_bytes() for path in files}
 
     def _path(self, choice: Choice) -> Path:

@@ -55,6 +55,7 @@ class ActionModule(ActionBase):
             common=self._own(hostvars, variables["inventory_hostname"], ("platform_",)),
             files=texts(where),
             roles=roles,
+            services=services(ROLES),
         )
         record, findings = describe(inventory)
         report(findings)
@@ -91,6 +92,12 @@ def role_options(roles: Path) -> dict[str, dict[str, Any]]:
         options = {name: value for entry in entries.values() for name, value in (entry.get("options") or {}).items()}
         found[spec.parts[-3]] = {name: (value or {}).get("default") for name, value in options.items()}
     return found
+
+
+def services(roles: Path) -> tuple[str, ...]:
+    """Roles of this collection that describe a data service: they hand it to role service."""
+    mains = sorted(roles.glob("*/tasks/main.yml"))
+    return tuple(path.parts[-3] for path in mains if "name: opendata.platform.service\n" in path.read_text())
 
 
 def texts(where: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.opendata.platform.plugins.module_utils import _mesh_report as mesh
 from ansible_collections.opendata.platform.plugins.module_utils import _report as report
+from ansible_collections.opendata.platform.plugins.module_utils import _report_services as services
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import UnknownInventory, directory
 
@@ -24,8 +25,10 @@ version_added: 0.1.0
 author: [Open Data Platform contributors (@opendata)]
 description:
   - Prints the elapsed time, the stage and the name of each task that starts.
-  - Ends a run that had the stage C(status) with one row for each cluster, also when every host failed.
-    Ends C(mesh_status.yml) with one row for each pair of clusters, and C(verify.yml) with one for each check.
+  - Ends a run that had the stage C(status) with one row for each cluster, also when every host failed,
+    and below it one for each service of each cluster.
+    Ends C(mesh_status.yml) with one row for each pair of clusters, and C(mesh_test.yml) and C(verify.yml) with one for
+    each check.
   - Prints the warnings of tasks that changed nothing, which the stdout callback hides with them.
   - Holds a kernel lock on C(.state/lock) of the inventory while a playbook with roles of this collection runs;
     a second run is refused. C(status.yml), C(mesh_status.yml), C(preflight.yml) and check mode only read
@@ -60,6 +63,8 @@ class CallbackModule(CallbackBase):
         self._clusters: set[str] = set()
         self._fleet: dict[str, Any] = {}
         self._seen: dict[str, report.Row] = {}
+        self._described: dict[str, list[report.Row]] = {}
+        self._services: dict[str, list[report.Row]] = {}
         self._mesh: dict[str, mesh.Answer] = {}
         self._checks: dict[str, list[mesh.Row]] = {}
         self._failures: dict[str, str] = {}
@@ -137,12 +142,14 @@ class CallbackModule(CallbackBase):
             left = self._clusters - {*self._mesh, *lost}
             pairs = mesh.matrix({*self._fleet.get("mesh", self._clusters)} - left, self._mesh, lost)
             return mesh.table(pairs), mesh.status(pairs, bool(failures))
-        if "verify" in self._seconds:
+        if {"verify", "mesh_test"} & self._seconds.keys():
             checks = mesh.checks(self._checks, lost)
             return mesh.check_table(checks), mesh.test(checks, bool(failures))
         found = report.rows(self._clusters, self._fleet, self._seen, failures, self._common if failures else "")
+        served = services.rows(self._described, self._services)
         is_shown = found and ("status" in self._seconds or failures)
-        return report.table(found) if is_shown else [], report.status(found, bool(failures))
+        lines = [*report.table(found), *services.table(served)] if is_shown else []
+        return lines, services.joined(report.status(found, bool(failures)), served)
 
     def _enter(self, stage: str) -> None:
         """Count the seconds since the last change to the stage that was."""
@@ -162,9 +169,11 @@ class CallbackModule(CallbackBase):
             self._fleet = data.get("fleet") or self._fleet
         elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
             self._seen[host] = data["cluster"]
+        elif action == f"{COLLECTION}.flux_ready" and "services" in data:
+            self._services[host], self._described[host] = data["services"], data.get("described") or []
         elif action == f"{COLLECTION}.cilium_clustermesh_info" and "cluster" in data:
             self._mesh[host] = data
-        elif action == f"{COLLECTION}.cilium_clustermesh_probe":
+        elif action in (f"{COLLECTION}.cilium_clustermesh_probe", f"{COLLECTION}.pod_checks"):
             self._checks.setdefault(host, []).extend(data.get("checks") or [])
         elif action == "ansible.builtin.debug" and data.get("msg"):
             # What a role says aloud; the stdout callback hides it with all that did not change.

@@ -14,10 +14,11 @@ from typing import Any
 
 
 def remove(path: Path) -> None:
-    """Remove a directory with all that is in it, read-only parts too; absent is well."""
-    if path.is_symlink() or not path.exists():
-        return
-    shutil.rmtree(path)
+    """Remove a file, or a directory with all that is in it; absent is well."""
+    if path.is_file():
+        path.unlink()
+    elif path.exists() and not path.is_symlink():
+        shutil.rmtree(path)
 
 
 def listing(path: Path) -> str:

@@ -66,11 +66,11 @@ def version_errors(table: dict[str, dict[str, Any]], go_mod: Callable[[str], str
         build = entry.get("build") or {}
         if not build.get("module"):
             continue
-        module, wanted = build["module"], str(entry["version"]).removeprefix("v")
+        module, wanted = build["module"], str(build.get("module_version", entry["version"])).removeprefix("v")
         pinned = pinned_version(go_mod(build["source"]), module)
         if pinned.removeprefix("v") != wanted:
             findings.append(
-                f"artifacts_versions: {name} is {entry['version']}, but {build['source']}/go.mod pins {module} "
+                f"artifacts_versions: {name} is {wanted}, but {build['source']}/go.mod pins {module} "
                 f"{pinned or 'not at all'}. Set both to the same version (go get {module}@v{wanted})."
             )
     return findings

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build as build
 from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build_images as images
 from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build_packages as packages
+from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build_crates import build_crate
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_download import (
     DownloadError,
     extract,
@@ -30,7 +31,10 @@ Table = dict[str, dict[str, Any]]
 BUILDERS: dict[str, Callable[[build.Workplace], None]] = {
     "go": build.build_go,
     "module_files": build.build_module_files,
+    "crate": build_crate,
     "pypi": packages.build_pypi,
+    "python": packages.build_python,
+    "own": packages.build_own,
     "deb": packages.build_deb,
     "copy": packages.build_copy,
     "root": images.build_root,
@@ -76,7 +80,7 @@ class Maker:
             needs=entry.get("needs", []) if built else [],
             seconds=entry["build"].get("seconds", 5) if built else 10,
             # A compiler uses every CPU: two at once take as long, and twice the memory.
-            group="go" if built and entry["build"]["kind"] == "go" else "",
+            group="compiler" if built and entry["build"]["kind"] in ("go", "crate") else "",
         )
 
     def _make(self, choice: Choice, shell: Shell) -> None:

@@ -48,7 +48,7 @@ def gives(entry: dict[str, Any]) -> bool:
 
 def version_of(entry: dict[str, Any], origin: str) -> str:
     """Return the version of an artifact; a build may take another one than the release (Debian's runc)."""
-    return str((entry["build"].get("version") if origin == "build" else "") or entry.get("version", ""))
+    return str((entry.get("build", {}).get("version") if origin == "build" else "") or entry.get("version", ""))
 
 
 def release_host(entry: dict[str, Any], registries: dict[str, str]) -> str:
@@ -91,6 +91,7 @@ class Plan:
         if self.source != "auto":
             return []
         wanted = [name for name, entry in self.table.items() if gives(entry) and entry.get("download")]
+        wanted = [name for name in wanted if "beside" not in self.table[name]]
         found = {
             release_host(self.table[name], self.registries)
             for name in wanted
@@ -111,8 +112,11 @@ class Plan:
         released = built = None
         if entry.get("download") and self.source != "build":
             released = Choice(name, "download", content_key(entry.get("image") or entry["download"], {}, {}))
-            if self.source == "download" or not build or self._there(released):
+            if self.source == "download" or self._there(released):
                 return released
+            if "beside" in entry:
+                beside = self.choose(entry["beside"])
+                return released if beside and beside.origin == "download" else None
         if build:
             needs = {need: chosen.key for need in entry.get("needs", []) if (chosen := self.choose(need))}
             built = Choice(name, "build", content_key(build, self.sources(name), needs))

@@ -16,6 +16,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema im
     PLATFORM,
     Variable,
 )
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_services import services
 
 Variables = dict[str, Any]
 
@@ -28,6 +29,7 @@ class Inventory:
     common: variables of the fleet (platform_*), the same on every host.
     files: text of each inventory file, by path; only to say where a variable stands.
     roles: for each role its options and their defaults, {"cilium": {"cilium_values": {}}}.
+    services: roles that describe a data service.
     """
 
     directory: str
@@ -37,6 +39,7 @@ class Inventory:
     common: Variables
     files: dict[str, str] = field(default_factory=dict)
     roles: dict[str, Variables] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
 
 
 def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
@@ -50,6 +53,7 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.mesh(record, findings)
     checks.addresses(inventory, record, findings)
     checks.ranges(inventory, record, findings)
+    services(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
     return record, findings.sorted()

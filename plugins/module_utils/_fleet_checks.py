@@ -81,6 +81,8 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
         findings.error(host, name, problem, "Write host:port, such as api.example.org:6443.")
     elif spec.kind == "number" and not (isinstance(value, int) and 1 <= value <= spec.most):
         findings.error(host, name, problem, f"Write a number from 1 to {spec.most}.")
+    elif spec.kind == "switch" and not isinstance(value, bool):
+        findings.error(host, name, problem, "Write true or false.")
     elif spec.kind == "url" and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", str(value)):
         findings.error(host, name, problem, "Write a URL such as http://10.77.0.1:5000.")
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 class Variable:
     """What one inventory variable may hold.
 
-    kind: name, choice, address, network, endpoint, url or number; says how the value is checked.
+    kind: name, choice, address, network, endpoint, url, number, switch or services; says how the value is checked.
     default: the value when unset; None means that the variable must be set.
     most: the largest number; the smallest is 1.
     """
 
     kind: str
     about: str
-    default: str | int | None = None
+    default: str | int | bool | list[str] | None = None
     choices: tuple[str, ...] = ()
     most: int = 0
 
@@ -28,6 +28,9 @@ class Variable:
 PROVIDERS = ("kubeadm",)
 ROLES = ("server", "agent")
 MACHINES = ("nspawn", "given")
+SOURCES = ("none", "oci")
+OBJECT_STORES = ("garage", "minio")
+DATABASES = ("postgres", "cloudnative_pg")
 API_PORT = 6443
 # Of a mesh with Cilium's usual max-connected-clusters.
 CLUSTER_ID = 255
@@ -37,6 +40,7 @@ CLUSTER = {
     "cluster_pod_cidr": Variable("network", "addresses of the pods", "10.244.0.0/16"),
     "cluster_service_cidr": Variable("network", "addresses of the Services", "10.96.0.0/16"),
     "cluster_id": Variable("number", "number of the cluster in the mesh", 0, most=CLUSTER_ID),
+    "cluster_services": Variable("services", "roles of the data services that run in the cluster", []),
     "cluster_endpoint": Variable(
         "endpoint", f"host:port of the API for everybody; the first server's address and port {API_PORT} when empty", ""
     ),
@@ -48,6 +52,18 @@ NODE = {
     "node_machine": Variable("choice", "nspawn: made here by this run; given: exists already", "given", MACHINES),
 }
 PLATFORM = {
+    "platform_source": Variable(
+        "choice",
+        "where Flux reads its tree; oci: the fleet's registry, none: there is no Flux",
+        "none",
+        SOURCES,
+    ),
+    "platform_domain": Variable("name", "domain below which services have their names", "localhost"),
+    "platform_object_store": Variable("choice", "what the object store is", "garage", OBJECT_STORES),
+    "platform_database": Variable("choice", "what gives services their databases", "postgres", DATABASES),
+    "platform_gateway": Variable("switch", "services have routes on the Gateway gateway/gateway", False),
+    "platform_issuer": Variable("name", "cert-manager's ClusterIssuer for the routes' certificates", ""),
+    "platform_monitoring": Variable("switch", "services are watched by Prometheus' operator", False),
     "platform_registry_mirror": Variable("url", "registry that the nodes pull every image from", ""),
     "platform_artifacts_mirror": Variable("url", "HTTP server that the nodes fetch every binary from", ""),
 }

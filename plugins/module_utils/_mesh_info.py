@@ -17,8 +17,8 @@ from ansible_collections.opendata.platform.plugins.module_utils import (
 )
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Pods
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View, Viewer
+from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import Pods
 
 OF_OBJECTS = ["endpoint", "deployment"]
 OF_PODS = ["kvstoremesh", "agents", "node_count", "traffic", "bundle"]

@@ -16,8 +16,8 @@ from ansible_collections.opendata.platform.plugins.module_utils import _mesh_pro
 from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe_objects as objects
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier, Change
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import ExecError, Pods
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import CONFIG, MANAGER
+from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import ExecError, Pods
 
 _NAMESPACES = "/api/v1/namespaces"
 _PODS = f"{_NAMESPACES}/{objects.NAMESPACE}/pods"

@@ -129,9 +129,11 @@ def check_table(found: list[Row]) -> list[str]:
     lines = [("cluster", "check", "ok", "seconds", "expected", "found")]
     for check in found:
         well, seconds = "yes" if check["ok"] else "no", f"{check['seconds']:.1f}"
-        lines.append((check["cluster"], check["name"], well, seconds, check["expected"], _short(check["found"])))
+        lines.append(
+            (check["cluster"], check["name"], well, seconds, _short(check["expected"]), _short(check["found"]))
+        )
     return aligned(lines)
 
 
-def _short(text: str) -> str:
-    return " ".join(text.split())[:REASON_WIDTH]
+def _short(value: Any) -> str:
+    return " ".join(str(value).split())[:REASON_WIDTH]

@@ -18,12 +18,12 @@ from ansible_collections.opendata.platform.plugins.module_utils import (
     _mesh_status,
 )
 from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Answer, ExecError
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_handshake import Handshake, Shaken
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Seen
+from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import Answer, ExecError
 
-# run(namespace, pod, container, command) -> what it says; _mesh_exec.Pods.run
+# run(namespace, pod, container, command) -> what it says; _pod_exec.Pods.run
 Run = Callable[[str, str, str, list[str]], Answer]
 _AGENT = "cilium-agent"
 _KVSTOREMESH = ["/usr/bin/clustermesh-apiserver", "kvstoremesh-dbg"]

@@ -113,8 +113,8 @@ from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_modu
     ClusterModule,
     summary,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_exec import Pods
 from ansible_collections.opendata.platform.plugins.module_utils._mesh_probe_client import Probe, ProbeError
+from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import Pods
 
 NOTHING: dict[str, Any] = {"checks": [], "wrong": []}
 

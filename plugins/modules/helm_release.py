@@ -11,6 +11,8 @@ description:
     What was altered or removed by hand is set back, in Helm's own name, by server-side apply; nothing else is written.
   - Says whether the release is of the wanted chart version and values, without running helm.
   - Removes the revision that a killed helm left pending; otherwise helm refuses to go on.
+  - Leaves a release alone that a HelmRelease of Flux with the same name and namespace delivers, unless that is
+    suspended. It then waits until Flux has given the release the wanted values.
 options:
   name:
     description: Name of the release.
@@ -28,6 +30,10 @@ options:
     description: Wanted values, as they are given to helm.
     type: dict
     required: true
+  wait_timeout:
+    description: Seconds until Flux must have given the release the wanted values.
+    type: int
+    default: 300
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
@@ -57,6 +63,14 @@ gap:
   returned: always
   type: str
   sample: is chart 1.20.1, wanted is 1.20.2
+owner:
+  description: Who delivers the release, C(helm) or C(flux).
+  returned: always
+  type: str
+suspended:
+  description: Whether there is a HelmRelease that is suspended.
+  returned: always
+  type: bool
 counts:
   description: How many objects there are of each action.
   returned: always
@@ -81,6 +95,8 @@ from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_modu
     summary,
 )
 
+_HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/%s/helmreleases"
+
 
 def newest(cluster: Cluster, secrets: str, name: str) -> tuple[str, dict[str, Any] | None]:
     """Return the path of the release's newest Secret and what it holds; None if there is no release."""
@@ -89,6 +105,33 @@ def newest(cluster: Cluster, secrets: str, name: str) -> tuple[str, dict[str, An
         return "", None
     path = f"{secrets}/{max(found, key=lambda each: int(each['labels']['version']))['name']}"
     return path, _helm_release.decode(cluster.request("GET", path)["data"]["release"])
+
+
+def of_flux(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any] | None, bool]:
+    """Return the HelmRelease that delivers this release, if any, and whether one is suspended."""
+    found = cluster.get(f"{_HELM_RELEASES % namespace}/{name}")
+    suspended = bool(found and found["spec"].get("suspend"))
+    return (None if suspended else found), suspended
+
+
+def taken_up(module: ClusterModule, cluster: Cluster, secrets: str, wanted: dict[str, Any]) -> None:
+    """Wait until Flux has given the release the wanted values; fails with the reason that Flux gives."""
+    name, namespace, seconds = (module.params[key] for key in ("name", "namespace", "wait_timeout"))
+
+    def ready(_items: list[dict[str, Any]]) -> bool:
+        release = newest(cluster, secrets, name)[1]
+        return bool(release) and not _helm_release.gap(release, release["chart"]["metadata"]["version"], wanted)
+
+    selector = f"owner=helm,name={name}"
+    if not cluster.wait(secrets, ready, seconds, labelSelector=selector)[0]:
+        release = cluster.get(f"{_HELM_RELEASES % namespace}/{name}") or {}
+        why = "; ".join(
+            each["message"]
+            for each in (release.get("status") or {}).get("conditions") or []
+            if each["type"] == "Ready" and each["status"] != "True"
+        )
+        text = f"Flux has not given release {name} its new values within {seconds} s: {why or 'it says nothing'}."
+        module.fail_json(msg=f"{text} If Flux cannot work, take the release back: ./odp rescue INVENTORY")
 
 
 def main() -> None:
@@ -100,18 +143,25 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "chart_version": {"type": "str", "required": True},
             "values": {"type": "dict", "required": True},
+            "wait_timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )
     wanted = module.params["values"]
     module.params["values"] = "not shown: may hold secrets"
     if module.planned:
-        module.exit_json(gap=_helm_release.gap(None, "", {}), **summary([]))
+        module.exit_json(gap=_helm_release.gap(None, "", {}), owner="helm", suspended=False, **summary([]))
     cluster = module.connect()
     namespace = module.params["namespace"]
+    secrets = f"/api/v1/namespaces/{namespace}/secrets"
     try:
-        path, release = newest(cluster, f"/api/v1/namespaces/{namespace}/secrets", module.params["name"])
+        delivered, suspended = of_flux(cluster, namespace, module.params["name"])
+        path, release = newest(cluster, secrets, module.params["name"])
         gap = _helm_release.gap(release, module.params["chart_version"], wanted)
+        if delivered:
+            if gap and not module.check_mode:
+                taken_up(module, cluster, secrets, wanted)
+            module.exit_json(gap=gap, owner="flux", suspended=False, **summary([]))
         status = release["info"]["status"] if release else ""
         pending = status.startswith("pending-")
         if pending and not module.check_mode:
@@ -123,7 +173,7 @@ def main() -> None:
     # Forced, because whoever altered a field by hand owns it now.
     applier = Applier(cluster, "helm", force=True, check=module.check_mode, namespace=namespace)
     result = module.apply(applier, manifests) if manifests else summary([])
-    module.exit_json(gap=gap, **{**result, "changed": result["changed"] or pending})
+    module.exit_json(gap=gap, owner="helm", suspended=suspended, **{**result, "changed": result["changed"] or pending})
 
 
 if __name__ == "__main__":

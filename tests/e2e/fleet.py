@@ -49,6 +49,7 @@ class Fleet:
         (directory / "group_vars").mkdir(parents=True)
         local = ROOT / "inventories/local"
         self.inventory = yaml.safe_load((local / "hosts.yml").read_text().replace("10.77.0", network))
+        self.services = self.inventory["clusters"]["hosts"]["north"].pop("cluster_services")
         (directory / "group_vars/nodes.yml").write_text((local / "group_vars/nodes.yml").read_text())
         settings = yaml.safe_load((local / "group_vars/all.yml").read_text().replace("10.77.0", network))
         settings |= {
@@ -56,8 +57,17 @@ class Fleet:
             "registry_port": 5500,
             "registry_push_port": 5501,
             "registry_files_port": 5580,
+            # Only the tests of the platform want it.
+            "platform_source": "none",
         }
         (directory / "group_vars/all.yml").write_text(yaml.safe_dump(settings))
+        self.write()
+
+    def deliver(self) -> None:
+        """From now on the fleet has Flux and the services of inventories/local."""
+        path = self.directory / "group_vars/all.yml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"platform_source": "oci"}))
+        self.inventory["clusters"]["hosts"]["north"]["cluster_services"] = [*self.services]
         self.write()
 
     @contextlib.contextmanager

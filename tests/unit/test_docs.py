@@ -8,6 +8,7 @@ import yaml
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "name: opendata.platform.service\n"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -16,7 +17,9 @@ def variables() -> dict[str, object]:
     found = {name: spec.default for schema in SCHEMA.values() for name, spec in schema.items()}
     for path in (ROOT / "roles").glob("*/defaults/main.yml"):
         found |= yaml.safe_load(path.read_text()) or {}
-    return found
+    # One row stands for the values of every service.
+    services = {path.parts[-3] for path in (ROOT / "roles").glob("*/tasks/main.yml") if SERVICE in path.read_text()}
+    return {name: default for name, default in found.items() if name.removesuffix("_values") not in services}
 
 
 def test_the_page_of_the_inventory_names_every_variable_and_no_other() -> None:

@@ -11,7 +11,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("toolchain/*/go.mod"))
 CONTAINERFILES = sorted(ROOT.glob("images/*/Containerfile"))
 VERSIONS = yaml.safe_load((ROOT / "roles/artifacts/defaults/main.yml").read_text())["artifacts_versions"]
-TABLE = yaml.safe_load((ROOT / "roles/artifacts/vars/main.yml").read_text())
+TABLE = {
+    name: value
+    for path in sorted(ROOT.glob("roles/artifacts/vars/main/*.yml"))
+    for name, value in yaml.safe_load(path.read_text()).items()
+}
 
 # Name in artifacts_versions, folder, module.
 PINS = [
@@ -20,8 +24,13 @@ PINS = [
     ("containerd", "containerd", "github.com/containerd/containerd/v2"),
     ("coredns", "coredns", "github.com/coredns/coredns"),
     ("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+    ("flux_operator", "flux", "github.com/controlplaneio-fluxcd/flux-operator"),
     ("gateway_api", "cilium", "sigs.k8s.io/gateway-api"),
+    ("helm", "helm-controller", "helm.sh/helm/v4"),
+    ("helm_controller", "helm-controller", "github.com/fluxcd/helm-controller"),
     ("kubernetes", "kubernetes", "k8s.io/kubernetes"),
+    ("kustomize_controller", "kustomize-controller", "github.com/fluxcd/kustomize-controller"),
+    ("source_controller", "source-controller", "github.com/fluxcd/source-controller"),
 ]
 # The plugins in the Corefile that kubeadm writes.
 PLUGINS = {"errors", "health", "ready", "kubernetes", "prometheus", "forward", "cache", "loop", "reload", "loadbalance"}
@@ -68,8 +77,16 @@ def test_coredns_has_the_plugins_of_kubeadms_corefile_and_no_others() -> None:
     assert sorted(ordered) == sorted(PLUGINS)
 
 
+IMAGES = [
+    entry
+    for table in (TABLE["__artifacts_images"], TABLE["__artifacts_flux"], *TABLE["__artifacts_services"].values())
+    for entry in table.values()
+    if "image" in entry and "build" in entry
+]
+
+
 def test_every_containerfile_belongs_to_an_image() -> None:
-    sources = {entry["build"]["source"] for entry in TABLE["__artifacts_images"].values()}
+    sources = {entry["build"]["source"] for entry in IMAGES}
     assert sources == {str(path.parent.relative_to(ROOT)) for path in CONTAINERFILES}
 
 
@@ -77,6 +94,6 @@ def test_every_containerfile_belongs_to_an_image() -> None:
 def test_containerfile_copies_from_what_its_recipe_needs(file: Path) -> None:
     copied = set(re.findall(r"^COPY --from=(\S+) ", file.read_text(), re.MULTILINE))
     source = str(file.parent.relative_to(ROOT))
-    images = [entry for entry in TABLE["__artifacts_images"].values() if entry["build"]["source"] == source]
+    images = [entry for entry in IMAGES if entry["build"]["source"] == source]
     # Every image needs the registry, to be pushed to.
     assert [set(image["needs"]) - {"registry"} for image in images] == [copied] * max(1, len(images))

@@ -26,7 +26,21 @@ def test_without_a_verb_every_verb_is_listed() -> None:
     listed = odp()
     assert listed.returncode == 0
     verbs = re.findall(r"^    (\w+)", listed.stdout, re.MULTILINE)
-    assert verbs == ["up", "down", "status", "mesh", "ssh", "kubectl", "test", "lint", "doctor"]
+    fleet = [
+        "up",
+        "bootstrap",
+        "sync",
+        "rescue",
+        "down",
+        "status",
+        "verify",
+        "mesh",
+        "ssh",
+        "kubectl",
+        "connect",
+        "logs",
+    ]
+    assert verbs == [*fleet, "new", "test", "lint", "doctor"]
 
 
 def test_every_verb_has_one_line_of_documentation() -> None:
@@ -50,7 +64,7 @@ def test_unknown_names_are_refused_with_the_list() -> None:
         (("mesh", "stats"), "odp: there is no verb 'mesh stats'. Did you mean status? Known: status, test."),
         (("mesh",), "odp: there is no verb 'mesh'. Known: status, test."),
         (("mesh", "status", "locla"), "odp: there is no inventory 'locla', by name or path. Did you mean local?"),
-        (("up", "--json"), "odp: only these verbs know --json: status, mesh status, mesh test."),
+        (("up", "--json"), "odp: only these verbs know --json: status, verify, mesh status, mesh test."),
     ):
         run = odp(*arguments)
         assert run.returncode == 1
@@ -86,7 +100,12 @@ def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "empty"),
-    [("status", {"clusters": []}), ("mesh status", {"clusters": {}}), ("mesh test", {"checks": []})],
+    [
+        ("status", {"clusters": [], "services": []}),
+        ("verify", {"checks": []}),
+        ("mesh status", {"clusters": {}}),
+        ("mesh test", {"checks": []}),
+    ],
 )
 def test_json_is_an_object_when_there_is_no_run(verb: str, empty: dict) -> None:
     run = odp(*verb.split(), "--json", "--limit", "nobody")

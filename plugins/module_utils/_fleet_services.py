@@ -1,0 +1,36 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The data services that an inventory switches on. Private to this collection, pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import OBJECT_STORES
+
+if TYPE_CHECKING:
+    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+
+VARIABLE = "cluster_services"
+
+
+def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -> None:
+    """Every service that is switched on has a role, and Flux to deliver it; one object store at most."""
+    for name, cluster in record["clusters"].items():
+        wanted = cluster["services"]
+        if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
+            findings.error(name, VARIABLE, f"'{wanted}' is no list of names", "Write a list: [postgres, dagster].")
+            continue
+        for unknown in sorted(set(wanted) - set(inventory.services)):
+            step = did_you_mean(unknown, inventory.services)
+            findings.error(name, VARIABLE, f"there is no role of a service '{unknown}'", step)
+        for twice in sorted({each for each in wanted if wanted.count(each) > 1}):
+            findings.error(name, VARIABLE, f"'{twice}' stands there twice", "Leave one of them out.")
+        other = sorted({*wanted} & {*OBJECT_STORES} - {record["platform"]["object_store"]})
+        if other:
+            step = f"Leave it out, or set platform_object_store: {other[0]}."
+            problem = f"{other[0]} is not the object store, {record['platform']['object_store']} is"
+            findings.error(name, VARIABLE, problem, step)
+        if wanted and record["platform"]["source"] == "none":
+            step = "Set platform_source: oci, or leave the services out."
+            findings.error(name, VARIABLE, "services need Flux, but platform_source is none", step)

@@ -1,0 +1,94 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Make the objects that install Flux from the manifests of its distribution. Pure.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _manifests
+
+Object = dict[str, Any]
+
+NAMESPACE = "flux-system"
+NOTIFICATION = "notification-controller"
+COMPONENTS = ("source-controller", "kustomize-controller", "helm-controller", NOTIFICATION)
+# API group of a CRD to the controller that serves it, and Services that are not named for theirs.
+_GROUPS = {f"{each.partition('-')[0]}.toolkit.fluxcd.io": each for each in COMPONENTS}
+_SERVICES = {"webhook-receiver": NOTIFICATION, "allow-webhooks": NOTIFICATION}
+# A dependency that has become ready is seen this soon instead of after 30 seconds.
+_ARGUMENTS = {
+    "source-controller": ["--concurrent=4"],
+    "kustomize-controller": ["--concurrent=8", "--requeue-dependency=5s"],
+    "helm-controller": ["--concurrent=8", "--requeue-dependency=5s"],
+    NOTIFICATION: [],
+}
+_CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace")
+
+
+def images(known: dict[str, Any]) -> dict[str, str]:
+    """Return the reference of each component's image that can be had, pinned by digest where that is known."""
+    found = {}
+    for reference, entry in known.items():
+        name = reference.rpartition("/")[2].partition(":")[0]
+        if reference.startswith("ghcr.io/fluxcd/") and name in COMPONENTS:
+            found[name] = f"{reference}@{entry['digest']}" if entry.get("digest") else reference
+    return found
+
+
+def waiting(known: dict[str, Any]) -> dict[str, str]:
+    """Return what of Flux cannot be had here, with the reason."""
+    lacking = sorted(set(COMPONENTS) - images(known).keys())
+    return {name: f"where images are built there is no ghcr.io/fluxcd/{name}" for name in lacking}
+
+
+def install(text: str, known: dict[str, Any], nodes: int) -> list[Object]:
+    """Return the objects of the components whose images can be had.
+
+    :param text: the distribution's manifests.
+    :param known: the fact artifacts.images.
+    :param nodes: how many nodes the cluster has; on a single one nobody competes for a lease.
+    """
+    have = images(known)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    found = [namespace]
+    for each in _manifests.load(text):
+        if each["kind"] != "Namespace" and _component(each) in ("", *have):
+            found.append(_fitted(each, have, nodes))
+    found[0]["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
+    return found
+
+
+def _component(each: Object) -> str:
+    """Return the controller that an object belongs to; "" for what all share, "other" for one that we leave out."""
+    name = each["metadata"]["name"]
+    if each["kind"] == "CustomResourceDefinition":
+        return _GROUPS.get(each["spec"]["group"], "other")
+    if each["kind"] in ("Deployment", "Service", "ServiceAccount"):
+        name = _SERVICES.get(name, name)
+        return name if name in COMPONENTS else "other"
+    return _SERVICES.get(name, "")
+
+
+def _fitted(each: Object, have: dict[str, str], nodes: int) -> Object:
+    fitted = copy.deepcopy(each)
+    if each["kind"] not in _CLUSTER_SCOPED:
+        fitted["metadata"]["namespace"] = NAMESPACE
+    if each["kind"] == "ClusterRoleBinding":
+        fitted["subjects"] = [subject for subject in each["subjects"] if subject["name"] in have]
+    if each["kind"] == "Deployment":
+        _tune(fitted["spec"]["template"]["spec"]["containers"][0], each["metadata"]["name"], have, nodes)
+    return fitted
+
+
+def _tune(container: Object, name: str, have: dict[str, str], nodes: int) -> None:
+    """Set image and arguments; the first readiness decides when a new cluster goes on, so it is asked often."""
+    dropped = {"--enable-leader-election"} if nodes == 1 else set()
+    if NOTIFICATION not in have:
+        dropped |= {argument for argument in container["args"] if argument.startswith("--events-addr=")}
+    container["args"] = [argument for argument in container["args"] if argument not in dropped] + _ARGUMENTS[name]
+    container["image"] = have[name]
+    container["readinessProbe"]["periodSeconds"] = 2

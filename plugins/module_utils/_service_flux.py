@@ -1,0 +1,71 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What Flux reads: one Kustomization for a service, and the release of a chart. Private to this collection, pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release
+
+FLUX = "flux-system"
+_SOURCES = "source.toolkit.fluxcd.io/v1"
+# A failed release is tried again as it is: what is there keeps running, and no data goes with an uninstall.
+_RETRY = {"name": "RetryOnFailure", "retryInterval": "1m"}
+
+
+def kustomization(release: Release) -> Manifest:
+    """The object that makes Flux apply the service, after those that it requires."""
+    spec: dict[str, Any] = {
+        "interval": "5m",
+        "retryInterval": "10s",
+        "timeout": f"{release['timeout']}s",
+        "path": f"./services/{release['name']}",
+        "sourceRef": {"kind": "OCIRepository", "name": "platform"},
+        "prune": True,
+        "wait": True,
+        # Gone from the list means gone from the cluster.
+        "deletionPolicy": "WaitForTermination",
+    }
+    if release["requires"]:
+        spec["dependsOn"] = [{"name": name} for name in release["requires"]]
+    return _object("kustomize.toolkit.fluxcd.io/v1", "Kustomization", release["name"], FLUX, spec)
+
+
+def chart(release: Release) -> list[Manifest]:
+    """Source and release of the upstream chart; the one policy of all releases stands here."""
+    wanted, name, namespace = release["chart"], release["name"], release["namespace"]
+    if wanted["repo"].startswith("oci://"):
+        kind = "OCIRepository"
+        source = {"interval": "1h", "url": f"{wanted['repo'].rstrip('/')}/{wanted['name']}"}
+        source |= {"ref": {"tag": wanted["version"]}}
+        origin: dict[str, Any] = {"chartRef": {"kind": kind, "name": name}}
+    else:
+        kind = "HelmRepository"
+        source = {"interval": "1h", "url": wanted["repo"]}
+        reference = {"kind": kind, "name": name}
+        inside = {"chart": wanted["name"], "version": wanted["version"], "sourceRef": reference}
+        origin = {"chart": {"spec": inside}}
+    spec = {
+        "interval": "1h",
+        "timeout": f"{release['timeout']}s",
+        "releaseName": name,
+        **origin,
+        "install": {"crds": "CreateReplace", "strategy": dict(_RETRY)},
+        "upgrade": {"crds": "CreateReplace", "strategy": dict(_RETRY)},
+        "driftDetection": {"mode": "enabled"},
+        "values": release["values"],
+    }
+    return [
+        _object(_SOURCES, kind, name, namespace, source),
+        _object("helm.toolkit.fluxcd.io/v2", "HelmRelease", name, namespace, spec),
+    ]
+
+
+def _object(version: str, kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Manifest:
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }

@@ -1,0 +1,51 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What a cluster says of its own services, for the verbs status, connect and logs. Private to this collection, pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _service_nouns
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils._report_services import KEY, NAME, NAMESPACE
+from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release
+
+# The Secret of the person who may do everything, by convention of its name in `secrets`.
+ADMIN, USERNAME, PASSWORD = "admin", "username", "password"
+
+
+def config_map(services: list[Release], context: dict[str, Any]) -> Manifest:
+    """The list as a ConfigMap that Flux applies with the services."""
+    entries = [entry(release, context) for release in services]
+    metadata = {"name": NAME, "namespace": NAMESPACE}
+    data = {KEY: json.dumps(entries, indent=2)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def entry(release: Release, context: dict[str, Any]) -> dict[str, Any]:
+    """Where one service is, who may log in and where the password lies; never the password."""
+    route = release["route"] or {}
+    admin = release["secrets"].get(ADMIN, {})
+    person = isinstance(admin.get(USERNAME), str) and PASSWORD in admin
+    served = route and context["gateway"]
+    scheme = "https" if context["issuer"] else "http"
+    return {
+        "name": release["name"],
+        "namespace": release["namespace"],
+        "service": route.get("service", ""),
+        "port": route.get("port", 0),
+        "host": route.get("host", ""),
+        "user": admin[USERNAME] if person else "",
+        "secret": f"{release['name']}-{ADMIN}" if person else "",
+        "key": PASSWORD if person else "",
+        "version": version(release, context["images"]),
+        "url": f"{scheme}://{_service_nouns.host(release, context)}" if served else "",
+    }
+
+
+def version(release: Release, images: dict[str, str]) -> str:
+    """Version of the chart, or tag of the image that is called as the service; empty where there is none."""
+    if release["chart"]:
+        return str(release["chart"]["version"])
+    return images.get(release["name"], "").rpartition("/")[2].partition("@")[0].partition(":")[2]

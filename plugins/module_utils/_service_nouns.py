@@ -1,0 +1,90 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What every service gets around its own objects: namespace, policies, route, monitor. Private, pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils._service_scan import LEVEL
+from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release
+
+Context = dict[str, Any]
+
+KEPT = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+BACKUP = "opendata.platform/backup"
+MONITORING = "monitoring"
+GATEWAY = "gateway"
+_CLUSTER_LABEL = "io.cilium.k8s.policy.cluster"
+_NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
+
+
+def namespace(release: Release) -> Manifest:
+    """The namespace, which outlives its service."""
+    labels = {LEVEL: release["pod_security"]} | ({BACKUP: "true"} if release["backup"] else {})
+    metadata = {"name": release["namespace"], "labels": labels, "annotations": dict(KEPT)}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def policies(release: Release, context: Context) -> list[Manifest]:
+    """Who may connect: the namespace itself and its clients, nobody else."""
+    clients = release["clients"]
+    peers: list[dict[str, Any]] = [{"podSelector": {}}]
+    if clients in ("all", "fleet"):
+        peers.append({"namespaceSelector": {}})
+    names = [] if isinstance(clients, str) else sorted(clients)
+    names += [MONITORING] if release["monitoring"] and context["monitoring"] else []
+    peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in names]
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": peers}]}
+    policy = _object("networking.k8s.io/v1", "NetworkPolicy", release, spec)
+    return [policy, *_cilium_policies(release, context)]
+
+
+def _cilium_policies(release: Release, context: Context) -> list[Manifest]:
+    """What Kubernetes' own policies cannot name: the gateway, the API server, pods of other clusters."""
+    ingress: list[dict[str, Any]] = []
+    # Traffic of the gateway comes from the proxy of the node, not from a pod; that of the API server to webhooks too.
+    entities = ["kube-apiserver"] if release["chart"] else []
+    entities += ["ingress"] if release["route"] and context["gateway"] else []
+    if entities:
+        ingress.append({"fromEntities": entities})
+    if release["clients"] == "fleet" and context["mesh"]:
+        # Since Cilium 1.19 a selector without this label means the local cluster only.
+        labels = [{"key": key, "operator": "Exists"} for key in (_NAMESPACE_LABEL, _CLUSTER_LABEL)]
+        ingress.append({"fromEndpoints": [{"matchExpressions": labels}]})
+    spec = {"endpointSelector": {}, "ingress": ingress}
+    return [_object("cilium.io/v2", "CiliumNetworkPolicy", release, spec)] if ingress else []
+
+
+def route(release: Release, context: Context) -> list[Manifest]:
+    """The way in from the gateway, where there is one."""
+    if not release["route"] or not context["gateway"]:
+        return []
+    wanted = release["route"]
+    parent = {"name": GATEWAY, "namespace": GATEWAY}
+    # With certificates plain HTTP only leads to HTTPS, and that is the gateway's own route.
+    parent |= {"sectionName": "https"} if context["issuer"] else {}
+    spec = {
+        "parentRefs": [parent],
+        "hostnames": [host(release, context)],
+        "rules": [{"backendRefs": [{"name": wanted["service"], "port": wanted["port"]}]}],
+    }
+    return [_object("gateway.networking.k8s.io/v1", "HTTPRoute", release, spec)]
+
+
+def host(release: Release, context: Context) -> str:
+    """The name under which people reach the service."""
+    return f"{release['route']['host']}.{context['domain']}"
+
+
+def monitor(release: Release, context: Context) -> list[Manifest]:
+    """What Prometheus reads, where it runs."""
+    if not release["monitoring"] or not context["monitoring"]:
+        return []
+    spec = {"selector": {}, "podMetricsEndpoints": [dict(release["monitoring"])]}
+    return [_object("monitoring.coreos.com/v1", "PodMonitor", release, spec)]
+
+
+def _object(version: str, kind: str, release: Release, spec: dict[str, Any]) -> Manifest:
+    metadata = {"name": release["name"], "namespace": release["namespace"]}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}

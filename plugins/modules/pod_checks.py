@@ -1,0 +1,140 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Run a command in a pod that checks something and answers in JSON."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: pod_checks
+short_description: Run a command in a pod that checks something and answers in JSON
+description:
+  - Runs the command in the first ready pod that the selector names, as C(kubectl exec) does.
+  - The last line that it writes is an object with C(ok) and C(checks).
+  - Fails when a check is not ok, with what was expected and what was found.
+options:
+  namespace:
+    description: Namespace of the pod.
+    type: str
+    required: true
+  selector:
+    description: Labels of the pod.
+    type: str
+    required: true
+  container:
+    description: Container to run the command in.
+    type: str
+    required: true
+  command:
+    description: Program and arguments.
+    type: list
+    elements: str
+    required: true
+  wait_timeout:
+    description: Seconds until a pod must be ready, and that the command may be silent.
+    type: int
+    default: 900
+extends_documentation_fragment: [opendata.platform.cluster]
+attributes:
+  check_mode:
+    description: Runs nothing.
+    support: full
+  diff_mode:
+    description: Changes nothing by itself.
+    support: none
+requirements: [PyYAML, urllib3, websocket-client, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: The data path gives the right numbers
+  opendata.platform.pod_checks:
+    kubeconfig: /srv/fleet/.state/kubeconfigs/north
+    namespace: dagster
+    selector: app.kubernetes.io/name=dagster-code
+    container: main
+    command: [python3, -m, trips.verify, --json]
+"""
+
+RETURN = """
+checks:
+  description: What the command found, in its order. Empty in check mode.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: raw rows, ok: true, expected: 1000, found: 1000, seconds: 0.1}]
+"""
+
+import json
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import ExecError, Pods
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether a command can run in the pod."""
+    running = (pod.get("status") or {}).get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+    return running and not health.pod(pod)
+
+
+def ready_pod(module: ClusterModule) -> str:
+    """Return the name of the first ready pod; fails with why there is none."""
+    wanted, cluster = module.params, module.connect()
+    path = f"/api/v1/namespaces/{wanted['namespace']}/pods"
+    selector, seconds = wanted["selector"], wanted["wait_timeout"]
+    _well, pods = cluster.wait(path, lambda items: any(map(is_ready, items)), seconds, labelSelector=selector)
+    ready = sorted(pod["metadata"]["name"] for pod in pods if is_ready(pod))
+    if not ready:
+        why = "; ".join(filter(None, map(health.pod, pods))) or "there is none"
+        where = f"{selector} in namespace {wanted['namespace']}"
+        module.fail_json(msg=f"No pod {where} is ready after {seconds} s: {why}.", checks=[])
+    return ready[0]
+
+
+def read(text: str) -> list[dict[str, Any]]:
+    """Return the checks of the last line; ValueError when it holds none."""
+    answer = json.loads(text.strip().rpartition("\n")[2])
+    if not isinstance(answer, dict) or not isinstance(answer.get("checks"), list):
+        raise ValueError("no object with checks")
+    return answer["checks"]
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(
+        argument_spec={
+            **CLUSTER_OPTIONS,
+            "namespace": {"required": True},
+            "selector": {"required": True},
+            "container": {"required": True},
+            "command": {"type": "list", "elements": "str", "required": True},
+            "wait_timeout": {"type": "int", "default": 900},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(checks=[])
+    wanted = module.params
+    try:
+        pod = ready_pod(module)
+        pods = Pods(wanted["kubeconfig"], wanted["context"])
+        answer = pods.run(wanted["namespace"], pod, wanted["container"], wanted["command"], wanted["wait_timeout"])
+    except (ApiError, Unreachable, ExecError) as error:
+        module.fail_json(msg=f"{error}.", checks=[])
+    try:
+        checks = read(answer.stdout)
+    except ValueError:
+        said = (answer.stderr or answer.stdout).strip()[-1000:]
+        text = f"Pod {pod}: '{' '.join(wanted['command'])}' ended with {answer.code} and without checks: {said}"
+        module.fail_json(msg=text, checks=[])
+    wrong = [each for each in checks if not each["ok"]]
+    if wrong or answer.code:
+        lines = [f"{each['name']}: expected {each['expected']}, found {each['found']}" for each in wrong]
+        text = "\n".join(lines) or f"the command ended with {answer.code}"
+        module.fail_json(msg=f"Pod {pod}: {text}", checks=checks)
+    module.exit_json(checks=checks)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The platform from nothing: Flux, the services, the data path; tests build on one another in this order."""
+
+import base64
+import json
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+import browser
+import host_state
+from fleet import ROOT, Fleet, Run, odp, wait_until
+
+pytestmark = pytest.mark.e2e
+PLATFORM = "playbooks/platform.yml"
+VERIFY = "playbooks/verify.yml"
+# For tests alone: the role that `odp new service` writes.
+PROBE = ROOT / "roles/odp_e2e_probe"
+PORT = 8089
+
+
+def uids(fleet: Fleet, cluster: str, namespace: str, selector: str) -> set[str]:
+    """The pods of a selector, each with how often its containers were started anew."""
+    text = fleet.kubectl(cluster, "-n", namespace, "get", "pods", "-l", selector, "-o", "json")
+    return {
+        f"{pod['metadata']['uid']} {[status['restartCount'] for status in pod['status']['containerStatuses']]}"
+        for pod in json.loads(text)["items"]
+    }
+
+
+def agents(fleet: Fleet, cluster: str) -> set[str]:
+    return uids(fleet, cluster, "kube-system", "k8s-app=cilium")
+
+
+def published(fleet: Fleet, cluster: str) -> str:
+    path = "{.status.artifact.revision}"
+    return fleet.kubectl(cluster, "-n", "flux-system", "get", "ocirepository/platform", "-o", f"jsonpath={path}")
+
+
+def set_services(fleet: Fleet, *changes: str) -> None:
+    """Switch services of north on, or off with a minus before the name."""
+    wanted = fleet.inventory["clusters"]["hosts"]["north"]["cluster_services"]
+    for change in changes:
+        if change.startswith("-"):
+            wanted.remove(change[1:])
+        else:
+            wanted.append(change)
+    fleet.write()
+
+
+def set_values(fleet: Fleet, **settings: object) -> None:
+    """Set variables of the fleet, or take them away with None."""
+    path = fleet.directory / "group_vars/all.yml"
+    known = yaml.safe_load(path.read_text()) | settings
+    path.write_text(yaml.safe_dump({name: value for name, value in known.items() if value is not None}))
+
+
+def right(run: Run) -> list[str]:
+    """The checks of a run of the data path, all of them right."""
+    assert run.code == 0, run.tail()
+    found = [line.split() for line in run.output.splitlines() if line.startswith(("north  ", "south  "))]
+    return [" ".join(line) for line in found if "yes" in line]
+
+
+@pytest.fixture(scope="module")
+def platform(fleet: Fleet) -> Iterator[Fleet]:
+    """The fleet with the services of inventories/local, made from nothing."""
+    assert fleet.down().code == 0
+    fleet.inventory["nodes"]["hosts"].pop("north-2", None)
+    fleet.deliver()
+    yield fleet
+    shutil.rmtree(PROBE, ignore_errors=True)
+
+
+def test_up_delivers_the_platform(platform: Fleet) -> None:
+    planned = platform.must("site.yml", "--check", "--diff")
+    assert planned.changes > 0 and not (platform.state / "kubeconfigs").exists()
+    run = platform.must(timeout=1200)
+    print(f"up with the platform: {run.seconds:.0f} s\n{run.output.splitlines()[-1]}")
+    assert "notification-controller of Flux is left out" in run.output
+    rows = [line.split() for line in run.output.splitlines() if line.rstrip().endswith("ok")]
+    services = {row[0] for row in rows if row[1] == "north"}
+    assert {"cilium", "dagster", "garage", "postgres", "sail", "superset"} <= services
+
+
+def test_flux_took_cilium_over_without_a_restart(platform: Fleet) -> None:
+    for cluster in ("north", "south"):
+        revision = platform.helm(cluster, "-n", "kube-system", "list", "-o", "json")
+        assert json.loads(revision)[0]["revision"] == "2"  # one of helm, one of Flux
+        generation = platform.kubectl(
+            cluster, "-n", "kube-system", "get", "ds/cilium", "-o", "jsonpath={.metadata.generation}"
+        )
+        hashes = platform.kubectl(
+            cluster, "-n", "kube-system", "get", "controllerrevisions", "-l", "k8s-app=cilium", "-o", "name"
+        )
+        assert (generation, len(hashes.split())) == ("1", 1)
+
+
+def test_the_numbers_of_the_data_path_agree_from_both_clusters(platform: Fleet) -> None:
+    run = platform.must(VERIFY, "-e", "data_path_rows=20000")
+    checks = right(run)
+    assert len([line for line in checks if line.startswith("north")]) == 5, run.tail()
+    assert len([line for line in checks if line.startswith("south")]) == 2, run.tail()
+    left = platform.kubectl("south", "get", "namespaces", "-o", "name")
+    assert "data-path" not in left and "garage" not in left
+
+
+def test_second_run_changes_nothing_and_writes_nothing(platform: Fleet) -> None:
+    before, since = {name: published(platform, name) for name in ("north", "south")}, time.time()
+    run = platform.must()
+    print(f"no-op with the platform: {run.seconds:.1f} s\n{run.output.splitlines()[-1]}")
+    assert run.changes == 0, run.output
+    assert {name: published(platform, name) for name in ("north", "south")} == before
+    assert platform.mutating_requests("north-1", since) == []
+    assert platform.mutating_requests("south-1", since) == []
+    planned = platform.must("site.yml", "--check", "--diff")
+    assert planned.changes == 0, planned.output
+
+
+def test_a_changed_value_is_running_after_sync(platform: Fleet) -> None:
+    set_values(platform, sail_values={"memory": "2Gi"})
+    planned = platform.must(PLATFORM, "--check", "--diff")
+    assert (
+        "memory: 2Gi" in planned.output and planned.changes == 2
+    )  # the artifact, and the source that names its digest
+    run = platform.must(PLATFORM)
+    print(f"sync of one value: {run.seconds:.1f} s")
+    limit = "{.spec.containers[0].resources.limits.memory}"
+    pods = platform.kubectl("north", "-n", "sail", "get", "pods", "-o", f"jsonpath={{.items[*]{limit[1:]}")
+    assert pods == "2Gi"
+    assert run.changes == 2
+
+
+def test_a_value_of_cilium_reaches_the_agents_through_flux(platform: Fleet) -> None:
+    before = agents(platform, "north")
+    set_values(platform, cilium_values={"debug": {"enabled": True}})
+    run = platform.must()
+    config = platform.kubectl("north", "-n", "kube-system", "get", "cm/cilium-config", "-o", "jsonpath={.data.debug}")
+    assert config == "true"
+    releases = json.loads(platform.helm("north", "-n", "kube-system", "list", "-o", "json"))
+    assert releases[0]["revision"] == "3"
+    assert not agents(platform, "north") & before
+    assert run.changes == 2, run.tail()  # the values' ConfigMap of each cluster
+    assert platform.must().changes == 0
+
+
+def test_flux_puts_back_what_a_person_changed(platform: Fleet) -> None:
+    platform.kubectl(
+        "north",
+        "-n",
+        "sail",
+        "patch",
+        "svc/sail",
+        "--type=json",
+        "-p",
+        json.dumps([{"op": "replace", "path": "/spec/ports/0/port", "value": 50052}]),
+    )
+    platform.kubectl("north", "-n", "sail", "delete", "networkpolicy/sail")
+    now = f"reconcile.fluxcd.io/requestedAt={time.time()}"
+    platform.kubectl("north", "-n", "flux-system", "annotate", "--overwrite", "kustomization/sail", now)
+    port = ("-n", "sail", "get", "svc/sail", "-o", "jsonpath={.spec.ports[0].port}")
+    wait_until("Flux mends the Service", lambda: platform.kubectl("north", *port) == "50051", 60)
+    assert platform.kubectl("north", "-n", "sail", "get", "networkpolicy/sail", check=False)
+
+
+def test_a_new_service_runs_and_what_breaks_it_is_named(platform: Fleet) -> None:
+    done = subprocess.run(
+        [sys.executable, "verbs/new.py", "service", "odp-e2e-probe"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    set_services(platform, "odp_e2e_probe")
+    platform.must(PLATFORM)
+    others = {name: uids(platform, "north", name, f"app.kubernetes.io/name={name}") for name in ("sail", "garage")}
+    template = PROBE / "templates/odp_e2e_probe.yml.j2"
+    whole = template.read_text()
+    faults = {
+        "ErrImagePull": whole.replace("{{ service.images.testserver }}", "ghcr.io/opendata/none:1.0"),
+        "CrashLoopBackOff": whole.replace('args: [serve, ":8080", odp-e2e-probe]', "args: [nonsense]"),
+        "dry-run failed": whole.replace("replicas: {{ values.replicas }}", "replicas: none-at-all"),
+    }
+    for words, text in faults.items():
+        assert text != whole, words
+        template.write_text(text)
+        run = platform.play(PLATFORM, "-e", "flux_wait_timeout=40")
+        assert run.code != 0, run.tail()
+        assert "odp-e2e-probe" in run.output and words in run.output, run.tail()
+    for name, pods in others.items():
+        assert uids(platform, "north", name, f"app.kubernetes.io/name={name}") == pods
+    template.write_text(whole)
+    platform.must(PLATFORM)
+
+
+def test_a_removed_service_is_pruned_and_its_data_kept(platform: Fleet) -> None:
+    template = PROBE / "templates/odp_e2e_probe.yml.j2"
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    }
+    template.write_text(f"{template.read_text()}\n---\n{yaml.safe_dump(claim)}")
+    # A claim that no pod uses is never bound, which nobody shall wait for here.
+    platform.play(PLATFORM, "-e", "flux_wait_timeout=30")
+    set_services(platform, "-odp_e2e_probe")
+    platform.must(PLATFORM)
+    get = ("-n", "odp-e2e-probe", "get")
+    gone = lambda: not platform.kubectl("north", *get, "deploy", "-o", "name")  # noqa: E731
+    wait_until("the Deployment is pruned", gone, 60)
+    assert platform.kubectl("north", *get, "pvc", "-o", "name") == "persistentvolumeclaim/data\n"
+    platform.kubectl("north", "delete", "namespace", "odp-e2e-probe")
+
+
+def kills(fleet: Fleet) -> dict[str, Callable[[], object]]:
+    """What may die in the middle of the data path."""
+
+    def pods(namespace: str, selector: str) -> Callable[[], object]:
+        command = ("-n", namespace, "delete", "pods", "-l", selector, "--grace-period=0", "--force", "--wait=false")
+        return lambda: fleet.kubectl("north", *command)
+
+    name = "app.kubernetes.io/name="
+    return {
+        "the object store": pods("garage", f"{name}garage"),
+        "PostgreSQL": pods("postgres", f"{name}postgres"),
+        "Sail": pods("sail", f"{name}sail"),
+        "the run": pods("dagster", "dagster/run-id"),
+        "source-controller": pods("flux-system", "app=source-controller"),
+    }
+
+
+def disturbed(fleet: Fleet, arguments: tuple[str, ...], seconds: float, kill: Callable[[], object]) -> Run:
+    """A run of the data path, in which something dies so many seconds after its Job has started."""
+    jobs = ("-n", "dagster", "get", "jobs", "-o", "name")
+    before = set(fleet.kubectl("north", *jobs).split())
+    ended: list[Run] = []
+    thread = threading.Thread(target=lambda: ended.append(fleet.play(VERIFY, *arguments)))
+    thread.start()
+    wait_until("a run has started", lambda: bool({*fleet.kubectl("north", *jobs).split()} - before), 90)
+    time.sleep(seconds)  # not a wait: the moment is the random part
+    kill()
+    thread.join()
+    return ended[0]
+
+
+@pytest.mark.timeout(1800)
+def test_what_dies_in_the_middle_is_made_up_for_by_a_rerun(platform: Fleet) -> None:
+    chance = random.Random(5)
+    for number, (what, kill) in enumerate(kills(platform).items()):
+        settings = ("-e", f"data_path_rows={30000 + number}", "-e", "data_path_wait_timeout=300")
+        arguments = (*settings, "--limit", "north")
+        run = disturbed(platform, arguments, chance.uniform(2, 10), kill)
+        print(f"{what} died: exit code {run.code} after {run.seconds:.0f} s")
+        platform.must(PLATFORM)
+        assert len(right(platform.must(VERIFY, *arguments))) == 5
+
+
+def test_people_reach_dagster_and_superset_through_connect(platform: Fleet, tmp_path: Path) -> None:
+    platform.must(VERIFY, "-e", "data_path_rows=20000", "-e", "data_path_seed=1", "--limit", "north")
+    secret = platform.kubectl(
+        "north", "-n", "superset", "get", "secret/superset-admin", "-o", "jsonpath={.data.password}"
+    )
+    command = [sys.executable, "verbs/connect.py", str(platform.directory), "--port", str(PORT)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tunnel:
+        try:
+            said = ""
+            while "superset.localhost" not in said:
+                line = tunnel.stdout.readline()
+                assert line, f"connect ended:\n{said}"
+                said += line
+            password = base64.b64decode(secret).decode()
+            assert password not in said
+            with browser.browser(90) as tab:
+                browser.dagster(tab, f"http://dagster.localhost:{PORT}", "/assets", "daily_fares")
+                address = f"http://superset.localhost:{PORT}"
+                browser.superset(tab, address, "admin", password, "trips", "19,000", "695,167.40")
+                print(tab.page(tmp_path / "superset.png"))
+        finally:
+            tunnel.terminate()
+    assert tunnel.returncode == 0
+
+
+def test_cilium_is_taken_back_when_flux_cannot_work(platform: Fleet) -> None:
+    platform.kubectl("north", "-n", "flux-system", "scale", "deploy", "--all", "--replicas=0")
+    set_values(platform, cilium_values={"debug": {"enabled": False}})
+    stuck = platform.play("playbooks/network.yml", "--limit", "north", "-e", "cilium_wait_timeout=20")
+    assert stuck.code != 0 and "./odp rescue" in stuck.output, stuck.tail()
+    platform.must("playbooks/rescue.yml", "--limit", "north")
+    config = ("-n", "kube-system", "get", "cm/cilium-config", "-o", "jsonpath={.data.debug}")
+    assert platform.kubectl("north", *config) == "false"
+    run = platform.must()
+    assert run.changes > 0
+    suspended = platform.kubectl("north", "-n", "kube-system", "get", "hr/cilium", "-o", "jsonpath={.spec.suspend}")
+    assert suspended == ""
+    assert platform.must().changes == 0
+
+
+def test_killed_in_the_new_stages_it_ends_well(platform: Fleet) -> None:
+    chance = random.Random(7)
+    set_values(platform, sail_values={"memory": "1Gi"})
+    for stage, tasks in (("gitops", 5), ("platform", 14)):
+        print("killed at", platform.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
+    platform.must()
+    assert platform.must().changes == 0
+
+
+def test_down_leaves_nothing_of_the_platform(platform: Fleet, host_before: dict) -> None:
+    code, answer = odp("status", str(platform.directory), "--json")
+    assert code == 0 and all(row["ready"] or row["waiting"] for row in json.loads(answer)["services"])
+    ended = platform.down()
+    assert ended.code == 0, ended.tail()
+    assert host_state.left_behind(host_before) == [], ended.tail()
