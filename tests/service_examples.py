@@ -19,6 +19,7 @@ CONTEXT = {
     "database": "postgres",
     "services": [],
     "images": IMAGES,
+    "waiting": {"gateway": "there is no image of Envoy where images are built"},
 }
 NOTEBOOK = """\
 apiVersion: v1

@@ -143,6 +143,8 @@ class Provider:
         source = self.table[name]["build"].get("source")
         root = self.collection / source if source else None
         files = sorted(path for path in [root, *root.rglob("*")] if path.is_file()) if root else []
+        # What Python compiles when a test imports a source is no source.
+        files = [path for path in files if path.parent.name != "__pycache__"]
         return {str(path.relative_to(self.collection)): path.read_bytes() for path in files}
 
     def _path(self, choice: Choice) -> Path:

@@ -22,4 +22,5 @@ class FilterModule:
             "service_manifests": _service_manifests.manifests,
             "service_secrets": _service_secrets.secrets,
             "service_view": _service_view.view,
+            "service_waiting": _service_view.waiting,
         }

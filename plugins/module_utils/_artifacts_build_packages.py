@@ -66,9 +66,11 @@ def build_python(place: Workplace) -> None:
 
 
 def build_own(place: Workplace) -> None:
-    """Take files of this collection."""
+    """Take files of this collection, without what Python compiled when a test imported them."""
     for target, origin in place.recipe["files"].items():
         copy(place.collection / place.recipe["source"] / origin, place.out / target)
+    for path in [*place.out.rglob("__pycache__")]:
+        remove(path)
 
 
 def build_deb(place: Workplace) -> None:

@@ -42,7 +42,7 @@ def images(known: dict[str, Any]) -> dict[str, str]:
 def waiting(known: dict[str, Any]) -> dict[str, str]:
     """Return what of Flux cannot be had here, with the reason."""
     lacking = sorted(set(COMPONENTS) - images(known).keys())
-    return {name: f"where images are built there is no ghcr.io/fluxcd/{name}" for name in lacking}
+    return {name: f"there is no image of Flux's {name} where images are built" for name in lacking}
 
 
 def install(text: str, known: dict[str, Any], nodes: int) -> list[Object]:

@@ -18,6 +18,7 @@ ADMIN, USERNAME, PASSWORD = "admin", "username", "password"
 def config_map(services: list[Release], context: dict[str, Any]) -> Manifest:
     """The list as a ConfigMap that Flux applies with the services."""
     entries = [entry(release, context) for release in services]
+    entries += [{"name": name, "waiting": why} for name, why in sorted(context["waiting"].items())]
     metadata = {"name": NAME, "namespace": NAMESPACE}
     data = {KEY: json.dumps(entries, indent=2)}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.opendata.platform.plugins.module_utils import _cilium, _flux_install
 from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release, merged
 
 
@@ -34,6 +35,12 @@ def images(found: dict[str, dict[str, Any]]) -> dict[str, str]:
             raise ValueError(f"two images are called {name}: {named[name]} and {image}")
         named[name] = f"{image}@{entry['digest']}" if entry["digest"] else image
     return named
+
+
+def waiting(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """What cannot be had with these images, with the reason."""
+    lacking = {} if _cilium.has_envoy(found) else {"gateway": "there is no image of Envoy where images are built"}
+    return {**_flux_install.waiting(found), **lacking}
 
 
 def plain(value: Any) -> Any:

@@ -4,6 +4,7 @@
 import base64
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -85,7 +86,7 @@ def test_up_delivers_the_platform(platform: Fleet) -> None:
     assert planned.changes > 0 and not (platform.state / "kubeconfigs").exists()
     run = platform.must(timeout=1200)
     print(f"up with the platform: {run.seconds:.0f} s\n{run.output.splitlines()[-1]}")
-    assert "notification-controller of Flux is left out" in run.output
+    assert "there is no image of Flux's notification-controller" in run.output
     rows = [line.split() for line in run.output.splitlines() if line.rstrip().endswith("ok")]
     services = {row[0] for row in rows if row[1] == "north"}
     assert {"cilium", "dagster", "garage", "postgres", "sail", "superset"} <= services
@@ -126,16 +127,16 @@ def test_second_run_changes_nothing_and_writes_nothing(platform: Fleet) -> None:
 
 
 def test_a_changed_value_is_running_after_sync(platform: Fleet) -> None:
-    set_values(platform, sail_values={"memory": "2Gi"})
+    set_values(platform, sail_values={"memory": "1536Mi"})
     planned = platform.must(PLATFORM, "--check", "--diff")
     assert (
-        "memory: 2Gi" in planned.output and planned.changes == 2
+        "memory: 1536Mi" in planned.output and planned.changes == 2
     )  # the artifact, and the source that names its digest
     run = platform.must(PLATFORM)
     print(f"sync of one value: {run.seconds:.1f} s")
     limit = "{.spec.containers[0].resources.limits.memory}"
     pods = platform.kubectl("north", "-n", "sail", "get", "pods", "-o", f"jsonpath={{.items[*]{limit[1:]}")
-    assert pods == "2Gi"
+    assert pods == "1536Mi"
     assert run.changes == 2
 
 
@@ -186,8 +187,10 @@ def test_a_new_service_runs_and_what_breaks_it_is_named(platform: Fleet) -> None
     template = PROBE / "templates/odp_e2e_probe.yml.j2"
     whole = template.read_text()
     faults = {
-        "ErrImagePull": whole.replace("{{ service.images.testserver }}", "ghcr.io/opendata/none:1.0"),
-        "CrashLoopBackOff": whole.replace('args: [serve, ":8080", odp-e2e-probe]', "args: [nonsense]"),
+        "ImagePull": whole.replace("{{ service.images.testserver }}", "ghcr.io/opendata/none:1.0"),
+        "container odp-e2e-probe: (CrashLoopBackOff|ended with)": whole.replace(
+            'args: [serve, ":8080", odp-e2e-probe]', "args: [nonsense]"
+        ),
         "dry-run failed": whole.replace("replicas: {{ values.replicas }}", "replicas: none-at-all"),
     }
     for words, text in faults.items():
@@ -195,7 +198,7 @@ def test_a_new_service_runs_and_what_breaks_it_is_named(platform: Fleet) -> None
         template.write_text(text)
         run = platform.play(PLATFORM, "-e", "flux_wait_timeout=40")
         assert run.code != 0, run.tail()
-        assert "odp-e2e-probe" in run.output and words in run.output, run.tail()
+        assert "odp-e2e-probe" in run.output and re.search(words, run.output), run.tail()
     for name, pods in others.items():
         assert uids(platform, "north", name, f"app.kubernetes.io/name={name}") == pods
     template.write_text(whole)

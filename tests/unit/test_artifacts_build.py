@@ -231,6 +231,23 @@ def test_build_is_kept_by_its_sources(shop: Shop) -> None:
     assert third["artifacts"] == first["artifacts"]
 
 
+def test_source_may_be_one_file(shop: Shop) -> None:
+    shop.script = "cp {source} {out}/tool"
+    shop.table["tool"]["build"]["source"] = "toolchain/tool/main.txt"
+    first = shop.run()["artifacts"]["binaries"]["tool"]
+    (shop.home / "toolchain/tool/other.txt").write_text("of no interest")
+    assert not shop.run()["changed"]
+    (shop.home / "toolchain/tool/main.txt").write_text("two")
+    assert shop.run()["artifacts"]["binaries"]["tool"]["path"] != first["path"]
+
+
+def test_what_python_compiled_is_no_source(shop: Shop) -> None:
+    shop.run()
+    (shop.home / "toolchain/tool/__pycache__").mkdir()
+    (shop.home / "toolchain/tool/__pycache__/main.cpython-313.pyc").write_bytes(b"compiled")
+    assert not shop.run()["changed"]
+
+
 def test_failed_build_leaves_nothing_and_the_next_run_goes_on(shop: Shop) -> None:
     shop.script = "touch {out}/tool; echo compiler says no; exit 1"
     with pytest.raises(JobError, match="compiler says no"):

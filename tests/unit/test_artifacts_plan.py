@@ -1,6 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Where each artifact comes from, and what is due."""
 
+from typing import Any
+
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Plan, source_errors
 
@@ -21,10 +23,14 @@ RELEASES, REGISTRY = "https://releases.example.org", "https://registry.example.o
 
 
 def plan(
-    source: str, allowed: bool = True, there: tuple[tuple[str, str], ...] = (), answers: tuple[str, ...] = ()
+    source: str,
+    allowed: bool = True,
+    there: tuple[tuple[str, str], ...] = (),
+    answers: tuple[str, ...] = (),
+    table: dict[str, dict[str, Any]] = TABLE,
 ) -> Plan:
     """Return a plan; ``there`` names artifact and origin of what the store has."""
-    made = Plan(TABLE, source, allowed, lambda _name: {}, lambda name, origin, _key: (name, origin) in there)
+    made = Plan(table, source, allowed, lambda _name: {}, lambda name, origin, _key: (name, origin) in there)
     made.answers = dict.fromkeys(answers, True)
     return made
 
@@ -56,6 +62,44 @@ def test_compiler_is_not_due_when_all_is_built() -> None:
 def test_auto_builds_only_what_does_not_answer() -> None:
     found = origins(plan("auto", answers=(RELEASES,)))
     assert found == {"kubernetes": "DOWNLOAD", "go": "BUILD", "pause": "BUILD", "image": "BUILD", "testserver": "BUILD"}
+
+
+# What cannot be built, of the same site as something that can.
+BESIDE = {
+    "notifier": {"image": "registry.example.org/notifier:1", "download": True, "beside": "image"},
+    **{name: TABLE[name] for name in ("go", "pause", "image")},
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "answers", "found"),
+    [
+        ("download", (), {"notifier": "DOWNLOAD", "image": "DOWNLOAD"}),
+        ("auto", (REGISTRY,), {"notifier": "DOWNLOAD", "image": "DOWNLOAD"}),
+        ("auto", (), {"go": "BUILD", "pause": "BUILD", "image": "BUILD"}),
+        ("build", (REGISTRY,), {"go": "BUILD", "pause": "BUILD", "image": "BUILD"}),
+    ],
+)
+def test_beside_is_taken_only_where_that_entry_is_downloaded(
+    source: str, answers: tuple[str, ...], found: dict[str, str]
+) -> None:
+    assert origins(plan(source, answers=answers, table=BESIDE)) == found
+
+
+def test_nobody_is_asked_for_what_is_beside_another_entry() -> None:
+    elsewhere = {**BESIDE, "notifier": {**BESIDE["notifier"], "image": "other.example.org/notifier:1"}}
+    made = plan("auto", answers=(REGISTRY,), table=elsewhere)
+    assert made.hosts_in_question() == [REGISTRY]
+    assert origins(made) == {"notifier": "DOWNLOAD", "image": "DOWNLOAD"}
+    built = plan("auto", there=(("image", "build"),), answers=(REGISTRY,), table=BESIDE)
+    assert built.hosts_in_question() == []
+    assert origins(built) == {"image": "build"}
+
+
+def test_beside_stays_once_it_is_there() -> None:
+    there = (("notifier", "download"), ("image", "download"))
+    made = plan("auto", there=there, table=BESIDE)
+    assert origins(made) == {"notifier": "download", "image": "download"}
 
 
 @pytest.mark.parametrize("origin", ["download", "build"])

@@ -97,6 +97,16 @@ def test_version_that_go_mod_does_not_pin_is_named() -> None:
         assert part in findings[0]
 
 
+def test_module_of_a_build_may_have_a_version_of_its_own() -> None:
+    build = {"source": "toolchain/one", "module": "example.org/one", "module_version": "1.2.3"}
+    assert version_errors({"one": {"version": "9", "build": build}}, lambda _source: GO_MOD) == []
+    (finding,) = version_errors(
+        {"one": {"version": "1.2.3", "build": {**build, "module_version": "8"}}}, lambda _: GO_MOD
+    )
+    for part in ("one is 8", "pins example.org/one v1.2.3", "go get example.org/one@v8"):
+        assert part in finding
+
+
 # Checksums
 
 

@@ -1,8 +1,11 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """The rows, the table and the JSON at the end of a run."""
 
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from ansible_collections.opendata.platform.plugins.callback.report import CallbackModule
 from ansible_collections.opendata.platform.plugins.module_utils import _report as report
 from ansible_collections.opendata.platform.plugins.module_utils._fleet import describe
 
@@ -83,3 +86,38 @@ def test_table_has_a_line_for_each_cluster_in_columns() -> None:
 def test_clock_and_timings() -> None:
     assert report.clock(3671.9) == "61:11"
     assert report.timings({"machines": 1.24, "clusters": 2.0}) == "seconds: machines 1.2, clusters 2.0, all 3.2"
+
+
+CHECK = {"name": "raw rows", "ok": True, "expected": 1000, "found": 1000, "seconds": 0.14}
+
+
+@pytest.mark.parametrize(("stage", "module"), [("verify", "pod_checks"), ("mesh_test", "cilium_clustermesh_probe")])
+def test_a_test_ends_with_the_checks_of_its_module_also_where_one_failed(stage: str, module: str) -> None:
+    callback = CallbackModule()
+    callback._clusters, callback._seconds = {"north", "south", "west"}, {stage: 1.0}
+
+    def result(host: str, **data: Any) -> SimpleNamespace:
+        task = SimpleNamespace(
+            action=f"opendata.platform.{module}", run_once=False, ignore_unreachable=False, get_name=lambda: "r : Asked"
+        )
+        return SimpleNamespace(task=task, host=SimpleNamespace(get_name=lambda: host), result=data)
+
+    callback.v2_runner_on_ok(result("north", checks=[CHECK, {**CHECK, "name": "cells"}]))
+    assert callback._found({})[1]["ok"] is True
+    callback.v2_runner_on_failed(result("south", checks=[{**CHECK, "ok": False, "found": 3}], msg="wrong"))
+    callback.v2_runner_on_failed(result("west", checks=[], msg="no pod"))
+    lines, status = callback._found(callback._failures)
+    assert lines == [
+        "cluster  check     ok   seconds  expected  found",
+        "north    raw rows  yes  0.1      1000      1000",
+        "north    cells     yes  0.1      1000      1000",
+        "south    raw rows  no   0.1      1000      3",
+        "west     run       no   0.0      checks    Asked: no pod",
+    ]
+    assert status["ok"] is False
+    assert [(each["cluster"], each["ok"]) for each in status["checks"]] == [
+        ("north", True),
+        ("north", True),
+        ("south", False),
+        ("west", False),
+    ]

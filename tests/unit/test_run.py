@@ -156,6 +156,21 @@ def test_of_a_broken_inventory_every_cluster_is_a_row(tmp_path: Path) -> None:
     assert "The inventory has 3 faults" in runner.status["clusters"]["south"]["peers"]["north"]["reason"]
 
 
+@pytest.mark.parametrize("stage", ["verify", "mesh_test"])
+def test_the_name_of_a_playbook_that_tests_decides_what_it_ends_with(runner: Runner, stage: str) -> None:
+    asked = {"namespace": "x", "selector": "app=x", "container": "x", "command": ["x"]}
+    task = {"name": "Asked", "opendata.platform.pod_checks": {"kubeconfig": "/absent", **asked}}
+    play = {"hosts": "clusters", "gather_facts": False, "connection": "local", "tasks": [task]}
+    playbook = runner.playbook.with_name(f"{stage}.yml")
+    playbook.write_text(yaml.safe_dump([play]))
+    run = runner(str(playbook))
+    assert run.returncode == 2
+    assert re.search(r"\nnorth +run +no +0\.0 +checks +Asked: kubeconfig /absent cannot be used: ", run.stdout), (
+        run.stdout
+    )
+    assert [each["cluster"] for each in runner.status["checks"]] == ["north", "south"]
+
+
 def test_warnings_of_tasks_that_change_nothing_are_said_once(runner: Runner) -> None:
     pair = inventories.FIXTURES / "valid/mesh/pair/clusters.yml"
     records = yaml.safe_load(pair.read_text())["clusters"]

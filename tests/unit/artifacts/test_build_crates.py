@@ -110,9 +110,14 @@ def test_a_recipe_may_set_variables_of_the_compiler() -> None:
 
 
 def test_no_feature_is_on_by_itself() -> None:
-    assert install({"crate": "a", "release": "1.0.0"})[-4:] == [
-        "--no-default-features",
-        "--features=",
-        "--root",
-        "/mnt/installed",
+    command = install({"crate": "a", "release": "1.0.0"})
+    assert command[-4:] == ["--no-default-features", "--features=", "--root", "/mnt/installed"]
+
+
+def test_only_named_crates_are_left_unoptimized() -> None:
+    command = install({"crate": "a", "release": "1.0.0", "unoptimized": ["b", "c"]})
+    assert [word for word in command if "opt-level" in word] == [
+        "profile.release.package.b.opt-level=0",
+        "profile.release.package.c.opt-level=0",
     ]
+    assert command.count("--config") == 2

@@ -41,7 +41,7 @@ def test_notifications_come_with_their_image() -> None:
         "allow-webhooks",
     }
     assert rules.waiting(BUILT)["notification-controller"] == (
-        "where images are built there is no ghcr.io/fluxcd/notification-controller"
+        "there is no image of Flux's notification-controller where images are built"
     )
     assert "notification-controller" not in rules.waiting(RELEASED)
 

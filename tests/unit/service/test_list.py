@@ -18,7 +18,7 @@ HUB = HUB.replace("port: 80,", "port: 8888,")
 
 def listed(*releases: dict[str, Any], **context: Any) -> dict[str, dict[str, Any]]:
     """Entries by name, as the verbs read them out of the tree."""
-    made = manifests([*releases], {**CONTEXT, **context})
+    made = manifests([*releases], {**CONTEXT, "waiting": {}, **context})
     [found] = yaml.safe_load_all(made["files"]["platform/platform-services.yaml"])
     assert (found["kind"], found["metadata"]) == (
         "ConfigMap",
@@ -48,6 +48,11 @@ def test_the_version_is_the_charts_or_the_images() -> None:
     images = {"notebook": "localhost:5000/notebook@sha256:aa", "postgres": "localhost:5000/x/postgres:17"}
     found = listed(notebook(), provider("postgres"), images=images)
     assert [each["version"] for each in found.values()] == ["", "17"]
+
+
+def test_what_cannot_be_had_is_in_the_list_with_its_reason() -> None:
+    found = listed(provider("postgres"), waiting={"gateway": "there is no image of it"})
+    assert found["gateway"] == {"name": "gateway", "waiting": "there is no image of it"}
 
 
 @pytest.mark.parametrize(
