@@ -154,22 +154,18 @@ def test_a_value_of_cilium_reaches_the_agents_through_flux(platform: Fleet) -> N
 
 
 def test_flux_puts_back_what_a_person_changed(platform: Fleet) -> None:
-    platform.kubectl(
-        "north",
-        "-n",
-        "sail",
-        "patch",
-        "svc/sail",
-        "--type=json",
-        "-p",
-        json.dumps([{"op": "replace", "path": "/spec/ports/0/port", "value": 50052}]),
-    )
+    container = {"name": "sail", "resources": {"limits": {"memory": "999Mi"}}}
+    patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}})
+    platform.kubectl("north", "-n", "sail", "patch", "deploy/sail", "-p", patch)
     platform.kubectl("north", "-n", "sail", "delete", "networkpolicy/sail")
     now = f"reconcile.fluxcd.io/requestedAt={time.time()}"
     platform.kubectl("north", "-n", "flux-system", "annotate", "--overwrite", "kustomization/sail", now)
-    port = ("-n", "sail", "get", "svc/sail", "-o", "jsonpath={.spec.ports[0].port}")
-    wait_until("Flux mends the Service", lambda: platform.kubectl("north", *port) == "50051", 60)
-    assert platform.kubectl("north", "-n", "sail", "get", "networkpolicy/sail", check=False)
+    limit = "{.spec.template.spec.containers[0].resources.limits.memory}"
+    get = ("-n", "sail", "get", "deploy/sail", "-o", f"jsonpath={limit}")
+    wait_until("Flux mends the Deployment", lambda: platform.kubectl("north", *get) != "999Mi", 60)
+    policy = ("-n", "sail", "get", "networkpolicy/sail", "-o", "name")
+    wait_until("Flux makes the policy", lambda: bool(platform.kubectl("north", *policy, check=False)), 60)
+    platform.must(PLATFORM)
 
 
 def test_a_new_service_runs_and_what_breaks_it_is_named(platform: Fleet) -> None:
