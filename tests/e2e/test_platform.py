@@ -261,7 +261,8 @@ def test_what_dies_in_the_middle_is_made_up_for_by_a_rerun(platform: Fleet) -> N
         run = disturbed(platform, arguments, chance.uniform(2, 10), kill)
         print(f"{what} died: exit code {run.code} after {run.seconds:.0f} s")
         platform.must(PLATFORM)
-        assert len(right(platform.must(VERIFY, *arguments))) == 5
+        # What ended right by itself needs no rerun.
+        assert len(right(run if run.code == 0 else platform.must(VERIFY, *arguments))) == 5
 
 
 def test_people_reach_dagster_and_superset_through_connect(platform: Fleet, tmp_path: Path) -> None:
