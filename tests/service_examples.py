@@ -18,6 +18,7 @@ CONTEXT = {
     "object_store": "garage",
     "database": "postgres",
     "services": [],
+    "source": {"kind": "OCIRepository", "prefix": "."},
     "images": IMAGES,
     "waiting": {"gateway": "there is no image of Envoy where images are built"},
 }

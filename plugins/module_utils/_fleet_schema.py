@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Variable:
     """What one inventory variable may hold.
 
-    kind: name, choice, address, network, endpoint, url, number, switch or services; says how the value is checked.
+    kind: name, choice, address, network, endpoint, url, number, switch, services or text; how the value is checked.
     default: the value when unset; None means that the variable must be set.
     most: the largest number; the smallest is 1.
     """
@@ -28,7 +28,7 @@ class Variable:
 PROVIDERS = ("kubeadm",)
 ROLES = ("server", "agent")
 MACHINES = ("nspawn", "given")
-SOURCES = ("none", "oci")
+SOURCES = ("none", "oci", "git")
 OBJECT_STORES = ("garage", "minio")
 DATABASES = ("postgres", "cloudnative_pg")
 API_PORT = 6443
@@ -54,10 +54,13 @@ NODE = {
 PLATFORM = {
     "platform_source": Variable(
         "choice",
-        "where Flux reads its tree; oci: the fleet's registry, none: there is no Flux",
+        "where Flux reads its tree; oci: the fleet's registry, git: a Git repository, none: there is no Flux",
         "none",
         SOURCES,
     ),
+    "platform_git_url": Variable("text", "URL of the Git repository that Flux reads, https:// or ssh://", ""),
+    "platform_git_branch": Variable("text", "the branch of it that Flux reads", "main"),
+    "platform_git_directory": Variable("text", "a clone of it here; the one that holds the inventory when empty", ""),
     "platform_domain": Variable("name", "domain below which services have their names", "localhost"),
     "platform_object_store": Variable("choice", "what the object store is", "garage", OBJECT_STORES),
     "platform_database": Variable("choice", "what gives services their databases", "postgres", DATABASES),

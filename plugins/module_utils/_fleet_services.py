@@ -1,8 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The data services that an inventory switches on. Private to this collection, pure."""
+"""The data services that an inventory switches on, and where Flux reads them. Private to this collection, pure."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
@@ -16,6 +17,7 @@ VARIABLE = "cluster_services"
 
 def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -> None:
     """Every service that is switched on has a role, and Flux to deliver it; one object store at most."""
+    repository(record, findings)
     for name, cluster in record["clusters"].items():
         wanted = cluster["services"]
         if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
@@ -32,5 +34,18 @@ def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -
             problem = f"{other[0]} is not the object store, {record['platform']['object_store']} is"
             findings.error(name, VARIABLE, problem, step)
         if wanted and record["platform"]["source"] == "none":
-            step = "Set platform_source: oci, or leave the services out."
+            step = "Set platform_source: oci or git, or leave the services out."
             findings.error(name, VARIABLE, "services need Flux, but platform_source is none", step)
+
+
+def repository(record: dict[str, Any], findings: Findings) -> None:
+    """Flux finds the Git repository, if it shall read one; it knows no user@host:path."""
+    url = str(record["platform"]["git_url"])
+    if record["platform"]["source"] != "git" or re.fullmatch(r"(https?://[^\s/@]+|ssh://[^\s/]+)/\S+", url):
+        return
+    problem = f"'{url}' is no URL that Flux reads" if url else "is not set, but platform_source is git"
+    step = "Write https://git.example.org/team/fleet.git, or ssh://git@git.example.org/team/fleet.git."
+    if url.startswith("http") and "@" in url:
+        # Not shown: it may be a password.
+        problem, step = "holds who reads it", "Write the URL alone; who reads it stands in flux_git_secret."
+    findings.error(record["name"], "platform_git_url", problem, step)

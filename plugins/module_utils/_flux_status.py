@@ -61,7 +61,9 @@ def judge(
     """Return the state of each object, by kind; revision is what comes from the source has to be at."""
     items = {links.key_of(kind, item): item for kind in GROUPS for item in found.get(kind, [])}
     published = {Key(kind, namespace, source) for kind in ("OCIRepository", "GitRepository")} if revision else set()
-    wanted = {key: _wanted(key, item, items, published, revision) for key, item in items.items()}
+    # What nothing takes from, like the source before another one, is not held to the revision.
+    taken = published & {links.source(key, item) for key, item in items.items() if key.kind == "Kustomization"}
+    wanted = {key: _wanted(key, item, items, taken, revision) for key, item in items.items()}
     states = {key: _state(key, item, wanted[key]) for key, item in items.items()}
     unwell = {key for key, state in states.items() if state.reason}
     for key, state in states.items():

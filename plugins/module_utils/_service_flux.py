@@ -14,14 +14,17 @@ _SOURCES = "source.toolkit.fluxcd.io/v1"
 _RETRY = {"name": "RetryOnFailure", "retryInterval": "1m"}
 
 
-def kustomization(release: Release) -> Manifest:
-    """The object that makes Flux apply the service, after those that it requires."""
+def kustomization(release: Release, source: dict[str, str]) -> Manifest:
+    """The object that makes Flux apply the service, after those that it requires.
+
+    :param source: where the tree is: kind of the source called platform, prefix of the tree's paths in it.
+    """
     spec: dict[str, Any] = {
         "interval": "5m",
         "retryInterval": "10s",
         "timeout": f"{release['timeout']}s",
-        "path": f"./services/{release['name']}",
-        "sourceRef": {"kind": "OCIRepository", "name": "platform"},
+        "path": f"{source['prefix']}/services/{release['name']}",
+        "sourceRef": {"kind": source["kind"], "name": "platform"},
         "prune": True,
         "wait": True,
         # Gone from the list means gone from the cluster.

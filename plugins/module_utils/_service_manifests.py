@@ -112,7 +112,7 @@ def _tree(services: list[tuple[Release, list[Manifest]]], context: Context) -> d
         objects = [namespace, *_service_nouns.policies(release, context), *own]
         objects += _service_nouns.route(release, context) + _service_nouns.monitor(release, context)
         objects += _service_provision.manifests(release, context)
-        files[f"platform/{name}.yaml"] = text([_service_flux.kustomization(release)])
+        files[f"platform/{name}.yaml"] = text([_service_flux.kustomization(release, context["source"])])
         files[f"services/{name}/manifests.yaml"] = text(objects)
         secrets += _service_secrets.recipes(release, context)
         namespaces.append(namespace)

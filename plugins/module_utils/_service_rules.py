@@ -29,7 +29,7 @@ BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 # Of the cluster itself: a policy or a pod security level of ours would break it.
 RESERVED = re.compile(r"kube-.*|default|flux-system")
 # Kustomizations beside those of the services: the whole tree's, and the network's.
-TAKEN = ("platform", "cilium")
+TAKEN = ("platform", "platform-services", "cilium", "secrets")
 
 
 def meaning(release: dict[str, Any], wrong: set[str]) -> Told:

@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 import browser
+import git_clones
+import git_server
 import host_state
 from fleet import ROOT, Fleet, Run, odp, wait_until
 
@@ -26,6 +28,7 @@ VERIFY = "playbooks/verify.yml"
 # For tests alone: the role that `odp new service` writes.
 PROBE = ROOT / "roles/odp_e2e_probe"
 PORT = 8089
+SECRETS = ROOT / "tests/fixtures/secrets"
 
 
 def uids(fleet: Fleet, cluster: str, namespace: str, selector: str) -> set[str]:
@@ -312,6 +315,44 @@ def test_killed_in_the_new_stages_it_ends_well(platform: Fleet) -> None:
         print("killed at", platform.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
     platform.must()
     assert platform.must().changes == 0
+
+
+def test_the_tree_can_come_from_git(platform: Fleet, tmp_path: Path) -> None:
+    origin = git_clones.bare(tmp_path / "repositories/fleet.git")
+    clone = git_clones.Clone(tmp_path / "clone", origin).push_first()
+    clone.write("README.md", "not committed\n")
+    before = {name: uids(platform, "north", name, f"app.kubernetes.io/name={name}") for name in ("sail", "garage")}
+    with git_server.serve(origin.parent, f"{platform.network}.1") as url:
+        where = {"platform_git_url": f"{url}/fleet.git", "platform_git_directory": str(clone.place)}
+        set_values(platform, platform_source="git", **where)
+        planned = platform.must(PLATFORM, "--check", "--diff")
+        assert "platform/cilium.yaml" in planned.output and clone.git("log", "--format=%s") == "Write README.md"
+        platform.must(PLATFORM)
+        assert clone.git("log", "--format=%s").splitlines()[:2] == ["Deliver e2e/south", "Deliver e2e/north"]
+        assert (
+            "platform/dagster.yaml" in clone.names("clusters/e2e/north") and clone.state()["status"] == " M README.md"
+        )
+        field = ("-o", "jsonpath={.status.lastAppliedRevision}")
+        applied = platform.kubectl("south", "-n", "flux-system", "get", "kustomization/platform", *field)
+        assert applied == f"main@sha1:{clone.state()['remote']}"
+        assert platform.kubectl("north", "-n", "flux-system", "get", "ocirepositories", "-o", "name") == ""
+        assert platform.must(PLATFORM).changes == 0
+        for name, pods in before.items():
+            assert uids(platform, "north", name, f"app.kubernetes.io/name={name}") == pods
+
+        (platform.directory / "secrets").mkdir()
+        shutil.copy(SECRETS / "warehouse.sops.yaml", platform.directory / "secrets")
+        refused = platform.play(PLATFORM)
+        assert refused.code != 0 and "there is no age key for them" in refused.output, refused.tail()
+        shutil.copy(SECRETS / "only-for-tests.age.key", platform.state / "age.key")
+        platform.must(PLATFORM)
+        password = platform.kubectl("south", "get", "secret/warehouse", "-o", "jsonpath={.data.password}")
+        assert base64.b64decode(password) == b"only-for-tests"
+    (platform.state / "age.key").unlink()
+    shutil.rmtree(platform.directory / "secrets")
+    set_values(platform, platform_source="oci")
+    platform.must(PLATFORM)
+    assert platform.must(PLATFORM).changes == 0
 
 
 def test_down_leaves_nothing_of_the_platform(platform: Fleet, host_before: dict) -> None:

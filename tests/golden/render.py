@@ -27,15 +27,26 @@ def fleet(name: str) -> dict[str, Any]:
 
 def render(role: str, template: str, **variables: Any) -> str:
     """Text of roles/<role>/templates/<template> with the role's defaults, its vars and `variables`."""
+    text = (ROOT / "roles" / role / "templates" / template).read_text()
+    overrides = {"trim_blocks": True}
+    templar = templar_of(role, variables)
+    return str(templar.template(trust_as_template(text), escape_backslashes=False, overrides=overrides))
+
+
+def value(role: str, name: str, **variables: Any) -> Any:
+    """What a variable of the role is."""
+    return templar_of(role, variables).template(trust_as_template(f"{{{{ {name} }}}}"))
+
+
+def templar_of(role: str, variables: dict[str, Any]) -> Templar:
+    """Ansible's templates with the role's defaults, its vars and `variables`."""
     loader = DataLoader()
     everything: dict[str, Any] = {}
     for kind in ("defaults", "vars"):
         source = ROOT / "roles" / role / kind / "main.yml"
         if source.exists():
             everything |= loader.load_from_file(str(source), trusted_as_template=True) or {}
-    text = (ROOT / "roles" / role / "templates" / template).read_text()
-    templar = Templar(loader=loader, variables=everything | variables)
-    return str(templar.template(trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True}))
+    return Templar(loader=loader, variables=everything | variables)
 
 
 def assert_golden(name: str, text: str) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._service_schema 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 IMAGES = {"ghcr.io/opendata/testserver:0.1.0": {"origin": "build", "digest": f"sha256:{'a' * 64}"}}
-PLATFORM = {"domain": "localhost", "gateway": False, "issuer": "", "monitoring": False}
+PLATFORM = {"source": "oci", "domain": "localhost", "gateway": False, "issuer": "", "monitoring": False}
 VARIABLES = {
     "ansible_python_interpreter": "{{ ansible_playbook_python }}",
     "fleet": {

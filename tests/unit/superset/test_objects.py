@@ -16,7 +16,8 @@ from api_server import ApiServer
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = ROOT / "roles/superset/templates"
-PLATFORM = {"domain": "localhost", "gateway": False, "issuer": "", "monitoring": False, "database": "postgres"}
+PLATFORM = {"source": "oci", "domain": "localhost", "gateway": False, "issuer": ""}
+PLATFORM |= {"monitoring": False, "database": "postgres"}
 IMAGES = {
     f"ghcr.io/opendata/{name}:1.0.0": {"origin": "build", "digest": f"sha256:{'a' * 64}"}
     for name in ("superset", "postgres", "garage")

@@ -1,0 +1,150 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""One folder of a Git repository as somebody wants it: what keeps from it, what differs, one commit.
+
+Private to this collection: it may change without notice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ansible_collections.opendata.platform.plugins.module_utils._git_client import Git, GitError
+
+SHOWN, _FILE, _SUBMODULE, _GONE = 4, "100644", "160000", "0"
+
+
+class Entry(NamedTuple):
+    """What Git notes of one file."""
+
+    mode: str
+    name: str
+
+
+def blob(data: bytes, like: str) -> str:
+    """Return the name that Git gives to the data; `like` is any name of the repository, for its kind of digest."""
+    digest = hashlib.sha1 if len(like) == 40 else hashlib.sha256
+    return digest(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+class Tree:
+    """A folder `path` on a branch, in the repository that holds a directory."""
+
+    def __init__(self, directory: str, path: str, branch: str) -> None:
+        """Nothing is read before `findings`."""
+        self._git, self.top, self.path, self.branch = Git(directory), directory, path, branch
+        self.head = self.tip = self._remote = ""
+
+    def findings(self) -> list[str]:
+        """Return all that keeps from writing the folder; without any the state of the remote is known."""
+        try:
+            self.top = self._git.directory = self._git.line("rev-parse", "--show-toplevel")
+        except GitError as error:
+            step = "name a clone of the repository that Flux reads"
+            return [f"{self.top} is in no Git repository that can be used ({error}): {step}"]
+        git = f"git -C {self.top}"
+        here = self._git.ask("symbolic-ref", "--short", "HEAD")
+        if here != self.branch:
+            what = f"branch {here}" if here else "no branch"
+            return [f"{self.top} has {what} checked out, not {self.branch}: {git} switch {self.branch}"]
+        found = self._of_the_remote(git)
+        if files := self._uncommitted():
+            some = ", ".join([*files[:SHOWN], *(["…"] if len(files) > SHOWN else [])])
+            step = f"{git} stash --include-untracked -- {self.path}"
+            found.append(f"{self.path} is written by this alone, but has changes not committed ({some}): {step}")
+        return found
+
+    def _of_the_remote(self, git: str) -> list[str]:
+        branch = f"branch {self.branch} of {self.top}"
+        self._remote = self._git.ask("config", f"branch.{self.branch}.remote")
+        merge = self._git.ask("config", f"branch.{self.branch}.merge")
+        if self._remote in ("", ".") or not merge:
+            return [f"{branch} has no upstream: {git} push --set-upstream origin {self.branch}"]
+        where = f"{self._remote}/{self.branch}"
+        if merge != f"refs/heads/{self.branch}":
+            return [f"{branch} is pushed to {merge}, which is another: {git} branch --set-upstream-to {where}"]
+        try:
+            self._git.run("fetch", "--quiet", "--no-tags", self._remote, merge)
+        except GitError as error:
+            return [f"{where} of {self.top} cannot be fetched ({error}): mend what keeps {git} fetch from it"]
+        self.head, self.tip = self._git.line("rev-parse", "HEAD"), self._git.line("rev-parse", "FETCH_HEAD")
+        ahead = int(self._git.line("rev-list", "--count", f"{self.tip}..{self.head}"))
+        behind = int(self._git.line("rev-list", "--count", f"{self.head}..{self.tip}"))
+        if ahead and behind:
+            between = f"commits here: {ahead}, there: {behind}"
+            return [f"{branch} has diverged from {where} ({between}): {git} pull --rebase, and push"]
+        if ahead:
+            return [f"{branch} has commits that are not pushed ({ahead}): {git} push"]
+        if behind and not self._is_ours():
+            return [f"{branch} is behind {where} (commits: {behind}): {git} pull --ff-only"]
+        return []
+
+    def _is_ours(self) -> bool:
+        """Whether the remote has only more of this folder: a run ended before its last step here."""
+        paths = self._git.run("diff", "--name-only", "--no-renames", "-z", self.head, self.tip).split("\0")
+        return all(path.startswith(f"{self.path}/") for path in paths if path)
+
+    def _uncommitted(self) -> list[str]:
+        """The files of the folder that are neither as committed nor as pushed, the same run's half of the last step."""
+        lines = self._git.run("status", "--porcelain", "--untracked-files=all", "--", self.path).splitlines()
+        if lines and self.tip:
+            others = self._git.run("ls-files", "--others", "--exclude-standard", "--", self.path)
+            if not others and not self._git.run("diff", "--name-only", self.tip, "--", self.path):
+                return []
+        return [line[3:] for line in lines]
+
+    def entries(self) -> dict[str, Entry]:
+        """Return what the folder holds on the remote, by path below it."""
+        found = {}
+        for line in filter(None, self._git.run("ls-tree", "-r", "-z", self.tip, "--", f"{self.path}/").split("\0")):
+            about, _, path = line.partition("\t")
+            mode, _kind, name = about.split(" ")
+            found[path.removeprefix(f"{self.path}/")] = Entry(mode, name)
+        return found
+
+    def wanted(self, files: Mapping[str, str]) -> dict[str, Entry]:
+        """Return the same for files that shall be there."""
+        return {path: Entry(_FILE, blob(text.encode(), self.tip)) for path, text in files.items()}
+
+    def text(self, entry: Entry) -> str:
+        """Return what a file holds; of a submodule the commit."""
+        return entry.name if entry.mode == _SUBMODULE else self._git.run("cat-file", "blob", entry.name)
+
+    def publish(self, files: Mapping[str, str], message: str) -> None:
+        """Push one commit with exactly these files in the folder. Nothing changes here before the remote took it."""
+        wanted = self.wanted(files)
+        with tempfile.TemporaryDirectory() as place:
+            for path, entry in wanted.items():
+                Path(place, entry.name).write_bytes(files[path].encode())
+            texts = "\n".join(f"{place}/{entry.name}" for entry in wanted.values())
+            self._git.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=texts)
+            gone = {path: Entry(_GONE, "0" * len(self.tip)) for path in self.entries()}
+            # What was there goes first: a file may have become a folder.
+            lines = [(entry, path) for entries in (gone, wanted) for path, entry in entries.items()]
+            changes = "".join(f"{mode} {name}\t{self.path}/{path}\0" for (mode, name), path in lines)
+            index = {"GIT_INDEX_FILE": f"{place}/index"}
+            self._git.run("read-tree", self.tip, environment=index)
+            self._git.run("update-index", "-z", "--index-info", stdin=changes, environment=index)
+            tree = self._git.line("write-tree", environment=index)
+        commit = self._git.line("commit-tree", tree, "-p", self.tip, "-m", message)
+        try:
+            self._git.run("push", "--quiet", self._remote, f"{commit}:refs/heads/{self.branch}")
+        except GitError as error:
+            there = self._git.ask("ls-remote", self._remote, f"refs/heads/{self.branch}").partition("\t")[0]
+            # It may have been taken before the connection broke.
+            if there != commit:
+                git, said = f"git -C {self.top}", f"{self._remote} did not take it, nothing was changed"
+                step = f"see what keeps this from it: {git} push --dry-run"
+                if there not in ("", self.tip):
+                    step = f"somebody pushed in between: {git} pull --ff-only, and run again"
+                raise GitError(f"{said}; {step}. It says: {error}") from error
+        self.tip = commit
+
+    def catch_up(self) -> None:
+        """Let branch and folder here be as they are on the remote; all other files are left alone."""
+        if self.head != self.tip:
+            self._git.run("restore", f"--source={self.tip}", "--staged", "--worktree", "--", self.path)
+            self._git.run("update-ref", "-m", "odp: tree", f"refs/heads/{self.branch}", self.tip, self.head)

@@ -1,0 +1,138 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Let one folder of a Git repository hold exactly some files, committed and pushed."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: git_tree
+short_description: Let one folder of a Git repository hold exactly some files, committed and pushed
+description:
+  - Makes one commit and pushes it, when the folder on the remote differs. Otherwise there is no commit and no push.
+  - The commit holds that folder alone. Other files of the work tree, changed or not, are left as they are.
+  - Branch and work tree follow when the remote has taken the commit. A push that is refused changes nothing here.
+  - Runs the program C(git) with the user's own settings and keys, and never asks anything. Hooks are not run but
+    C(pre-push), and commits are not signed.
+  - Refuses, before any change, when the directory is in no repository, has another branch checked out, or changes in
+    the folder that are not committed, and when the branch has no upstream, or is not what its upstream is.
+options:
+  directory:
+    description: A directory of the clone, on this machine.
+    type: path
+    required: true
+  path:
+    description: The folder, from the top of the repository.
+    type: str
+    required: true
+  files:
+    description: What it holds, path below the folder to text.
+    type: dict
+    required: true
+  branch:
+    description: The branch that is checked out and pushed, to one of the same name.
+    type: str
+    default: main
+  message:
+    description: Message of the commit.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: Fetches and compares, makes no commit.
+    support: full
+  diff_mode:
+    description: Shows each file before and after; data of Secrets as digests.
+    support: full
+requirements: [git 2.25, PyYAML]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: Tree of the cluster is in Git
+  opendata.platform.git_tree:
+    directory: /srv/fleet
+    path: clusters/production/north
+    files:
+      platform/team.yaml: "{{ team | to_nice_yaml }}"
+    message: Deliver north
+  throttle: 1
+"""
+
+RETURN = """
+commit:
+  description:
+    - Commit at which the branch is afterwards, here and on the remote.
+    - In check mode, when there would be a commit, zeros.
+  returned: always
+  type: str
+  sample: 132f4e719209eb10b9485302f8593fc0e680f4fc
+revision:
+  description: What Flux calls it.
+  returned: always
+  type: str
+  sample: main@sha1:132f4e719209eb10b9485302f8593fc0e680f4fc
+"""
+
+import posixpath
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import _oci_archive, _oci_diff
+from ansible_collections.opendata.platform.plugins.module_utils._git_client import GitError
+from ansible_collections.opendata.platform.plugins.module_utils._git_tree import Entry, Tree
+
+
+def folder(path: str) -> list[str]:
+    """What is wrong with the name of the folder."""
+    plain = posixpath.normpath(path)
+    if plain == path and path[0] not in "./":
+        return []
+    return [f"path '{path}' is no folder below the top of a repository: write it such as clusters/production/north"]
+
+
+def differences(tree: Tree, before: dict[str, Entry], files: dict[str, str]) -> list[dict[str, Any]]:
+    """The files that differ, for diff mode; read only those."""
+    after = tree.wanted(files)
+    differ = [path for path in {*before, *after} if before.get(path) != after.get(path)]
+    old = {path: tree.text(before[path]) for path in differ if path in before}
+    return _oci_diff.trees(old, {path: files[path] for path in differ if path in files})
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "path": {"type": "str", "required": True},
+            "files": {"type": "dict", "required": True},
+            "branch": {"type": "str", "default": "main"},
+            "message": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+        # Of the call nothing goes to syslog: files may hold secrets.
+        no_log=True,
+    )
+    files = module.params["files"]
+    # What is noted of the call must not hold the texts.
+    module.params["files"] = sorted(files)
+    tree = Tree(module.params["directory"], module.params["path"], module.params["branch"])
+    try:
+        findings = folder(module.params["path"]) + _oci_archive.findings(files)
+        findings += tree.findings() if not findings else []
+        if findings:
+            module.fail_json(msg=f"Nothing was committed: {'; '.join(findings)}.", findings=findings)
+        before = tree.entries()
+        changed = before != tree.wanted(files)
+        diff = differences(tree, before, files) if changed and module._diff else []
+        if changed and not module.check_mode:
+            tree.publish(files, module.params["message"])
+        commit = "0" * len(tree.tip) if changed and module.check_mode else tree.tip
+        if not module.check_mode:
+            tree.catch_up()
+    except GitError as error:
+        module.fail_json(msg=f"{module.params['path']} of {tree.top} is not as it should be: {error}")
+    revision = f"{tree.branch}@sha{1 if len(commit) == 40 else 256}:{commit}"
+    module.exit_json(changed=changed, commit=commit, revision=revision, diff=diff)
+
+
+if __name__ == "__main__":
+    main()
