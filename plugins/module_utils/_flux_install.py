@@ -19,11 +19,13 @@ COMPONENTS = ("source-controller", "kustomize-controller", "helm-controller", NO
 # API group of a CRD to the controller that serves it, and Services that are not named for theirs.
 _GROUPS = {f"{each.partition('-')[0]}.toolkit.fluxcd.io": each for each in COMPONENTS}
 _SERVICES = {"webhook-receiver": NOTIFICATION, "allow-webhooks": NOTIFICATION}
-# A dependency that has become ready is seen this soon instead of after 30 seconds.
+# A dependency that has become ready is seen this soon instead of after 30 seconds, and what does not become healthy
+# does not keep its repair waiting until its time is over.
+_SOON = ["--concurrent=8", "--requeue-dependency=5s", "--feature-gates=CancelHealthCheckOnNewRevision=true"]
 _ARGUMENTS = {
     "source-controller": ["--concurrent=4"],
-    "kustomize-controller": ["--concurrent=8", "--requeue-dependency=5s"],
-    "helm-controller": ["--concurrent=8", "--requeue-dependency=5s"],
+    "kustomize-controller": _SOON,
+    "helm-controller": _SOON,
     NOTIFICATION: [],
 }
 _CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace")
