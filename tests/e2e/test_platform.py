@@ -77,7 +77,8 @@ def right(run: Run) -> list[str]:
 @pytest.fixture(scope="module")
 def platform(fleet: Fleet) -> Iterator[Fleet]:
     """The fleet with the services of inventories/local, made from nothing."""
-    assert fleet.down().code == 0
+    ended = fleet.down()
+    assert ended.code == 0, ended.tail()
     fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.deliver()
     yield fleet
