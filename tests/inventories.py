@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests/fixtures"
 ROLES = {"cilium": {"cilium_values": {}}, "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"}}
 
-SERVICES = ("dagster", "garage", "minio", "postgres")
+SERVICES = ("cloudnative_pg", "dagster", "garage", "minio", "postgres")
 
 
 def names(kind: str) -> list[str]:

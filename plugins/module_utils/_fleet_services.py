@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
 
 VARIABLE = "cluster_services"
+DATABASE, OPERATOR = "postgres", "cloudnative_pg"
 
 
 def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -> None:
-    """Every service that is switched on has a role, and Flux to deliver it; one object store at most."""
+    """Every service that is switched on has a role, and Flux to deliver it; at most one object store and operator."""
     repository(record, findings)
     for name, cluster in record["clusters"].items():
         wanted = cluster["services"]
@@ -33,9 +34,21 @@ def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -
             step = f"Leave it out, or set platform_object_store: {other[0]}."
             problem = f"{other[0]} is not the object store, {record['platform']['object_store']} is"
             findings.error(name, VARIABLE, problem, step)
+        operator(name, wanted, record["platform"]["database"], findings)
         if wanted and record["platform"]["source"] == "none":
             step = "Set platform_source: oci or git, or leave the services out."
             findings.error(name, VARIABLE, "services need Flux, but platform_source is none", step)
+
+
+def operator(name: str, wanted: list[str], database: str, findings: Findings) -> None:
+    """CloudNativePG is there exactly where it has a database to run."""
+    needed = database == OPERATOR and DATABASE in wanted
+    if needed and OPERATOR not in wanted:
+        step = f"Add {OPERATOR}, or set platform_database: {DATABASE}."
+        findings.error(name, VARIABLE, f"{DATABASE} lacks {OPERATOR}, which is to run it", step)
+    if OPERATOR in wanted and not needed:
+        step = f"Add {DATABASE} and set platform_database: {OPERATOR}, or leave it out."
+        findings.error(name, VARIABLE, f"{OPERATOR} has no database to run", step)
 
 
 def repository(record: dict[str, Any], findings: Findings) -> None:

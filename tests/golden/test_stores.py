@@ -15,14 +15,19 @@ IMAGE = "example.org/local-path-provisioner:1.2.3"
 CONTEXT = service_examples.CONTEXT | {"images": {**service_examples.IMAGES, "local-path-provisioner": IMAGE}}
 
 
-def tree(role: str, **context: Any) -> str:
-    """Text of the objects of a role's service, with the values that the role sets."""
+def entry(role: str, context: dict[str, Any], task: int = 0) -> dict[str, Any]:
+    """What a task of a role describes, with the values that the role sets."""
     tasks = yaml.safe_load((render.ROOT / "roles" / role / "tasks/main.yml").read_text())
-    release = tasks[0]["vars"]["service_release"] | {"overrides": {}}
-    whole = CONTEXT | context
-    rendered = render.render(role, release["manifests"], **_service_view.view(release, whole))
-    made = _service_manifests.manifests([{"role": role, "release": release, "rendered": rendered}], whole)
-    return str(made["files"][f"services/{release['name']}/manifests.yaml"])
+    release = tasks[task]["vars"]["service_release"] | {"overrides": {}}
+    template, view = release.get("manifests"), _service_view.view(release, context)
+    return {"role": role, "release": release, "rendered": render.render(role, template, **view) if template else ""}
+
+
+def tree(role: str, **context: Any) -> str:
+    """Text of the objects of a role's service."""
+    described = entry(role, whole := CONTEXT | context)
+    made = _service_manifests.manifests([described], whole)
+    return str(made["files"][f"services/{described['release']['name']}/manifests.yaml"])
 
 
 def service(text: str) -> dict[str, Any]:
@@ -34,6 +39,18 @@ def service(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("role", [*STORES, "postgres", "local_path_provisioner"])
 def test_objects(role: str) -> None:
     render.assert_golden(f"stores/{role}.yaml", tree(role))
+
+
+def test_objects_of_cloudnative_pg_and_its_database() -> None:
+    context = CONTEXT | {"database": "cloudnative_pg"}
+    made = _service_manifests.manifests([entry("cloudnative_pg", context), entry("postgres", context, 1)], context)
+    for name in ("cloudnative-pg", "postgres"):
+        render.assert_golden(f"stores/cloudnative_pg/{name}.yaml", made["files"][f"services/{name}/manifests.yaml"])
+    [order] = yaml.safe_load_all(made["files"]["platform/postgres.yaml"])
+    assert order["spec"]["dependsOn"] == [{"name": "cloudnative-pg"}]
+    [secret] = made["secrets"]
+    # Both keys are what the operator reads.
+    assert (secret["name"], [*secret["data"]]) == ("postgres-superuser", ["username", "password"])
 
 
 @pytest.mark.parametrize("role", STORES)

@@ -13,6 +13,7 @@ from api_server import ApiServer
 from service_examples import CASES, case
 
 CRDS = Path(__file__).resolve().parents[4] / "shared/contracts/crds"
+OPERATED = Path(__file__).resolve().parents[2] / "golden/files/stores/cloudnative_pg"
 GROUPS = ("flux", "gateway-api", "cloudnative-pg", "prometheus-operator")
 KINDS = {
     "CiliumNetworkPolicy",
@@ -57,3 +58,15 @@ def test_every_object_is_accepted(server: ApiServer, crds: list[str], run: Calla
         again = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=wanted, force_conflicts=True)
         assert again["counts"]["unchanged"] == len(wanted)
     assert seen >= KINDS
+
+
+def test_a_database_that_an_operator_runs_is_accepted(
+    server: ApiServer, crds: list[str], run: Callable[..., dict[str, Any]]
+) -> None:
+    run("k8s_apply", kubeconfig=str(server.kubeconfig), files=crds)
+    wanted = [each for path in OPERATED.glob("*.yaml") for each in yaml.safe_load_all(path.read_text())]
+    result = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=wanted, force_conflicts=True)
+    assert not result.get("failed"), result["msg"]
+    assert {each["kind"] for each in wanted} >= {"Cluster", "HelmRelease"}
+    again = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=wanted, force_conflicts=True)
+    assert again["counts"]["unchanged"] == len(wanted)

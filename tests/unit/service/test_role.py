@@ -113,6 +113,24 @@ def test_a_template_of_the_calling_role_becomes_part_of_the_tree(place: Path) ->
     assert [each["metadata"]["name"] for each in tree["namespaces"]] == ["one-thing", "two"]
 
 
+@pytest.mark.parametrize(
+    ("database", "kind", "keys"),
+    [("postgres", "StatefulSet", ["password"]), ("cloudnative_pg", "Cluster", ["username", "password"])],
+)
+def test_postgres_is_what_the_platform_says(place: Path, database: str, kind: str, keys: list[str]) -> None:
+    roles = [f"opendata.platform.{role}" for role in sorted({database, "postgres"})]
+    platform = {**VARIABLES["fleet"]["platform"], "database": database}
+    images = {"ghcr.io/opendata/postgres:17": next(iter(IMAGES.values()))}
+    fleet = {**VARIABLES["fleet"], "platform": platform, "state": str(place)}
+    done = play(place, *roles, fleet=fleet, artifacts={"images": images}, postgres_values={"storage": "7Gi"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    tree = json.loads((place / "tree.json").read_text())
+    text = tree["files"]["services/postgres/manifests.yaml"]
+    assert "7Gi" in text
+    assert {each["kind"] for each in yaml.safe_load_all(text)} & {"StatefulSet", "Cluster"} == {kind}
+    assert [[*secret["data"]] for secret in tree["secrets"]] == [keys]
+
+
 def test_all_findings_of_all_roles_are_told_at_once(place: Path) -> None:
     done = play(place, "one_thing", "two", one_thing_values={"mesage": "x"}, two_requires=["one-thin"])
     assert done.returncode != 0
