@@ -28,6 +28,7 @@ VERIFY = "playbooks/verify.yml"
 # For tests alone: the role that `odp new service` writes.
 PROBE = ROOT / "roles/odp_e2e_probe"
 PORT = 8089
+MINUTES = 40  # for what is built where nothing is cached
 SECRETS = ROOT / "tests/fixtures/secrets"
 
 
@@ -81,10 +82,12 @@ def platform(fleet: Fleet) -> Iterator[Fleet]:
     assert ended.code == 0, ended.tail()
     fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.deliver()
+    fleet.must("playbooks/artifacts.yml", timeout=MINUTES * 60)
     yield fleet
     shutil.rmtree(PROBE, ignore_errors=True)
 
 
+@pytest.mark.timeout((MINUTES + 20) * 60)
 def test_up_delivers_the_platform(platform: Fleet) -> None:
     planned = platform.must("site.yml", "--check", "--diff")
     assert planned.changes > 0 and not (platform.state / "kubeconfigs").exists()
