@@ -252,7 +252,9 @@ def disturbed(fleet: Fleet, arguments: tuple[str, ...], seconds: float, kill: Ca
     ended: list[Run] = []
     thread = threading.Thread(target=lambda: ended.append(fleet.play(VERIFY, *arguments)))
     thread.start()
-    wait_until("a run has started", lambda: bool({*fleet.kubectl("north", *jobs).split()} - before), 90)
+    made = lambda: {*fleet.kubectl("north", *jobs).split()} - before  # noqa: E731
+    wait_until("a run has started", lambda: bool(ended or made()), 90)
+    assert not ended, ended[0].tail()
     time.sleep(seconds)  # not a wait: the moment is the random part
     kill()
     thread.join()
