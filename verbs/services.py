@@ -39,7 +39,9 @@ def read(fleet: Fleet, clusters: list[str]) -> tuple[list[Service], dict[str, st
     with ThreadPoolExecutor(max_workers=max(len(clusters), 1)) as workers:
         answers = dict(zip(clusters, workers.map(lambda cluster: _entries(fleet, cluster), clusters), strict=True))
     silent = {cluster: answer for cluster, answer in answers.items() if isinstance(answer, str)}
-    found = [_service(cluster, entry) for cluster in answers.keys() - silent.keys() for entry in answers[cluster]]
+    # What cannot be had has no namespace, and only `status` tells of it.
+    entries = [(name, entry) for name in answers.keys() - silent.keys() for entry in answers[name]]
+    found = [_service(name, entry) for name, entry in entries if entry.get("namespace")]
     return sorted(found, key=lambda service: (service.cluster, service.name)), silent
 
 

@@ -105,6 +105,9 @@ def test_the_last_program_takes_supervisord_and_all_files_along(supervisor: Supe
 
 
 def test_the_environment_of_ansible_does_not_reach_a_program(supervisor: Supervisor, sleeper: Program) -> None:
-    names = Path(f"/proc/{supervisor.pid('forever')}/environ").read_text()
-    assert "PATH=" in names
+    environment = Path(f"/proc/{supervisor.pid('forever')}/environ")
+    deadline = time.monotonic() + 10
+    # Empty for the moment between fork and exec.
+    while "PATH=" not in (names := environment.read_text()):
+        assert time.monotonic() < deadline
     assert not any(word in names for word in ("HOME=", "ANSIBLE", "PYTEST"))

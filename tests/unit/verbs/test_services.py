@@ -135,3 +135,12 @@ def test_the_password_is_a_command_never_a_value() -> None:
     command = "./odp kubectl north -n data get secret dagster-admin -o 'jsonpath={.data.admin\\.password}' | base64 -d"
     assert password_command(service, "local") == command
     assert password_command(service, "my fleet") == f"ODP_INVENTORY='my fleet' {command}"
+
+
+def test_what_cannot_be_had_is_no_service_to_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    import services
+
+    entries = [{"name": "gateway", "waiting": "there is no image"}, {"name": "sail", "namespace": "sail"}]
+    monkeypatch.setattr(services, "_entries", lambda _fleet, _cluster: entries)
+    found, silent = services.read(None, ["north"])
+    assert ([each.name for each in found], silent) == (["sail"], {})
