@@ -19,9 +19,7 @@ PLATFORM = "playbooks/platform.yml"
 VERIFY = "playbooks/verify.yml"
 # For tests alone: the role that `odp new service` writes.
 PROBE = ROOT / "roles/odp_e2e_probe"
-PORT = 8089
 MINUTES = 40  # for what is built where nothing is cached
-SECRETS = ROOT / "tests/fixtures/secrets"
 
 
 def uids(fleet: Fleet, cluster: str, namespace: str, selector: str) -> set[str]:
