@@ -45,7 +45,8 @@ def kubectl(fleet: Fleet, cluster: str, arguments: list[str]) -> list[str]:
     kubeconfig = fleet.state / "kubeconfigs" / fleet.member("clusters", cluster)
     if not kubeconfig.exists():
         sys.exit(f"odp: {cluster} has no kubeconfig yet ({kubeconfig}). Make the cluster: ./odp up {fleet.path.name}")
-    return [kubectl_binary(fleet.state), "--kubeconfig", str(kubeconfig), *arguments]
+    cache = fleet.state / "cache"
+    return [kubectl_binary(fleet.state), "--kubeconfig", str(kubeconfig), "--cache-dir", str(cache), *arguments]
 
 
 def kubectl_binary(state: Path) -> str:

@@ -92,6 +92,11 @@ class Fleet:
     def state(self) -> Path:
         return self.directory / ".state"
 
+    @property
+    def cache(self) -> Path:
+        """What the tests' own kubectl and helm keep of the APIs: beside the fleet, which must not leave its own."""
+        return self.directory.parent / "cache"
+
     def write(self) -> None:
         (self.directory / "hosts.yml").write_text(yaml.safe_dump(self.inventory, sort_keys=False))
 
@@ -207,16 +212,17 @@ class Fleet:
 
     def kubectl(self, cluster: str, *arguments: str, check: bool = True, manifests: object = None) -> str:
         """Run kubectl of the artifact store against one cluster."""
-        kubeconfig = self.state / "kubeconfigs" / cluster
+        program, kubeconfig = self.artifact("binaries", "kubectl"), self.state / "kubeconfigs" / cluster
         text = yaml.safe_dump_all(manifests) if manifests else None
-        result = run([str(self.artifact("binaries", "kubectl")), f"--kubeconfig={kubeconfig}", *arguments], 150, text)
+        options = [f"--kubeconfig={kubeconfig}", f"--cache-dir={self.cache}"]
+        result = run([str(program), *options, *arguments], 150, text)
         assert not check or result.returncode == 0, f"{cluster}: {arguments}\n{result.stdout}{result.stderr}"
         return result.stdout
 
     def helm(self, cluster: str, *arguments: str) -> str:
         """Run helm of the artifact store against one cluster."""
         helm, kubeconfig = str(self.artifact("binaries", "helm")), self.state / "kubeconfigs" / cluster
-        command = [helm, f"--kubeconfig={kubeconfig}", *arguments]
+        command = ["env", f"KUBECACHEDIR={self.cache}", helm, f"--kubeconfig={kubeconfig}", *arguments]
         done = run(command, 150)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout

@@ -1,25 +1,35 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """The platform from nothing: Flux, the services, the data path; tests build on one another in this order."""
 
+import base64
 import json
+import random
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
-from fleet import ROOT, Fleet, Run, wait_until
+import browser
+import git_clones
+import git_server
+import host_state
+from fleet import ROOT, Fleet, Run, odp, wait_until
 
 pytestmark = pytest.mark.e2e
 PLATFORM = "playbooks/platform.yml"
 VERIFY = "playbooks/verify.yml"
 # For tests alone: the role that `odp new service` writes.
 PROBE = ROOT / "roles/odp_e2e_probe"
+PORT = 8089
 MINUTES = 40  # for what is built where nothing is cached
+SECRETS = ROOT / "tests/fixtures/secrets"
 
 
 def uids(fleet: Fleet, cluster: str, namespace: str, selector: str) -> set[str]:
@@ -216,3 +226,151 @@ def test_a_removed_service_is_pruned_and_its_data_kept(platform: Fleet) -> None:
     wait_until("the Deployment is pruned", gone, 60)
     assert platform.kubectl("north", *get, "pvc", "-o", "name") == "persistentvolumeclaim/data\n"
     platform.kubectl("north", "delete", "namespace", "odp-e2e-probe")
+
+
+def kills(fleet: Fleet) -> dict[str, Callable[[], object]]:
+    """What may die in the middle of the data path."""
+
+    def pods(namespace: str, selector: str) -> Callable[[], object]:
+        command = ("-n", namespace, "delete", "pods", "-l", selector, "--grace-period=0", "--force", "--wait=false")
+        return lambda: fleet.kubectl("north", *command)
+
+    name = "app.kubernetes.io/name="
+    return {
+        "the object store": pods("garage", f"{name}garage"),
+        "PostgreSQL": pods("postgres", f"{name}postgres"),
+        "Sail": pods("sail", f"{name}sail"),
+        "the run": pods("dagster", "dagster/run-id"),
+        "source-controller": pods("flux-system", "app=source-controller"),
+    }
+
+
+def disturbed(fleet: Fleet, arguments: tuple[str, ...], seconds: float, kill: Callable[[], object]) -> Run:
+    """A run of the data path, in which something dies so many seconds after its Job has started."""
+    jobs = ("-n", "dagster", "get", "jobs", "-o", "name")
+    before = set(fleet.kubectl("north", *jobs).split())
+    ended: list[Run] = []
+    thread = threading.Thread(target=lambda: ended.append(fleet.play(VERIFY, *arguments)))
+    thread.start()
+    made = lambda: {*fleet.kubectl("north", *jobs).split()} - before  # noqa: E731
+    wait_until("a run has started", lambda: bool(ended or made()), 90)
+    assert not ended, ended[0].tail()
+    time.sleep(seconds)  # not a wait: the moment is the random part
+    kill()
+    thread.join()
+    return ended[0]
+
+
+@pytest.mark.timeout(1800)
+def test_what_dies_in_the_middle_is_made_up_for_by_a_rerun(platform: Fleet) -> None:
+    chance = random.Random(5)
+    for number, (what, kill) in enumerate(kills(platform).items()):
+        settings = ("-e", f"data_path_rows={30000 + number}", "-e", "data_path_wait_timeout=300")
+        arguments = (*settings, "--limit", "north")
+        run = disturbed(platform, arguments, chance.uniform(2, 10), kill)
+        print(f"{what} died: exit code {run.code} after {run.seconds:.0f} s")
+        platform.must(PLATFORM)
+        # What ended right by itself needs no rerun.
+        assert len(right(run if run.code == 0 else platform.must(VERIFY, *arguments))) == 5
+
+
+def test_verify_leaves_what_was_there_before(platform: Fleet) -> None:
+    # As a store leaves it that was switched off: its data is kept.
+    platform.kubectl("south", "create", "namespace", "garage")
+    right(platform.must(VERIFY, "-e", "data_path_rows=20000", "-e", "data_path_seed=1"))
+    assert platform.kubectl("south", "-n", "garage", "get", "services", "-o", "name") == ""
+    platform.kubectl("south", "delete", "namespace", "garage")
+
+
+def test_people_reach_dagster_and_superset_through_connect(platform: Fleet, tmp_path: Path) -> None:
+    secret = platform.kubectl(
+        "north", "-n", "superset", "get", "secret/superset-admin", "-o", "jsonpath={.data.password}"
+    )
+    command = [sys.executable, "verbs/connect.py", str(platform.directory), "--port", str(PORT)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tunnel:
+        try:
+            said = ""
+            while "superset.localhost" not in said:
+                line = tunnel.stdout.readline()
+                assert line, f"connect ended:\n{said}"
+                said += line
+            password = base64.b64decode(secret).decode()
+            assert password not in said
+            with browser.browser(90) as tab:
+                browser.dagster(tab, f"http://dagster.localhost:{PORT}", "/assets", "daily_fares")
+                address = f"http://superset.localhost:{PORT}"
+                browser.superset(tab, address, "admin", password, "trips", "19,000", "695,167.40")
+                print(tab.page(tmp_path / "superset.png"))
+        finally:
+            tunnel.terminate()
+    assert tunnel.returncode == 0
+
+
+def test_cilium_is_taken_back_when_flux_cannot_work(platform: Fleet) -> None:
+    platform.kubectl("north", "-n", "flux-system", "scale", "deploy", "--all", "--replicas=0")
+    set_values(platform, cilium_values={"debug": {"enabled": False}})
+    stuck = platform.play("playbooks/network.yml", "--limit", "north", "-e", "cilium_wait_timeout=20")
+    assert stuck.code != 0 and "./odp rescue" in stuck.output, stuck.tail()
+    platform.must("playbooks/rescue.yml", "--limit", "north")
+    config = ("-n", "kube-system", "get", "cm/cilium-config", "-o", "jsonpath={.data.debug}")
+    assert platform.kubectl("north", *config) == "false"
+    run = platform.must()
+    assert run.changes > 0
+    suspended = platform.kubectl("north", "-n", "kube-system", "get", "hr/cilium", "-o", "jsonpath={.spec.suspend}")
+    assert suspended == ""
+    assert platform.must().changes == 0
+
+
+def test_killed_in_the_new_stages_it_ends_well(platform: Fleet) -> None:
+    chance = random.Random(7)
+    set_values(platform, sail_values={"memory": "1Gi"})
+    for stage, tasks in (("gitops", 5), ("platform", 14)):
+        print("killed at", platform.kill_in(stage, chance, tasks) or f"nothing: {stage} ended before")
+    platform.must()
+    assert platform.must().changes == 0
+
+
+def test_the_tree_can_come_from_git(platform: Fleet, tmp_path: Path) -> None:
+    origin = git_clones.bare(tmp_path / "repositories/fleet.git")
+    clone = git_clones.Clone(tmp_path / "clone", origin).push_first()
+    clone.write("README.md", "not committed\n")
+    before = {name: uids(platform, "north", name, f"app.kubernetes.io/name={name}") for name in ("sail", "garage")}
+    with git_server.serve(origin.parent, f"{platform.network}.1") as url:
+        where = {"platform_git_url": f"{url}/fleet.git", "platform_git_directory": str(clone.place)}
+        set_values(platform, platform_source="git", **where)
+        planned = platform.must(PLATFORM, "--check", "--diff")
+        assert "platform/cilium.yaml" in planned.output and clone.git("log", "--format=%s") == "Write README.md"
+        platform.must(PLATFORM)
+        assert clone.git("log", "--format=%s").splitlines()[:2] == ["Deliver e2e/south", "Deliver e2e/north"]
+        assert (
+            "platform/dagster.yaml" in clone.names("clusters/e2e/north") and clone.state()["status"] == " M README.md"
+        )
+        field = ("-o", "jsonpath={.status.lastAppliedRevision}")
+        applied = platform.kubectl("south", "-n", "flux-system", "get", "kustomization/platform", *field)
+        assert applied == f"main@sha1:{clone.state()['remote']}"
+        assert platform.kubectl("north", "-n", "flux-system", "get", "ocirepositories", "-o", "name") == ""
+        assert platform.must(PLATFORM).changes == 0
+        for name, pods in before.items():
+            assert uids(platform, "north", name, f"app.kubernetes.io/name={name}") == pods
+
+        (platform.directory / "secrets").mkdir()
+        shutil.copy(SECRETS / "warehouse.sops.yaml", platform.directory / "secrets")
+        refused = platform.play(PLATFORM)
+        assert refused.code != 0 and "there is no age key for them" in refused.output, refused.tail()
+        shutil.copy(SECRETS / "only-for-tests.age.key", platform.state / "age.key")
+        platform.must(PLATFORM)
+        password = platform.kubectl("south", "get", "secret/warehouse", "-o", "jsonpath={.data.password}")
+        assert base64.b64decode(password) == b"only-for-tests"
+    (platform.state / "age.key").unlink()
+    shutil.rmtree(platform.directory / "secrets")
+    set_values(platform, platform_source="oci")
+    platform.must(PLATFORM)
+    assert platform.must(PLATFORM).changes == 0
+
+
+def test_down_leaves_nothing_of_the_platform(platform: Fleet, host_before: dict) -> None:
+    code, answer = odp("status", str(platform.directory), "--json")
+    assert code == 0 and all(row["ready"] or row["waiting"] for row in json.loads(answer)["services"])
+    ended = platform.down()
+    assert ended.code == 0, ended.tail()
+    assert host_state.left_behind(host_before) == [], ended.tail()

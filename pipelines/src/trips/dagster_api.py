@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -29,12 +30,18 @@ query($run: ID!) {
     } }
   }
 }"""
+# The webserver answers this only when it reaches its database.
+_ANY = "{ runsOrError(limit: 1) { __typename } }"
 _ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 _POLL_SECONDS = 2
 
 
 class DagsterError(Exception):
     """Dagster refused, failed or cannot be reached; the text says what to do."""
+
+
+class NotAnswering(DagsterError):
+    """The webserver or what it needs is not there, perhaps only for a moment."""
 
 
 class Dagster:
@@ -45,22 +52,29 @@ class Dagster:
         self.url = url.rstrip("/")
 
     def query(self, text: str, **variables: Any) -> dict[str, Any]:
-        """Return the data of a query or mutation."""
+        """Return the data of a query or mutation.
+
+        :raises NotAnswering: when another try may succeed.
+        """
         body = json.dumps({"query": text, "variables": variables}).encode()
         try:
             request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=60) as answer:
                 found = json.load(answer)
         except (OSError, ValueError) as error:
-            raise DagsterError(
-                f"'{self.url}' does not answer: {error}. Is DAGSTER_URL the webserver's address?"
-            ) from error
+            refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
+            text = f"'{self.url}' does not answer: {error}. Is DAGSTER_URL the webserver's address?"
+            raise (DagsterError if refused else NotAnswering)(text) from error
         if found.get("errors"):
             raise DagsterError(f"{self.url} refused the query: {'; '.join(e['message'] for e in found['errors'])}")
         return found["data"]
 
-    def launch(self, job: str, config: dict[str, Any]) -> str:
-        """Start a run of a job whose code location has the same name; return the run's id."""
+    def launch(self, job: str, config: dict[str, Any], seconds: float = 0) -> str:
+        """Start a run of a job whose code location has the same name; return the run's id.
+
+        :param seconds: how long the webserver may take to answer; a run is asked for once, lest there be two.
+        """
+        self._patient(time.monotonic() + seconds, _ANY)
         result = self.query(_LAUNCH, job=job, config=config)["launchRun"]
         if result["__typename"] != "LaunchRunSuccess":
             reasons = [error["message"] for error in result.get("errors", [])] or [result.get("message", "")]
@@ -71,7 +85,7 @@ class Dagster:
         """Return the last status, and what failed if it is not SUCCESS; a run that is retried goes on in another."""
         deadline = time.monotonic() + seconds
         while True:
-            data = self.query(_RUN, run=run)
+            data = self._patient(deadline, _RUN, run=run)
             status = data["runOrError"].get("status", "unknown to Dagster")
             tags = {tag["key"]: tag["value"] for tag in data["runOrError"].get("tags", [])}
             if status == "FAILURE" and tags.get("dagster/auto_retry_run_id"):
@@ -81,6 +95,16 @@ class Dagster:
             elif time.monotonic() > deadline:
                 return f"{status} after {seconds:g} seconds, see {self.url}/runs/{run}"
             else:
+                time.sleep(_POLL_SECONDS)
+
+    def _patient(self, deadline: float, text: str, **variables: Any) -> dict[str, Any]:
+        """Return the data of a query that changes nothing, asked until the webserver answers or time is up."""
+        while True:
+            try:
+                return self.query(text, **variables)
+            except NotAnswering:
+                if time.monotonic() > deadline:
+                    raise
                 time.sleep(_POLL_SECONDS)
 
 

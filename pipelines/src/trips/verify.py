@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 
 from trips import report
@@ -47,7 +48,10 @@ def _run(options: argparse.Namespace) -> str:
     """Run the job through DAGSTER_URL to its end."""
     dagster = Dagster(os.environ.get("DAGSTER_URL", ""))
     dataset = {"name": options.dataset, "rows": options.rows, "seed": options.seed}
-    return dagster.wait(dagster.launch("trips", {"resources": {"dataset": {"config": dataset}}}), options.timeout)
+    config = {"resources": {"dataset": {"config": dataset}}}
+    deadline = time.monotonic() + options.timeout
+    run = dagster.launch("trips", config, options.timeout)
+    return dagster.wait(run, deadline - time.monotonic())
 
 
 def _whole(tables: Tables, figures: Figures, options: argparse.Namespace) -> Iterator[Measure]:

@@ -27,9 +27,10 @@ def dagster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answers], tup
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["variables"])
-                self.send_response(200)
+                answer = answers.pop(0)
+                self.send_response(answer.get("status", 200))
                 self.end_headers()
-                self.wfile.write(json.dumps(answers.pop(0)).encode())
+                self.wfile.write(json.dumps(answer).encode())
 
             def log_message(self, *arguments: object) -> None:
                 """Say nothing."""
@@ -52,26 +53,45 @@ def state(status: str, events: list[dict[str, Any]] | None = None, **tags: str) 
     return {"data": {"runOrError": run, "logsForRun": {"events": events or []}}}
 
 
+# What a webserver says whose database is away, and what it says when it is well.
+DOWN = {"status": 500}
+WELL: dict[str, Any] = {"data": {}}
+
+
 def launched(**result: Any) -> dict[str, Any]:
     return {"data": {"launchRun": result}}
 
 
 def test_a_run_is_started_with_its_config(dagster: Any) -> None:
-    client, asked = dagster([launched(__typename="LaunchRunSuccess", run={"runId": "r1"})])
-    assert client.launch("trips", {"resources": {}}) == "r1"
-    assert asked == [{"job": "trips", "config": {"resources": {}}}]
+    client, asked = dagster([DOWN, DOWN, WELL, launched(__typename="LaunchRunSuccess", run={"runId": "r1"})])
+    assert client.launch("trips", {"resources": {}}, 10) == "r1"
+    assert asked == [{}] * 3 + [{"job": "trips", "config": {"resources": {}}}]
+
+
+def test_a_run_is_asked_for_only_once(dagster: Any) -> None:
+    client, asked = dagster([WELL, DOWN])
+    with pytest.raises(DagsterError, match="does not answer: HTTP Error 500"):
+        client.launch("trips", {}, 10)
+    assert len(asked) == 2
+
+
+def test_what_the_webserver_refuses_is_not_asked_again(dagster: Any) -> None:
+    client, asked = dagster([{"status": 400}])
+    with pytest.raises(DagsterError, match="HTTP Error 400"):
+        client.wait("r1", 10)
+    assert len(asked) == 1
 
 
 def test_wrong_config_is_told_in_dagsters_words(dagster: Any) -> None:
     answer = launched(__typename="RunConfigValidationInvalid", errors=[{"message": "rows: 0"}, {"message": "seed"}])
     with pytest.raises(DagsterError, match=r"RunConfigValidationInvalid for job trips: rows: 0; seed"):
-        dagster([answer])[0].launch("trips", {})
+        dagster([WELL, answer])[0].launch("trips", {})
 
 
 def test_a_missing_job_is_told(dagster: Any) -> None:
     answer = launched(__typename="PipelineNotFoundError", message="no such job")
     with pytest.raises(DagsterError, match="PipelineNotFoundError for job trips: no such job"):
-        dagster([answer])[0].launch("trips", {})
+        dagster([WELL, answer])[0].launch("trips", {})
 
 
 def test_a_refused_query_is_told(dagster: Any) -> None:
@@ -86,9 +106,14 @@ def test_a_server_that_is_not_there_is_told(url: str) -> None:
 
 
 def test_waiting_ends_with_the_run(dagster: Any) -> None:
-    client, asked = dagster([state("QUEUED"), state("STARTED"), state("SUCCESS")])
+    client, asked = dagster([state("QUEUED"), DOWN, state("STARTED"), state("SUCCESS")])
     assert client.wait("r1", 10) == "SUCCESS"
-    assert asked == [{"run": "r1"}] * 3
+    assert asked == [{"run": "r1"}] * 4
+
+
+def test_a_webserver_that_stays_away_is_told_at_the_end(dagster: Any) -> None:
+    with pytest.raises(DagsterError, match="does not answer: HTTP Error 500"):
+        dagster([DOWN])[0].wait("r1", -1)
 
 
 def test_a_run_that_is_retried_goes_on_in_the_next_one(dagster: Any) -> None:

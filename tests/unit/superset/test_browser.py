@@ -11,6 +11,8 @@ import pytest
 
 import browser
 
+# For a browser that is not there yet.
+pytestmark = pytest.mark.timeout(900)
 PAGE = b"""<!DOCTYPE html><title>A page</title><input id=name><button onclick="
   setTimeout(() => { document.body.append('Hello ' + document.getElementById('name').value) }, 300)">Go</button>
   <a href=/next>on</a>"""
