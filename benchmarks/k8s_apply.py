@@ -101,6 +101,12 @@ def once(server: ApiServer, tool: Callable[[Files], float], port: int, prefix: s
     return measured
 
 
+def turned(number: int) -> list[Callable[[Files], float]]:
+    """Return the tools so that another begins in each round: the first one meets a server that has just started."""
+    tools = [*TOOLS.values()]
+    return tools[number % len(tools) :] + tools[: number % len(tools)]
+
+
 def compare(rounds: int) -> Iterator[tuple[int, list[list[tuple[float, int]]]]]:
     """Yield for each distance and round what each tool measured, in turn and on a server of its own."""
     for milliseconds in MILLISECONDS:
@@ -111,7 +117,8 @@ def compare(rounds: int) -> Iterator[tuple[int, list[list[tuple[float, int]]]]]:
                 slow_link(server.port, milliseconds / 2000) as far,
             ):
                 port = far if milliseconds else server.port
-                done = [once(server, tool, port, tool.__name__) for tool in TOOLS.values()]
+                found = {tool: once(server, tool, port, tool.__name__) for tool in turned(number)}
+                done = [found[tool] for tool in TOOLS.values()]
             if (writes := [each for _seconds, each in done[0]]) != WRITES:
                 raise RuntimeError(f"round {number}: the module wrote {writes} times, not {WRITES}: nothing to measure")
             yield milliseconds, done

@@ -281,10 +281,12 @@ def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> None
         time.sleep(0.5)
 
 
-def odp(*arguments: str, timeout: float = 300) -> tuple[int, str]:
-    """Run a verb as a person does; exit code and standard output."""
+def odp(*arguments: str, inventory: Path | None = None, timeout: float = 300) -> tuple[int, str]:
+    """Run a verb as a person does, of an inventory where it names none itself; exit code and standard output."""
+    environment = {**os.environ, "ODP_INVENTORY": str(inventory or "local")}
+    command = [str(ROOT / "odp"), *arguments]
     result = subprocess.run(
-        [str(ROOT / "odp"), *arguments], cwd=ROOT, text=True, capture_output=True, timeout=timeout, check=False
+        command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=timeout, check=False
     )
     return result.returncode, result.stdout
 

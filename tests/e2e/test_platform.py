@@ -199,7 +199,7 @@ def test_a_new_service_runs_and_what_breaks_it_is_named(platform: Fleet) -> None
     for words, text in faults.items():
         assert text != whole, words
         template.write_text(text)
-        run = platform.play(PLATFORM, "-e", "flux_wait_timeout=40")
+        run = platform.play(PLATFORM, "-e", "flux_wait_timeout=25")
         assert run.code != 0, run.tail()
         assert "odp-e2e-probe" in run.output and re.search(words, run.output), run.tail()
     for name, pods in others.items():
@@ -218,7 +218,7 @@ def test_a_removed_service_is_pruned_and_its_data_kept(platform: Fleet) -> None:
     }
     template.write_text(f"{template.read_text()}\n---\n{yaml.safe_dump(claim)}")
     # A claim that no pod uses is never bound, which nobody shall wait for here.
-    platform.play(PLATFORM, "-e", "flux_wait_timeout=30")
+    platform.play(PLATFORM, "-e", "flux_wait_timeout=15")
     set_services(platform, "-odp_e2e_probe")
     platform.must(PLATFORM)
     get = ("-n", "odp-e2e-probe", "get")
@@ -304,6 +304,11 @@ def test_people_reach_dagster_and_superset_through_connect(platform: Fleet, tmp_
         finally:
             tunnel.terminate()
     assert tunnel.returncode == 0
+
+
+def test_logs_shows_what_the_pods_of_a_service_say(platform: Fleet) -> None:
+    code, said = odp("logs", "sail", "--cluster", "north", "--tail", "20", inventory=platform.directory)
+    assert code == 0 and said.strip()
 
 
 def test_cilium_is_taken_back_when_flux_cannot_work(platform: Fleet) -> None:

@@ -30,8 +30,12 @@ query($run: ID!) {
     } }
   }
 }"""
-# The webserver answers this only when it reaches its database.
-_ANY = "{ runsOrError(limit: 1) { __typename } }"
+# Of each storage that a launch writes to: the webserver's connection to it may have died, which one query finds out.
+_ANY = """
+{
+  runsOrError(limit: 1) { ... on Runs { results { id } } }
+  assetRecordsOrError(limit: 1) { ... on AssetRecordConnection { assets { id } } }
+}"""
 _ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 _POLL_SECONDS = 2
 
