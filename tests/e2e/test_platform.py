@@ -27,6 +27,19 @@ PLATFORM = "playbooks/platform.yml"
 VERIFY = "playbooks/verify.yml"
 # For tests alone: the role that `odp new service` writes.
 PROBE = ROOT / "roles/odp_e2e_probe"
+# What waits for the role above.
+WAITS = {
+    "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+    "kind": "Kustomization",
+    "metadata": {"name": "odp-e2e-waits", "namespace": "flux-system"},
+    "spec": {
+        "interval": "5m",
+        "path": "./services/odp-e2e-probe",
+        "prune": False,
+        "sourceRef": {"kind": "OCIRepository", "name": "platform"},
+        "dependsOn": [{"name": "odp-e2e-probe"}],
+    },
+}
 PORT = 8089
 MINUTES = 40  # for what is built where nothing is cached
 SECRETS = ROOT / "tests/fixtures/secrets"
@@ -202,10 +215,14 @@ def test_a_new_service_runs_and_what_breaks_it_is_named(platform: Fleet) -> None
         run = platform.play(PLATFORM, "-e", "flux_wait_timeout=25")
         assert run.code != 0, run.tail()
         assert "odp-e2e-probe" in run.output and re.search(words, run.output), run.tail()
+        platform.kubectl("north", "apply", "-f", "-", manifests=[WAITS])
+    platform.kubectl("north", "delete", "-f", "-", manifests=[WAITS])
     for name, pods in others.items():
         assert uids(platform, "north", name, f"app.kubernetes.io/name={name}") == pods
     template.write_text(whole)
     platform.must(PLATFORM)
+    words = "Kustomization flux-system/odp-e2e-waits waits for Kustomization flux-system/odp-e2e-probe: dependency"
+    assert words in run.output, run.tail()
 
 
 def test_a_removed_service_is_pruned_and_its_data_kept(platform: Fleet) -> None:
@@ -374,6 +391,15 @@ def test_the_tree_can_come_from_git(platform: Fleet, tmp_path: Path) -> None:
     set_values(platform, platform_source="oci")
     platform.must(PLATFORM)
     assert platform.must(PLATFORM).changes == 0
+
+
+def test_the_object_store_is_swapped_by_one_variable(platform: Fleet) -> None:
+    set_values(platform, platform_object_store="minio")
+    set_services(platform, "-garage", "minio")
+    platform.must(timeout=1200)
+    assert len(right(platform.must(VERIFY))) == 7
+    assert platform.kubectl("north", "-n", "garage", "get", "pods,deployments,statefulsets", "-o", "name") == ""
+    assert "persistentvolumeclaim/" in platform.kubectl("north", "-n", "garage", "get", "pvc", "-o", "name")
 
 
 def test_down_leaves_nothing_of_the_platform(platform: Fleet, host_before: dict) -> None:

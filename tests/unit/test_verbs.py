@@ -85,7 +85,8 @@ def test_kubectl_is_the_fleets_own_from_the_store(tmp_path: Path) -> None:
         program.write_text(f'#!/bin/sh\necho {name} "$@"\n')
         program.chmod(0o755)
     run = odp("kubectl", "north", "get", "nodes", cwd=tmp_path, ODP_INVENTORY="trial", HOME=str(tmp_path))
-    assert run.stdout == f"kubernetes-2 --kubeconfig {fleet}/.state/kubeconfigs/north get nodes\n", run.stderr
+    options = f"--kubeconfig {fleet}/.state/kubeconfigs/north --cache-dir {fleet}/.state/cache"
+    assert run.stdout == f"kubernetes-2 {options} get nodes\n", run.stderr
 
 
 def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
