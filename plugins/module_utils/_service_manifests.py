@@ -105,11 +105,23 @@ def _placed(manifest: Manifest, namespace: str) -> Manifest:
     return {**manifest, "metadata": metadata}
 
 
+def _of_store(manifest: Manifest, store: str) -> Manifest:
+    """The object, its pods marked with the object store: they start anew with the keys of another one."""
+    if manifest["kind"] not in ("Deployment", "StatefulSet", "DaemonSet"):
+        return manifest
+    template = manifest["spec"]["template"]
+    metadata = template.get("metadata") or {}
+    marks = {**(metadata.get("annotations") or {}), "opendata.platform/object-store": store}
+    marked = {**template, "metadata": {**metadata, "annotations": marks}}
+    return {**manifest, "spec": {**manifest["spec"], "template": marked}}
+
+
 def _tree(services: list[tuple[Release, list[Manifest]]], context: Context) -> dict[str, Any]:
     files, secrets, namespaces = {}, [], []
     for release, own in services:
         name, namespace = release["name"], _service_nouns.namespace(release)
-        objects = [namespace, *_service_nouns.policies(release, context), *own]
+        pods = [_of_store(each, context["object_store"]) for each in own] if release["buckets"] else own
+        objects = [namespace, *_service_nouns.policies(release, context), *pods]
         objects += _service_nouns.route(release, context) + _service_nouns.monitor(release, context)
         objects += _service_provision.manifests(release, context)
         files[f"platform/{name}.yaml"] = text([_service_flux.kustomization(release, context["source"])])
