@@ -26,7 +26,7 @@ from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_h
 
 GIB = 1024**3
 CACHE = Path("~/.cache/odp").expanduser()
-CACHE_GIB = 15
+CACHE_GIB = 30
 
 
 @dataclass(frozen=True)
