@@ -92,7 +92,9 @@ def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: s
     }
     first = nodes[members["server"][0]]["address"] if members["server"] else ""
     endpoint = values["endpoint"] or (f"{first}:{API_PORT}" if first else "")
-    host, port = checks.split_endpoint(endpoint)
+    # Where Cilium finds the API from any node: k3s has a load balancer on each, kind's nodes know the first by name.
+    inside = {"k3s": "127.0.0.1:6444", "kind": f"{name}-control-plane:{API_PORT}"}
+    host, port = checks.split_endpoint(inside.get(values["provider"], endpoint))
     return {
         "name": name,
         **values,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import Range, clashes, network, suggestion
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import SCHEMA, Variable
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import ON_NODES, SCHEMA, WITHOUT_NODES, Variable
 
 if TYPE_CHECKING:
     from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
@@ -88,14 +88,18 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
 
 
 def membership(record: Record, findings: Findings) -> None:
-    """Every node has a cluster, every cluster a server, and servers can have a majority."""
+    """Every node has a cluster, every cluster on nodes a server, and servers can have a majority."""
     for node in record["nodes"].values():
         if node["cluster"] and node["cluster"] not in record["clusters"]:
             step = did_you_mean(str(node["cluster"]), record["clusters"])
             findings.error(node["name"], "node_cluster", f"there is no cluster '{node['cluster']}'", step)
     for cluster in record["clusters"].values():
         servers = cluster["servers"]
-        if not servers:
+        if cluster["provider"] in WITHOUT_NODES:
+            for node in cluster["nodes"]:
+                problem = f"{cluster['name']} is of provider {cluster['provider']}, which has no machines of ours"
+                findings.error(node, "node_cluster", problem, f"Use {' or '.join(ON_NODES)}, or leave the node out.")
+        elif not servers:
             step = f"Add a node with node_cluster: {cluster['name']} and node_role: server."
             findings.error(cluster["name"], "", "has no server", step)
         elif len(servers) % 2 == 0:

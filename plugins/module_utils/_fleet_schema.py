@@ -25,7 +25,10 @@ class Variable:
     most: int = 0
 
 
-PROVIDERS = ("kubeadm",)
+# Clusters on machines of the group nodes, and those that something else made.
+ON_NODES = ("kubeadm", "k3s")
+WITHOUT_NODES = ("kind", "existing")
+PROVIDERS = (*ON_NODES, *WITHOUT_NODES)
 ROLES = ("server", "agent")
 MACHINES = ("nspawn", "given")
 SOURCES = ("none", "oci", "git")
