@@ -9,7 +9,11 @@ from ansible_collections.opendata.platform.plugins.module_utils._fleet import In
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests/fixtures"
-ROLES = {"cilium": {"cilium_values": {}}, "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"}}
+ROLES = {
+    "artifacts": {"artifacts_versions": {"kubernetes": "v1.36.3"}},
+    "cilium": {"cilium_values": {}},
+    "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
+}
 
 SERVICES = ("cloudnative_pg", "dagster", "garage", "minio", "postgres")
 

@@ -40,11 +40,13 @@ def build_image(place: Workplace, push_address: str) -> None:
     recipe, image = place.recipe, place.entry["image"]
     storage = place.cache / "containers"
     buildah = ["buildah", f"--root={storage}/storage", f"--runroot={storage}/run", "--storage-driver=overlay"]
-    local = f"localhost/odp/{place.name}"
+    local = f"localhost/odp/{place.name.replace('@', '-')}"
     # Same inputs, same digest: no time, no tool's version, no history.
     command = [*buildah, "build", "--isolation=chroot", "--timestamp=0", "--identity-label=false", "--omit-history"]
     command += ["--layers=false", f"--tag={local}"]
-    command += [f"--build-context={need}={path}" for need, path in sorted(place.needs.items()) if need != "registry"]
+    # A Containerfile names what it copies from without a version.
+    contexts = {need.partition("@")[0]: path for need, path in sorted(place.needs.items()) if need != "registry"}
+    command += [f"--build-context={need}={path}" for need, path in contexts.items()]
     command += [f"--build-arg={name}={value}" for name, value in sorted(recipe.get("arguments", {}).items())]
     digest = place.work / "digest"
     env = {"TMPDIR": str(place.work)}

@@ -23,6 +23,8 @@ def collect(
 ) -> Facts:
     """Return binaries, images and files by name; digests are "" for what is only planned (check mode).
 
+    A binary of an entry NAME@VERSION, which is a further version beside NAME, is called BINARY@VERSION.
+
     :param manifests: by artifact's name, only for what is there.
     :param paths: the directory of each artifact.
     """
@@ -34,7 +36,7 @@ def collect(
         releases = entry.get("download") or {}
         for binary in entry.get("binaries", []):
             release = releases[binary] if choice.origin == "download" else {}
-            facts["binaries"][binary] = {
+            facts["binaries"][binary + further(name)] = {
                 **common,
                 "path": f"{directory_name(name, choice.key)}/{binary}",
                 "sha256": files.get(binary, {}).get("sha256", ""),
@@ -58,7 +60,9 @@ def collect(
 def lock_entries(facts: Facts, manifests: dict[str, dict[str, Any]]) -> Facts:
     """Return what the lock keeps of these facts: origin, version, digest, of downloads also URL and checksum."""
     checksums = {
-        name: value for manifest in manifests.values() for name, value in manifest.get("checksums", {}).items()
+        binary + further(name): value
+        for name, manifest in manifests.items()
+        for binary, value in manifest.get("checksums", {}).items()
     }
     kept: Facts = {"binaries": {}, "images": {}, "files": {}}
     for kind, entries in facts.items():
@@ -69,3 +73,8 @@ def lock_entries(facts: Facts, manifests: dict[str, dict[str, Any]]) -> Facts:
                 kept[kind][name].update({"url": entry["url"]} if entry.get("url") else {})
                 kept[kind][name].update({"checksum": checksums[name]} if name in checksums else {})
     return kept
+
+
+def further(name: str) -> str:
+    """Return "@VERSION" of an entry NAME@VERSION, "" of another."""
+    return "".join(name.partition("@")[1:])

@@ -70,7 +70,7 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
         "cache": inventory.cache,
         "platform": _filled(PLATFORM, "platform", inventory.common),
         "clusters": {
-            name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state)
+            name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state) | {"kubernetes": _kubernetes(inventory, own)}
             for name, own in sorted(inventory.clusters.items())
         },
         "nodes": nodes,
@@ -82,6 +82,13 @@ def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variabl
     """The values of one schema without their prefix; what is unset and has no default is an empty string."""
     values = {name: own.get(name, "" if spec.default is None else spec.default) for name, spec in schema.items()}
     return {name.removeprefix(f"{prefix}_"): value for name, value in values.items()}
+
+
+def _kubernetes(inventory: Inventory, own: Variables) -> str:
+    """The version of Kubernetes that a cluster is wanted in; the platform's own where it does not say."""
+    versions = own.get("artifacts_versions") or inventory.roles.get("artifacts", {}).get("artifacts_versions") or {}
+    distribution = "k3s" if own.get("cluster_provider") == "k3s" else "kubernetes"
+    return own.get("cluster_kubernetes") or versions.get(distribution, "")
 
 
 def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: str) -> Variables:

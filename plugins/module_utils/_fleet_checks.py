@@ -79,6 +79,8 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
         findings.error(host, name, problem, "Write an IP address such as 10.77.0.11.")
     elif spec.kind == "endpoint" and not split_endpoint(value)[1]:
         findings.error(host, name, problem, "Write host:port, such as api.example.org:6443.")
+    elif spec.kind == "version" and not re.fullmatch(r"v1\.\d+\.\d+(\+\w+)?", str(value)):
+        findings.error(host, name, problem, "Write a version such as v1.36.3.")
     elif spec.kind == "number" and not (isinstance(value, int) and 1 <= value <= spec.most):
         findings.error(host, name, problem, f"Write a number from 1 to {spec.most}.")
     elif spec.kind == "switch" and not isinstance(value, bool):

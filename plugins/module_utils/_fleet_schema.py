@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Variable:
     """What one inventory variable may hold.
 
-    kind: name, choice, address, network, endpoint, url, number, switch, services or text; how the value is checked.
+    kind: name, choice, address, network, endpoint, url, version, number, switch, services or text; how the value is checked.
     default: the value when unset; None means that the variable must be set.
     most: the largest number; the smallest is 1.
     """
@@ -40,6 +40,7 @@ CLUSTER_ID = 255
 
 CLUSTER = {
     "cluster_provider": Variable("choice", "what makes the cluster", choices=PROVIDERS),
+    "cluster_kubernetes": Variable("version", "version of Kubernetes; that of artifacts_versions when empty", ""),
     "cluster_pod_cidr": Variable("network", "addresses of the pods", "10.244.0.0/16"),
     "cluster_service_cidr": Variable("network", "addresses of the Services", "10.96.0.0/16"),
     "cluster_id": Variable("number", "number of the cluster in the mesh", 0, most=CLUSTER_ID),

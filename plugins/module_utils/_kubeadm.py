@@ -18,7 +18,8 @@ DONE, HALF, ABSENT = "done", "half", "absent"
 class Found:
     """What lies on the machine.
 
-    record: noted after the last success ("files": digest by path, "manifests": text by name); None if nothing was.
+    record: noted after the last success ("files": digest by path, "manifests": text by name, "version" of kubeadm);
+        None if nothing was.
     traces: paths that kubeadm makes and that exist.
     etcd: whether there are data of etcd.
     identity: whether the kubelet has a certificate from the cluster.

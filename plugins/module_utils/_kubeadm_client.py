@@ -20,6 +20,8 @@ from ansible_collections.opendata.platform.plugins.module_utils import _node_fil
 
 ROOT = Path("/")
 RECORD = "/etc/kubernetes/opendata-platform.json"
+# A reboot clears it, and makes the restart needless.
+RESTARTS = "/run/opendata/renewed"
 LOCK_SECONDS = 600
 READY_SECONDS = 180
 TRACES = (
@@ -74,10 +76,15 @@ def look(files: list[str]) -> pure.Found:
     )
 
 
-def note(files: list[str]) -> None:
-    """Note that kubeadm ended well, with the files it had and the manifests it wrote."""
-    found = look(files)
-    text = json.dumps({"files": found.files, "manifests": found.manifests}, indent=1)
+def note(files: list[str] | dict[str, str], lock_descriptor: int) -> None:
+    """Note that kubeadm ended well: its version, the manifests it wrote, and the files it had.
+
+    :param files: paths of those files as they are now, or their digests where others than now were used.
+    """
+    found = look([*files])
+    digests = files if isinstance(files, dict) else found.files
+    version = run(lock_descriptor, "kubeadm", "version", "--output=short").strip()
+    text = json.dumps({"files": digests, "manifests": found.manifests, "version": version}, indent=1)
     files_client.write(str(at(RECORD)), text, 0o600)
 
 
@@ -110,14 +117,30 @@ def certificate_days() -> dict[str, int]:
     return days
 
 
-def restart_api_server() -> None:
-    """End the API server; the kubelet starts it again, with the files it reads as they are now."""
+def restart(*programs: str) -> None:
+    """End programs of static pods; the kubelet starts them again, with the files they read as they are now."""
     for comm in Path("/proc").glob("[0-9]*/comm"):
         try:
-            if comm.read_text().strip() == "kube-apiserver":
+            # The kernel keeps fifteen characters.
+            if comm.read_text().strip() in {program[:15] for program in programs}:
                 os.kill(int(comm.parent.name), signal.SIGTERM)
         except (OSError, ProcessLookupError):
             continue
+
+
+def note_restarts() -> None:
+    """Note that the control plane must start anew, for the case that the run is killed before it did."""
+    at(RESTARTS).touch()
+
+
+def restarts_due() -> list[str]:
+    """In words what a killed run left undone."""
+    return ["restart the control plane with its renewed certificates"] if at(RESTARTS).exists() else []
+
+
+def forget_restarts() -> None:
+    """The control plane has started anew."""
+    at(RESTARTS).unlink()
 
 
 def wait_ready(address: str) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 CAP_SYS_RESOURCE = 24
 KERNEL_FEATURES = ("fq", "geneve", "netkit", "vxlan", "wireguard")
 
@@ -20,6 +22,15 @@ def os_release(text: str) -> dict[str, str]:
         "version": values.get("VERSION_ID", ""),
         "name": values.get("PRETTY_NAME", ""),
     }
+
+
+def interfaces(addresses: str) -> dict[str, str]:
+    """Name of the link by address.
+
+    :param addresses: output of ``ip -json address``; empty where there is no ip.
+    """
+    links = json.loads(addresses) if addresses else []
+    return {entry["local"]: link["ifname"] for link in links for entry in link.get("addr_info", []) if "local" in entry}
 
 
 def memory_mib(meminfo: str) -> int:

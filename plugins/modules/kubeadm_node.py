@@ -16,9 +16,12 @@ options:
       - V(initialised) makes the first server of a cluster. Data of etcd that exist are kept.
       - V(joined) joins a server or an agent. A join that was interrupted is gone on with, or reset first.
       - V(applied) puts altered manifests of the control plane back, and makes them anew if their files have changed.
+      - V(upgraded) brings the control plane (of an agent its kubelet's configuration) to O(version), by the kubeadm that is
+        installed; the kubelet itself is not touched.
+      - V(renewed) renews the certificates if one ends in fewer than O(renew_before_days), and restarts what reads them.
       - V(absent) takes the machine out, with kubeadm reset.
     type: str
-    choices: [looked, initialised, joined, applied, absent]
+    choices: [looked, initialised, joined, applied, upgraded, renewed, absent]
     default: looked
   server:
     description: Whether the machine is a server.
@@ -40,9 +43,21 @@ options:
     description: Address of the API server on this machine; waited for by V(applied).
     type: str
   first:
-    description: Also write the configuration into the cluster by V(applied).
+    description: Also write the configuration into the cluster by V(applied), and the version by V(upgraded).
     type: bool
     default: false
+  version:
+    description: Version that V(upgraded) goes to, such as v1.36.3.
+    type: str
+  renew_before_days:
+    description: Days that every certificate must have left after V(renewed).
+    type: int
+    default: 30
+  ignore_preflight_errors:
+    description: Findings of kubeadm's own preflight that V(upgraded) goes on with.
+    type: list
+    elements: str
+    default: []
   dns_replicas:
     description: Number of CoreDNS pods after V(initialised).
     type: int
@@ -107,6 +122,10 @@ def due(params: dict, found: pure.Found) -> list[str]:
     if params["state"] == "applied" and done:
         words = [f"put back manifest {name}" for name in pure.altered_manifests(found)]
         return words + [f"apply {path}" for path in pure.changed_files(found)]
+    if params["state"] == "upgraded" and done and (found.record or {}).get("version") != params["version"]:
+        return [f"kubeadm upgrade {'apply' if params['first'] else 'node'} {params['version']}"]
+    if params["state"] == "renewed" and done:
+        return [f"renew {path}" for path in ending(params)] or client.restarts_due()
     if params["state"] == "absent" and pure.state(found) != pure.ABSENT:
         return ["kubeadm reset"]
     return []
@@ -154,11 +173,34 @@ def apply(params: dict, found: pure.Found, lock: int) -> None:
         client.run(lock, "kubeadm", "init", "phase", "control-plane", "all", config)
     before = (found.record or {}).get("manifests", {}).get("kube-apiserver")
     if set(changed) & set(params["start_files"]) and client.look([]).manifests.get("kube-apiserver") == before:
-        client.restart_api_server()
+        client.restart("kube-apiserver")
     if params["address"]:
         client.wait_ready(params["address"])
     if changed and params["first"]:
         client.run(lock, "kubeadm", "init", "phase", "upload-config", "all", config)
+
+
+def ending(params: dict) -> list[str]:
+    """Certificates that end too soon; the kubelet renews its own."""
+    days = client.certificate_days()
+    return [path for path, left in days.items() if "kubelet" not in path and left < params["renew_before_days"]]
+
+
+def upgrade(params: dict, found: pure.Found, lock: int) -> None:
+    """Go to the version of the kubeadm that is installed. The manifests are new ones, their files are the same."""
+    target = ["apply", params["version"], "--yes"] if params["first"] else ["node"]
+    ignored = ",".join(params["ignore_preflight_errors"])
+    client.run(lock, "kubeadm", "upgrade", *target, *([f"--ignore-preflight-errors={ignored}"] if ignored else []))
+
+
+def renew(params: dict, found: pure.Found, lock: int) -> None:
+    """Renew what kubeadm made, and start what reads it anew."""
+    client.note_restarts()
+    client.run(lock, "kubeadm", "certs", "renew", "all", f"--config={params['config']}")
+    client.restart(*pure.MANIFESTS)
+    if params["address"]:
+        client.wait_ready(params["address"])
+    client.forget_restarts()
 
 
 def carry_out(params: dict, found: pure.Found, lock: int) -> None:
@@ -167,8 +209,10 @@ def carry_out(params: dict, found: pure.Found, lock: int) -> None:
         client.run(lock, "kubeadm", "reset", "--force")
         files_client.remove(str(client.at(client.RECORD)))
         return
-    {"initialised": initialise, "joined": join, "applied": apply}[params["state"]](params, found, lock)
-    client.note(files(params))
+    actions = {"initialised": initialise, "joined": join, "applied": apply, "upgraded": upgrade, "renewed": renew}
+    actions[params["state"]](params, found, lock)
+    applied = params["state"] not in ("upgraded", "renewed")
+    client.note(files(params) if applied else (found.record or {}).get("files", {}), lock)
 
 
 def main() -> None:
@@ -177,7 +221,7 @@ def main() -> None:
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["looked", "initialised", "joined", "applied", "absent"],
+                "choices": ["looked", "initialised", "joined", "applied", "upgraded", "renewed", "absent"],
                 "default": "looked",
             },
             "server": {"type": "bool", "default": False},
@@ -186,10 +230,13 @@ def main() -> None:
             "join_config": {"type": "str", "no_log": True},
             "address": {"type": "str"},
             "first": {"type": "bool", "default": False},
+            "version": {"type": "str"},
+            "renew_before_days": {"type": "int", "default": 30},
+            "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
             "dns_replicas": {"type": "int", "default": 2},
             "planned": {"type": "bool", "default": False},
         },
-        required_if=[("state", "joined", ("join_config",))],
+        required_if=[("state", "joined", ("join_config",)), ("state", "upgraded", ("version",))],
         supports_check_mode=True,
     )
     params = module.params

@@ -4,13 +4,22 @@
 import re
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("toolchain/*/go.mod"))
 CONTAINERFILES = sorted(ROOT.glob("images/*/Containerfile"))
-VERSIONS = yaml.safe_load((ROOT / "roles/artifacts/defaults/main.yml").read_text())["artifacts_versions"]
+DEFAULTS = yaml.safe_load((ROOT / "roles/artifacts/defaults/main.yml").read_text())
+VERSIONS = DEFAULTS["artifacts_versions"]
+# Versions beside the platform's own that can be built: the one that an upgrade starts from.
+FURTHER = ["v1.35.4"]
+KUBERNETES = yaml.safe_load(
+    jinja2.Template((ROOT / "roles/artifacts/templates/kubernetes.yml.j2").read_text(), trim_blocks=True).render(
+        **DEFAULTS, __artifacts_kubernetes_versions=[VERSIONS["kubernetes"], *FURTHER]
+    )
+)
 TABLE = {
     name: value
     for path in sorted(ROOT.glob("roles/artifacts/vars/main/*.yml"))
@@ -61,11 +70,16 @@ def test_module_can_be_compiled_by_the_pinned_go(folder: Path) -> None:
     assert [int(part) for part in asked.split(".")] <= [int(part) for part in VERSIONS["go"].split(".")]
 
 
-def test_kubernetes_staging_modules_are_of_the_same_release() -> None:
-    text = (ROOT / "toolchain/kubernetes/go.mod").read_text()
+BUILT = [entry for entry in KUBERNETES.values() if "binaries" in entry]
+
+
+@pytest.mark.parametrize("entry", BUILT, ids=[entry["version"] for entry in BUILT])
+def test_kubernetes_staging_modules_are_of_the_same_release(entry: dict) -> None:
+    text = (ROOT / entry["build"]["source"] / "go.mod").read_text()
     replaced = re.findall(r"^\t(\S+) => (\S+) (\S+)$", text, re.MULTILINE)
     assert len(replaced) > 25
-    release = "v0." + VERSIONS["kubernetes"].split(".", 1)[1]
+    release = "v0." + entry["version"].split(".", 1)[1]
+    assert required(entry["build"]["source"].removeprefix("toolchain/"))["k8s.io/kubernetes"] == entry["version"]
     assert [line for line in replaced if line[0] != line[1] or line[2] != release] == []
 
 
@@ -79,7 +93,7 @@ def test_coredns_has_the_plugins_of_kubeadms_corefile_and_no_others() -> None:
 
 IMAGES = [
     entry
-    for table in (TABLE["__artifacts_images"], TABLE["__artifacts_flux"], *TABLE["__artifacts_services"].values())
+    for table in (KUBERNETES, TABLE["__artifacts_images"], TABLE["__artifacts_flux"], *TABLE["__artifacts_services"].values())
     for entry in table.values()
     if "image" in entry and "build" in entry
 ]
@@ -96,4 +110,5 @@ def test_containerfile_copies_from_what_its_recipe_needs(file: Path) -> None:
     source = str(file.parent.relative_to(ROOT))
     images = [entry for entry in IMAGES if entry["build"]["source"] == source]
     # Every image needs the registry, to be pushed to.
-    assert [set(image["needs"]) - {"registry"} for image in images] == [copied] * max(1, len(images))
+    needed = [{need.partition("@")[0] for need in image["needs"]} - {"registry"} for image in images]
+    assert needed == [copied] * max(1, len(images))
