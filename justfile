@@ -26,6 +26,26 @@ sync *arguments:
 rescue *arguments:
     @python verbs/playbook.py rescue "$@"
 
+# [inventory]: bring clusters to the version that the inventory says, one node after the other
+upgrade *arguments:
+    @python verbs/playbook.py upgrade "$@"
+
+# [inventory] -e remove=NODE[,NODE]: take nodes out of their clusters
+remove *arguments:
+    @python verbs/playbook.py remove "$@"
+
+# [inventory]: keep what each cluster holds on this machine
+backup *arguments:
+    @python verbs/playbook.py backup "$@"
+
+# [inventory] -e restore_from=DIRECTORY: make a cluster anew from a backup
+restore *arguments:
+    @python verbs/playbook.py restore "$@"
+
+# [inventory]: renew the certificates of clusters
+renew *arguments:
+    @python verbs/playbook.py renew "$@"
+
 # [inventory]: remove all that `up` made
 down *arguments:
     @python verbs/playbook.py down "$@"

@@ -70,7 +70,8 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
         "cache": inventory.cache,
         "platform": _filled(PLATFORM, "platform", inventory.common),
         "clusters": {
-            name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state) | {"kubernetes": _kubernetes(inventory, own)}
+            name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state)
+            | {"kubernetes": _kubernetes(inventory, own)}
             for name, own in sorted(inventory.clusters.items())
         },
         "nodes": nodes,
@@ -97,7 +98,7 @@ def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: s
         role: [node["name"] for node in nodes.values() if node["cluster"] == name and node["role"] == role]
         for role in ("server", "agent")
     }
-    first = nodes[members["server"][0]]["address"] if members["server"] else ""
+    first = values["virtual_address"] or (nodes[members["server"][0]]["address"] if members["server"] else "")
     endpoint = values["endpoint"] or (f"{first}:{API_PORT}" if first else "")
     # Where Cilium finds the API from any node: k3s has a load balancer on each, kind's nodes know the first by name.
     inside = {"k3s": "127.0.0.1:6444", "kind": f"{name}-control-plane:{API_PORT}"}

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import Range, clashes, network, suggestion
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import ON_NODES, SCHEMA, WITHOUT_NODES, Variable
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
+    ON_NODES,
+    SCHEMA,
+    WITHOUT_NODES,
+    Variable,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
@@ -104,6 +109,12 @@ def membership(record: Record, findings: Findings) -> None:
         elif not servers:
             step = f"Add a node with node_cluster: {cluster['name']} and node_role: server."
             findings.error(cluster["name"], "", "has no server", step)
+        elif len(servers) > 1 and cluster["api_host"] == record["nodes"][servers[0]]["address"]:
+            problem = f"the API of {len(servers)} servers is lost with the first, {servers[0]}"
+            step = (
+                "Set cluster_virtual_address to a free address of their network, or cluster_endpoint to a balancer's."
+            )
+            findings.error(cluster["name"], "", problem, step)
         elif len(servers) % 2 == 0:
             problem = f"{len(servers)} servers ({', '.join(servers)}) survive no more than {len(servers) - 1} would"
             findings.warning(cluster["name"], "", problem, "Use 1, 3 or 5 servers: etcd needs a majority.")
@@ -119,24 +130,38 @@ def mesh(record: Record, findings: Findings) -> None:
 
 
 def addresses(inventory: Inventory, record: Record, findings: Findings) -> None:
-    """No two machines share an address; machines made here have one of the bridge's network."""
+    """No two machines or APIs share an address; machines made here have one of the bridge's network."""
     valid = {name: found for name, node in record["nodes"].items() if (found := _address(node["address"]))}
-    for (one, first), (two, second) in itertools.combinations(valid.items(), 2):
+    taken = [(name, "node_address", address) for name, address in valid.items()]
+    taken += [
+        (name, "cluster_virtual_address", found)
+        for name, cluster in record["clusters"].items()
+        if (found := _address(cluster["virtual_address"]))
+    ]
+    for (one, _, first), (two, variable, second) in itertools.combinations(taken, 2):
         if first == second:
-            findings.error(two, "node_address", f"{second} is already the address of {one}", "Give each its own.")
+            findings.error(two, variable, f"{second} is already the address of {one}", "Give each its own.")
     for name, net in machine_networks(inventory, record).items():
         if not net:
             value = inventory.nodes[name].get(NSPAWN_NETWORK)
             findings.error(name, NSPAWN_NETWORK, f"'{value}' is no network", suggestion(value))
-        if not net or name not in valid:
-            continue
-        bridge, address = net.network_address + 1, valid[name]
-        if address == bridge:
-            step = f"Use an address from {bridge + 1} on."
-            findings.error(name, "node_address", f"{address} is the address of the bridge (first of {net})", step)
-        elif address not in net or address in (net.network_address, net.broadcast_address):
-            step = f"Use one from {bridge + 1} to {net.broadcast_address - 1}, or change machine_nspawn_network."
-            findings.error(name, "node_address", f"{address} is no machine's address in {net}", step)
+        if net and name in valid:
+            _on_bridge(name, "node_address", valid[name], net, findings)
+    for name, variable, address in taken:
+        first = next(iter(record["clusters"].get(name, {}).get("servers", [])), "")
+        if variable == "cluster_virtual_address" and (net := machine_networks(inventory, record).get(first)):
+            _on_bridge(name, variable, address, net, findings)
+
+
+def _on_bridge(name: str, variable: str, address: Any, net: Any, findings: Findings) -> None:
+    """An address that machines made here can have."""
+    bridge = net.network_address + 1
+    if address == bridge:
+        step = f"Use an address from {bridge + 1} on."
+        findings.error(name, variable, f"{address} is the address of the bridge (first of {net})", step)
+    elif address not in net or address in (net.network_address, net.broadcast_address):
+        step = f"Use one from {bridge + 1} to {net.broadcast_address - 1}, or change machine_nspawn_network."
+        findings.error(name, variable, f"{address} is no machine's address in {net}", step)
 
 
 def ranges(inventory: Inventory, record: Record, findings: Findings) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 class Variable:
     """What one inventory variable may hold.
 
-    kind: name, choice, address, network, endpoint, url, version, number, switch, services or text; how the value is checked.
+    kind: how the value is checked; name, choice, address, network, endpoint, url, version, number, switch, services or
+        text.
     default: the value when unset; None means that the variable must be set.
     most: the largest number; the smallest is 1.
     """
@@ -48,6 +49,7 @@ CLUSTER = {
     "cluster_endpoint": Variable(
         "endpoint", f"host:port of the API for everybody; the first server's address and port {API_PORT} when empty", ""
     ),
+    "cluster_virtual_address": Variable("address", "address of the API that moves between the servers", ""),
 }
 NODE = {
     "node_cluster": Variable("name", "the cluster that the machine belongs to"),

@@ -10,16 +10,19 @@ import yaml
 from ansible_collections.opendata.platform.plugins.module_utils._kubeadm import credentials
 
 
-def binary_files(paths: dict[str, str], binaries: dict[str, dict[str, str]], mirror: str) -> list[dict[str, str]]:
+def binary_files(
+    paths: dict[str, str], binaries: dict[str, dict[str, str]], mirror: str, version: str
+) -> list[dict[str, str]]:
     """Entries of node_files for the binaries.
 
     :param paths: name of the binary by path.
     :param binaries: ``artifacts.binaries``.
     :param mirror: URL of the files' mirror; empty for the official ones.
+    :param version: that of Kubernetes; where it is not the platform's own its binaries are called NAME@VERSION.
     """
     files = []
     for path, name in sorted(paths.items()):
-        binary = binaries[name]
+        binary = binaries.get(f"{name}@{version}", binaries[name])
         official = {"url": binary["url"], "member": binary["member"]}
         source = {"url": f"{mirror}/{binary['path']}"} if mirror else official
         files.append({"path": path, "sha256": binary["sha256"], "mode": "0755", **source})

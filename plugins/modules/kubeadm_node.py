@@ -16,8 +16,8 @@ options:
       - V(initialised) makes the first server of a cluster. Data of etcd that exist are kept.
       - V(joined) joins a server or an agent. A join that was interrupted is gone on with, or reset first.
       - V(applied) puts altered manifests of the control plane back, and makes them anew if their files have changed.
-      - V(upgraded) brings the control plane (of an agent its kubelet's configuration) to O(version), by the kubeadm that is
-        installed; the kubelet itself is not touched.
+      - V(upgraded) brings the control plane (of an agent its kubelet's configuration) to O(version), by the kubeadm
+        that is installed; the kubelet itself is not touched.
       - V(renewed) renews the certificates if one ends in fewer than O(renew_before_days), and restarts what reads them.
       - V(absent) takes the machine out, with kubeadm reset.
     type: str

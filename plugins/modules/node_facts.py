@@ -49,7 +49,9 @@ facts:
     cgroup_version: 2
     container: ""              # "systemd-nspawn", "docker", ...; empty on a virtual or real machine
     cpus: 2
+    interfaces: {"192.0.2.11": eth0}   # name of the link by address
     kernel: {version: 6.12.43, fq: true, geneve: true, netkit: true, vxlan: true, wireguard: true}
+    kubernetes: v1.36.3        # version of the kubelet; empty on a machine that is in no cluster
     memory_mib: 3911
     os: {id: debian, version: "13", name: "Debian GNU/Linux 13 (trixie)"}
     packages_missing: []
@@ -109,6 +111,12 @@ def kernel_facts() -> dict[str, object]:
     }
 
 
+def kubelet_version() -> str:
+    """Version of the kubelet, such as v1.36.3; empty on a machine that is in no cluster."""
+    joined = Path("/etc/kubernetes/kubelet.conf").exists()
+    return output("kubelet", "--version").rpartition(" ")[2] if joined else ""
+
+
 def time_service() -> str:
     """The time service that is active; empty if none is."""
     states = output("systemctl", "is-active", *TIME_SERVICES).split()
@@ -136,7 +144,7 @@ def look(packages: list[str]) -> dict[str, object]:
         "cpus": len(os.sched_getaffinity(0)),
         "interfaces": facts.interfaces(output("ip", "-json", "address")),
         "kernel": kernel_facts(),
-        "kubernetes": output("kubelet", "--version").rpartition(" ")[2],
+        "kubernetes": kubelet_version(),
         "memory_mib": facts.memory_mib(read("/proc/meminfo")),
         "os": facts.os_release(read("/etc/os-release")),
         "packages_missing": facts.missing_packages(packages, dpkg),

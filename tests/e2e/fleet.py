@@ -100,6 +100,28 @@ class Fleet:
     def write(self) -> None:
         (self.directory / "hosts.yml").write_text(yaml.safe_dump(self.inventory, sort_keys=False))
 
+    def lay_out(self, clusters: dict[str, dict[str, object]], machines: dict[str, list[tuple[str, str, int]]]) -> None:
+        """Other clusters and machines than those of inventories/local.
+
+        clusters: what each has beside the ranges that it is given here.
+        machines: by cluster the name, role and last part of the address of each.
+        """
+        self.inventory["clusters"]["hosts"] = {
+            name: {
+                "cluster_id": number,
+                "cluster_pod_cidr": f"10.{number}.0.0/16",
+                "cluster_service_cidr": f"10.10{number}.0.0/16",
+                **own,
+            }
+            for number, (name, own) in enumerate(clusters.items(), start=1)
+        }
+        self.inventory["nodes"]["hosts"] = {
+            name: {"node_cluster": cluster, "node_role": role, "node_address": f"{self.network}.{last}"}
+            for cluster, here in machines.items()
+            for name, role, last in here
+        }
+        self.write()
+
     def add_agent(self, name: str, cluster: str, last: int) -> None:
         """Add a machine made here; `last` is the last part of its address."""
         self.inventory["nodes"]["hosts"][name] = {

@@ -105,11 +105,20 @@ def left_behind(before: State, seconds: float = 60) -> list[str]:
 
 def kill_machine(fleet: str, machine: str) -> None:
     """Kill a machine as a power cut would; supervision or the next run starts it again."""
+    for process in machine_processes(fleet, machine):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def machine_processes(fleet: str, machine: str) -> list[int]:
+    """The process of a machine's systemd-nspawn; none when it is off."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = entry.read_bytes().decode(errors="replace").split("\0")
             if words[0].endswith("systemd-nspawn") and f"--machine={fleet}-{machine}" in words:
-                os.kill(int(entry.parent.name), signal.SIGKILL)
+                found.append(int(entry.parent.name))
+    return found
 
 
 def _files_of_packages(packages: set[str]) -> list[str]:

@@ -93,7 +93,12 @@ def test_coredns_has_the_plugins_of_kubeadms_corefile_and_no_others() -> None:
 
 IMAGES = [
     entry
-    for table in (KUBERNETES, TABLE["__artifacts_images"], TABLE["__artifacts_flux"], *TABLE["__artifacts_services"].values())
+    for table in (
+        KUBERNETES,
+        TABLE["__artifacts_images"],
+        TABLE["__artifacts_flux"],
+        *TABLE["__artifacts_services"].values(),
+    )
     for entry in table.values()
     if "image" in entry and "build" in entry
 ]

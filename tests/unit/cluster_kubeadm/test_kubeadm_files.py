@@ -13,10 +13,10 @@ IMAGES = ["registry.k8s.io/etcd:3.7.3-0", "quay.io/cilium/cilium:v1", "quay.io/c
 
 def test_binaries_come_from_the_mirror_or_the_official_place() -> None:
     paths, binaries = {"/usr/bin/kubelet": "kubelet", "/bin/ctr": "ctr"}, {"kubelet": BUILT, "ctr": OFFICIAL}
-    mirrored = pure.binary_files(paths, binaries, "http://m:5080")
+    mirrored = pure.binary_files(paths, binaries, "http://m:5080", "v1.36.3")
     assert [file["url"] for file in mirrored] == ["http://m:5080/x-1/ctr", "http://m:5080/kubelet-1/kubelet"]
     assert all("member" not in file and file["mode"] == "0755" for file in mirrored)
-    official = pure.binary_files({"/bin/ctr": "ctr"}, binaries, "")[0]
+    official = pure.binary_files({"/bin/ctr": "ctr"}, binaries, "", "v1.36.3")[0]
     assert official["url"] == "https://example.org/c.tgz" and official["member"] == "bin/ctr"
 
 
