@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """What one cluster more costs: makes fleets of 1, 2, 3 meshed clusters of one machine each, from nothing.
 
-Clusters share the machine's processors, so more of them cannot take less time than their work does: what is judged is the
-wall time beyond what the processors allow.
+Clusters share the machine's processors, so more of them cannot take less time than their work does: what is judged is
+the wall time beyond what the processors allow.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from benchmarks import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 
-from fleet import Fleet  # noqa: E402
+from fleet import Fleet
 
 
 class Made(NamedTuple):
