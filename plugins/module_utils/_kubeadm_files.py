@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -52,11 +53,11 @@ def registry_hosts(registries: dict[str, str], mirror: str) -> list[dict[str, st
 
 
 def image_tag(images: dict[str, Any], repository: str) -> str:
-    """Tag of the one image with this repository, for instance "v1.36.3" for registry.k8s.io/kube-apiserver."""
+    """Newest tag of the images with this repository, for instance "3.10.2" for registry.k8s.io/pause."""
     tags = [image.rsplit(":", 1)[1] for image in images if image.rsplit(":", 1)[0] == repository]
-    if len(tags) != 1:
-        raise ValueError(f"artifacts.images has {len(tags)} images {repository}, wanted 1. Known: {', '.join(images)}")
-    return tags[0]
+    if not tags:
+        raise ValueError(f"artifacts.images has no image {repository}. Known: {', '.join(images)}")
+    return max(tags, key=lambda tag: [int(part) for part in re.findall(r"\d+", tag)])
 
 
 def node_images(images: dict[str, Any], server: bool) -> list[str]:

@@ -34,7 +34,8 @@ def test_containerd_asks_the_mirror_first() -> None:
 
 def test_images() -> None:
     assert pure.image_tag(IMAGES, "registry.k8s.io/etcd") == "3.7.3-0"
-    with pytest.raises(ValueError, match="has 0 images"):
+    assert pure.image_tag([*IMAGES, "registry.k8s.io/etcd:3.7.10-0"], "registry.k8s.io/etcd") == "3.7.10-0"
+    with pytest.raises(ValueError, match="has no image registry.k8s.io/pause"):
         pure.image_tag(IMAGES, "registry.k8s.io/pause")
     assert pure.node_images(IMAGES, server=True) == IMAGES[1:]
     assert pure.node_images(IMAGES, server=False) == IMAGES[1:2]
