@@ -35,7 +35,7 @@ def test_containerd_asks_the_mirror_first() -> None:
 def test_images() -> None:
     assert pure.image_tag(IMAGES, "registry.k8s.io/etcd") == "3.7.3-0"
     assert pure.image_tag([*IMAGES, "registry.k8s.io/etcd:3.7.10-0"], "registry.k8s.io/etcd") == "3.7.10-0"
-    with pytest.raises(ValueError, match="has no image registry.k8s.io/pause"):
+    with pytest.raises(ValueError, match=r"has no image registry\.k8s\.io/pause"):
         pure.image_tag(IMAGES, "registry.k8s.io/pause")
     assert pure.node_images(IMAGES, server=True) == IMAGES[1:]
     assert pure.node_images(IMAGES, server=False) == IMAGES[1:2]
