@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests/fixtures"
 ROLES = {
     "artifacts": {"artifacts_versions": {"kubernetes": "v1.36.3"}},
-    "cilium": {"cilium_values": {}},
+    "cilium": {"cilium_adopt": False, "cilium_enabled": True, "cilium_values": {}},
+    "cluster_existing": {"cluster_existing_context": "", "cluster_existing_kubeconfig": ""},
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 
@@ -28,7 +29,7 @@ def load(kind: str, name: str) -> Inventory:
     text = (FIXTURES / kind / name / "hosts.yml").read_text()
     groups = yaml.safe_load(text)
     common = groups.get("all", {}).get("vars", {})
-    clusters, nodes = (_hosts(groups[group], common) for group in ("clusters", "nodes"))
+    clusters, nodes = (_hosts(groups.get(group, {"hosts": {}}), common) for group in ("clusters", "nodes"))
     anyone = next(iter({**clusters, **nodes}.values()), {})
     platform = {key: value for key, value in anyone.items() if key.startswith("platform_")}
     return Inventory(f"/fleet/{name}", "/cache", clusters, nodes, platform, {"hosts.yml": text}, ROLES, SERVICES)

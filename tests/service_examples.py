@@ -13,6 +13,7 @@ CONTEXT = {
     "domain": "localhost",
     "gateway": False,
     "issuer": "",
+    "cilium": True,
     "mesh": True,
     "monitoring": False,
     "object_store": "garage",

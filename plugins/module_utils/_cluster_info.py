@@ -24,33 +24,38 @@ _NETWORK = (
 )
 
 
-def settle(cluster: Cluster, expected: list[str], seconds: float) -> tuple[dict[str, Any], list[str]]:
+def settle(
+    cluster: Cluster, expected: list[str], seconds: float, cilium: bool = True
+) -> tuple[dict[str, Any], list[str]]:
     """Return what `read` does once all is well at one time, or when the time is over."""
     deadline = time.monotonic() + seconds
     while True:
-        _wait(cluster, expected, deadline)
+        _wait(cluster, expected, deadline, cilium)
         # One that was ready may not be so any more while the next was waited for.
-        found = read(cluster, expected)
+        found = read(cluster, expected, cilium)
         if not found[0]["reason"] or time.monotonic() >= deadline:
             return found
 
 
-def _wait(cluster: Cluster, expected: list[str], deadline: float) -> None:
+def _wait(cluster: Cluster, expected: list[str], deadline: float, cilium: bool) -> None:
     """Watch until the network has been rolled out and all expected nodes have been Ready, or the time is over."""
-    for path, name, words, _label in _NETWORK:
+    for path, name, words, _label in _NETWORK if cilium else ():
         rolled_out = lambda items, words=words: not health.workload(items[0] if items else None, words)  # noqa: E731
         cluster.wait(path, rolled_out, deadline - time.monotonic(), fieldSelector=f"metadata.name={name}")
     cluster.wait(_NODES, lambda items: not health.nodes(items, expected), deadline - time.monotonic())
 
 
-def read(cluster: Cluster, expected: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return versions, counts and reason of a cluster that answers, and details of pods that fail."""
+def read(cluster: Cluster, expected: list[str], cilium: bool = True) -> tuple[dict[str, Any], list[str]]:
+    """Return versions, counts and reason of a cluster that answers, and details of pods that fail.
+
+    :param cilium: whether Cilium must be its network.
+    """
     version = cluster.request("GET", "/version")["gitVersion"]
     nodes = cluster.request("GET", _NODES)["items"]
-    reasons, details, cilium = health.nodes(nodes, expected), [], ""
-    for path, name, words, label in _NETWORK:
+    reasons, details, seen = health.nodes(nodes, expected), [], ""
+    for path, name, words, label in _NETWORK if cilium else ():
         item = cluster.get(f"{path}/{name}")
-        cilium = cilium or health.image_version(item)
+        seen = seen or health.image_version(item)
         lack = health.workload(item, words)
         if lack:
             pods = cluster.request("GET", _PODS, {"labelSelector": label})["items"] if item else []
@@ -59,7 +64,7 @@ def read(cluster: Cluster, expected: list[str]) -> tuple[dict[str, Any], list[st
             details += [line for pod in broken for line in pod_details(cluster, pod)]
     return {
         "kubernetes": version,
-        "cilium": cilium,
+        "cilium": seen,
         "nodes": len({*expected} | {node["metadata"]["name"] for node in nodes}),
         "nodes_ready": sum(not health.node(node) for node in nodes),
         "reason": "; ".join(reasons),

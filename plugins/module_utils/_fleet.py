@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_existing import brings_cilium, existing
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     API_PORT,
@@ -54,6 +55,7 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.addresses(inventory, record, findings)
     checks.ranges(inventory, record, findings)
     services(inventory, record, findings)
+    existing(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
     return record, findings.sorted()
@@ -71,11 +73,13 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
         "platform": _filled(PLATFORM, "platform", inventory.common),
         "clusters": {
             name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state)
-            | {"kubernetes": _kubernetes(inventory, own)}
+            | {"kubernetes": _kubernetes(inventory, own), "cilium": brings_cilium(own)}
             for name, own in sorted(inventory.clusters.items())
         },
         "nodes": nodes,
-        "mesh": [name for name, own in sorted(inventory.clusters.items()) if own.get("cluster_id")],
+        "mesh": [
+            name for name, own in sorted(inventory.clusters.items()) if own.get("cluster_id") and brings_cilium(own)
+        ],
     }
 
 

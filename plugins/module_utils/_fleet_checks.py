@@ -168,7 +168,8 @@ def ranges(inventory: Inventory, record: Record, findings: Findings) -> None:
     """Pods, Services and machines of all clusters can be told apart by their addresses."""
     found = []
     for name, cluster in record["clusters"].items():
-        for kind in ("pod", "service"):
+        # A cluster with a network of its own meets no other.
+        for kind in ("pod", "service") if cluster["cilium"] else ():
             if net := network(cluster[f"{kind}_cidr"]):
                 found.append(Range(kind, name, f"cluster_{kind}_cidr", net))
     bridges = {net: name for name, net in machine_networks(inventory, record).items() if net}

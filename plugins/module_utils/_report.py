@@ -30,7 +30,7 @@ def _row(name: str, record: Row, seen: Row | None, failures: dict[str, str], com
     row = {
         "name": name,
         "provider": record.get("provider", ""),
-        "api": record.get("endpoint", ""),
+        "api": record.get("endpoint") or shown.get("api") or "",
         "kubernetes": shown.get("kubernetes") or "",
         "cilium": shown.get("cilium") or "",
         "nodes": max(shown.get("nodes") or 0, expected),

@@ -35,17 +35,23 @@ def policies(release: Release, context: Context) -> list[Manifest]:
     names = [] if isinstance(clients, str) else sorted(clients)
     names += [MONITORING] if release["monitoring"] and context["monitoring"] else []
     peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in names]
-    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": peers}]}
+    # Another network than Cilium has no name for who comes in by the gateway or from the API server: anybody may.
+    ingress = [{"from": peers}] if context["cilium"] or not _entities(release, context) else [{}]
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}
     policy = _object("networking.k8s.io/v1", "NetworkPolicy", release, spec)
-    return [policy, *_cilium_policies(release, context)]
+    return [policy, *(_cilium_policies(release, context) if context["cilium"] else ())]
+
+
+def _entities(release: Release, context: Context) -> list[str]:
+    """Who connects and is no pod: the API server to webhooks, the gateway from the proxy of the node."""
+    found = ["kube-apiserver"] if release["chart"] else []
+    return found + (["ingress"] if release["route"] and context["gateway"] else [])
 
 
 def _cilium_policies(release: Release, context: Context) -> list[Manifest]:
     """What Kubernetes' own policies cannot name: the gateway, the API server, pods of other clusters."""
     ingress: list[dict[str, Any]] = []
-    # Traffic of the gateway comes from the proxy of the node, not from a pod; that of the API server to webhooks too.
-    entities = ["kube-apiserver"] if release["chart"] else []
-    entities += ["ingress"] if release["route"] and context["gateway"] else []
+    entities = _entities(release, context)
     if entities:
         ingress.append({"fromEntities": entities})
     if release["clients"] == "fleet" and context["mesh"]:

@@ -23,6 +23,10 @@ options:
     type: list
     elements: str
     default: []
+  cilium:
+    description: Whether Cilium must be its network; otherwise only the nodes are looked at.
+    type: bool
+    default: true
   wait:
     description: Watch until the network is rolled out and the nodes are Ready.
     type: bool
@@ -93,6 +97,7 @@ def main() -> None:
             "provider": {"type": "str", "default": ""},
             **CLUSTER_OPTIONS,
             "nodes": {"type": "list", "elements": "str", "default": []},
+            "cilium": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
             "fail_when_unwell": {"type": "bool", "default": False},
@@ -109,9 +114,9 @@ def main() -> None:
             cluster = Cluster(wanted["kubeconfig"], wanted["context"])
             info["api"] = cluster.host.partition("://")[2]
             if wanted["wait"] and not module.check_mode:
-                seen, details = _cluster_info.settle(cluster, wanted["nodes"], wanted["wait_timeout"])
+                seen, details = _cluster_info.settle(cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"])
             else:
-                seen, details = _cluster_info.read(cluster, wanted["nodes"])
+                seen, details = _cluster_info.read(cluster, wanted["nodes"], wanted["cilium"])
             info |= seen
         except (ApiError, Unreachable) as error:
             info["reason"] = str(error)

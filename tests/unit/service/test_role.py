@@ -23,7 +23,7 @@ VARIABLES = {
     "fleet": {
         "mesh": ["north"],
         "platform": {**PLATFORM, "object_store": "garage", "database": "postgres"},
-        "clusters": {"north": {"services": ["one_thing", "two"]}},
+        "clusters": {"north": {"cilium": True, "services": ["one_thing", "two"]}},
     },
     "artifacts": {"images": IMAGES},
 }

@@ -1,0 +1,14 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Filters of role cluster_existing: thin doors to the pure file."""
+
+from __future__ import annotations
+
+from ansible_collections.opendata.platform.plugins.module_utils import _existing_kubeconfig
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, object]:
+        """Filters by name."""
+        return {"existing_kubeconfig": _existing_kubeconfig.own}

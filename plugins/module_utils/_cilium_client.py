@@ -1,0 +1,71 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Read which Cilium a cluster has, and whose it is. Private to this collection: it may change without notice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _helm_release
+from ansible_collections.opendata.platform.plugins.module_utils._cluster_health import image_version
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+
+NAMESPACE = "kube-system"
+# Role cilium writes it before it installs or takes over a release.
+_OURS = f"/api/v1/namespaces/{NAMESPACE}/configmaps/cilium-values"
+_RELEASE = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
+_FLUX = ("helm.toolkit.fluxcd.io/namespace", "helm.toolkit.fluxcd.io/name")
+
+
+def found(cluster: Cluster, daemon_sets: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return Cilium's DaemonSet, version and helm release, whether it is ours, and what forbids to take it over.
+
+    :param daemon_sets: those of all namespaces.
+    """
+    agents = [
+        each
+        for each in daemon_sets
+        if (each["metadata"].get("labels") or {}).get("k8s-app") == "cilium" or each["metadata"]["name"] == "cilium"
+    ]
+    if not agents:
+        return None
+    metadata = agents[0]["metadata"]
+    release, namespace = ((metadata.get("annotations") or {}).get(key, "") for key in _RELEASE)
+    there = {
+        "daemon_set": metadata["name"],
+        "namespace": metadata["namespace"],
+        "version": image_version(agents[0]),
+        "release": release,
+        "ours": cluster.get(_OURS) is not None,
+        "problem": "",
+        "step": "",
+    }
+    if there["ours"]:
+        return there
+    owner = [(metadata.get("labels") or {}).get(key, "") for key in _FLUX]
+    if not release:
+        there["problem"] = "there is a Cilium that no helm release owns"
+        there["step"] = "Remove it, or install it anew by helm, or keep it and set cilium_enabled: false."
+    elif namespace != NAMESPACE:
+        there["problem"] = (
+            f"Cilium is helm release {release} in namespace {namespace}; the platform looks in {NAMESPACE}"
+        )
+        there["step"] = f"Install it anew in {NAMESPACE}, or keep it and set cilium_enabled: false."
+    elif any(owner):
+        there["problem"] = f"Cilium is delivered by HelmRelease {'/'.join(owner)} of a Flux that is not the platform's"
+        there["step"] = "Take it out of that Flux without removing the release, or set cilium_enabled: false."
+    elif newest(cluster, release) is None:
+        there["problem"] = (
+            f"helm's record of release {release} is in no Secret of {NAMESPACE}, so nothing can be compared"
+        )
+        there["step"] = "Use helm's storage of Secrets, or set cilium_enabled: false."
+    return there
+
+
+def newest(cluster: Cluster, name: str) -> dict[str, Any] | None:
+    """Return what helm stored of the release's newest revision; None if there is none."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    revisions = cluster.names(path, f"owner=helm,name={name}")
+    if not revisions:
+        return None
+    last = max(revisions, key=lambda each: int(each["labels"]["version"]))
+    return _helm_release.decode(cluster.request("GET", f"{path}/{last['name']}")["data"]["release"])

@@ -1,0 +1,98 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Read a given cluster: rights, nodes, network, addresses. Writes nothing. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cilium_client, _existing_api
+from ansible_collections.opendata.platform.plugins.module_utils._existing_api import Api
+from ansible_collections.opendata.platform.plugins.module_utils._existing_rights import EVERYTHING, Right
+from ansible_collections.opendata.platform.plugins.module_utils._existing_state import State
+from ansible_collections.opendata.platform.plugins.module_utils._kubeconfig import CONNECTIONS
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+_SERVICE = "/api/v1/namespaces/default/services/kubernetes"
+
+
+def missing_rights(cluster: Cluster, wanted: list[Right]) -> list[Right]:
+    """Return which rights the user lacks; an administrator is asked once. The API keeps nothing of a review."""
+
+    def allowed(right: Right) -> bool:
+        resource, _, part = right.resource.partition("/")
+        asked = {"verb": right.verb, "group": right.group, "resource": resource, "namespace": right.namespace}
+        asked |= {"subresource": part} if part else {}
+        return bool(
+            cluster.request("POST", _REVIEWS, body={"spec": {"resourceAttributes": asked}})["status"]["allowed"]
+        )
+
+    if allowed(EVERYTHING):
+        return []
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return [right for right, given in zip(wanted, pool.map(allowed, wanted), strict=True) if not given]
+
+
+def read(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | None) -> State:
+    """Return all that findings are made of.
+
+    :param entry: the cluster's entry of the kubeconfig.
+    :param endpoint: host and port of the API that the inventory names; None if it names none.
+    """
+
+    def items(path: str, **query: str) -> list[dict[str, Any]]:
+        return list((cluster.get(path, query) or {}).get("items") or [])
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        version = pool.submit(cluster.request, "GET", "/version")
+        nodes = pool.submit(items, "/api/v1/nodes")
+        daemon_sets = pool.submit(items, "/apis/apps/v1/daemonsets")
+        proxies = pool.submit(
+            items, "/api/v1/namespaces/kube-system/pods", labelSelector="component=kube-proxy", limit="1"
+        )
+        crds = pool.submit(cluster.names, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "")
+        ranges = pool.submit(service_ranges, cluster)
+        api = pool.submit(where_api_is, cluster, entry, endpoint)
+    return State(
+        kubernetes=version.result()["gitVersion"],
+        nodes=nodes.result(),
+        daemon_sets=daemon_sets.result(),
+        proxy_pods=proxies.result(),
+        crds=[each["name"] for each in crds.result()],
+        service_ranges=ranges.result(),
+        cilium=_cilium_client.found(cluster, daemon_sets.result()),
+        api=api.result(),
+    )
+
+
+def service_ranges(cluster: Cluster) -> list[str]:
+    """Return the ranges of the ServiceCIDR objects; before Kubernetes 1.33 the address of one Service alone."""
+    listing = cluster.get("/apis/networking.k8s.io/v1/servicecidrs") or {}
+    ranges = [cidr for each in listing.get("items") or [] for cidr in each["spec"].get("cidrs") or []]
+    return ranges or [*((cluster.get(_SERVICE) or {"spec": {}})["spec"].get("clusterIPs") or [])]
+
+
+def where_api_is(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | None) -> Api:
+    """Return where Cilium will find the API, as the inventory says or as is found out."""
+    if endpoint:
+        return Api(*endpoint, "cluster_endpoint")
+    slices = (cluster.get(_SLICES, {"labelSelector": "kubernetes.io/service-name=kubernetes"}) or {}).get("items") or []
+    endpoints = [
+        (address, port["port"])
+        for each in slices
+        for port in (each.get("ports") or [])[:1]
+        for one in each.get("endpoints") or []
+        for address in one["addresses"]
+    ]
+    return _existing_api.choose(entry, resolve(_existing_api.address_of(entry["server"])[0]), endpoints)
+
+
+def resolve(host: str) -> list[str]:
+    """Return the addresses of a name, sorted; none if it is unknown. An address is its own."""
+    with contextlib.suppress(OSError):
+        return sorted({str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)})
+    return []

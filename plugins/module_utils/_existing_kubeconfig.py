@@ -1,0 +1,77 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""From a kubeconfig that somebody has to the one that the fleet keeps. Private to this collection. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+import yaml
+
+_FILES_OF_CLUSTER = ("certificate-authority",)
+_FILES_OF_USER = ("client-certificate", "client-key", "tokenFile")
+Entry = dict[str, Any]
+
+
+def chosen(text: str, context: str = "") -> tuple[Entry, Entry, Entry]:
+    """The context's own entry, its cluster's and its user's.
+
+    :param text: a kubeconfig.
+    :param context: name of the context; the current one when empty.
+    :raises ValueError: with what is wrong, in words that follow the file's name.
+    """
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError("is no YAML") from error
+    if not isinstance(config, dict) or not config.get("contexts"):
+        raise ValueError("is no kubeconfig: it has no contexts")
+    wanted = context or config.get("current-context") or ""
+    entry = _named(config, "contexts", wanted, "context")
+    return (
+        entry,
+        _named(config, "clusters", entry["cluster"], "cluster"),
+        _named(config, "users", entry["user"], "user"),
+    )
+
+
+def own(text: str, path: str, name: str, context: str = "") -> Entry:
+    """The fleet's kubeconfig: one context, with the cluster's name, that leads where the given one does.
+
+    Exec plugins, certificates and tokens stay as they are; paths that start at the given file's folder become absolute.
+
+    :param text: content of the given kubeconfig.
+    :param path: where it lies, absolute.
+    :param name: the cluster's name, which becomes that of cluster, context and user.
+    :param context: the context to take; the current one when empty.
+    """
+    entry, cluster, user = chosen(text, context)
+    folder = posixpath.dirname(path)
+    cluster = {**cluster, **_absolute(cluster, _FILES_OF_CLUSTER, folder)}
+    user = {**user, **_absolute(user, _FILES_OF_USER, folder)}
+    command = (user.get("exec") or {}).get("command", "")
+    if "/" in command:
+        # A command without a slash is looked for in PATH.
+        user["exec"] = {**user["exec"], "command": posixpath.normpath(posixpath.join(folder, command))}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {**entry, "cluster": name, "user": name}}],
+        "current-context": name,
+    }
+
+
+def _named(config: Entry, kind: str, name: str, key: str) -> Entry:
+    entries = {each.get("name"): each for each in config.get(kind) or [] if isinstance(each, dict)}
+    if name not in entries or not isinstance(entries[name].get(key) or {}, dict):
+        known = ", ".join(sorted(map(str, entries))) or "none"
+        raise ValueError(
+            f"has no {key} '{name}'. Known: {known}" if name else f"has no current context. Known: {known}"
+        )
+    return dict(entries[name].get(key) or {})
+
+
+def _absolute(entry: Entry, keys: tuple[str, ...], folder: str) -> Entry:
+    return {key: posixpath.normpath(posixpath.join(folder, entry[key])) for key in keys if entry.get(key)}

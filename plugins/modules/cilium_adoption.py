@@ -1,0 +1,127 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Whether the Cilium that a cluster has already may be taken over, and what that would change."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cilium_adoption
+short_description: Whether the Cilium that a cluster has already may be taken over
+description:
+  - Compares the helm release of a Cilium that the platform did not install, version and values, with what the platform
+    would make of it, and shows each difference.
+  - Fails with them, unless O(adopt). A Cilium that cannot be taken over fails in any case, with what to do.
+  - Does nothing where there is no Cilium, or the platform's own. Only reads.
+options:
+  name:
+    description: Name of the cluster, for the messages.
+    type: str
+    required: true
+  chart_version:
+    description: Version of the chart that the platform installs.
+    type: str
+    required: true
+  values:
+    description: Values that the platform installs with.
+    type: dict
+    required: true
+  adopt:
+    description: Whether the release shall be taken over.
+    type: bool
+    default: false
+extends_documentation_fragment: [opendata.platform.cluster]
+attributes:
+  check_mode:
+    description: Only reads.
+    support: full
+  diff_mode:
+    description: Only reads; the differences are a result.
+    support: none
+requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: A Cilium that is there already may be taken over
+  opendata.platform.cilium_adoption:
+    name: aws
+    kubeconfig: /srv/fleet/.state/kubeconfigs/aws
+    chart_version: 1.20.2
+    values: {kubeProxyReplacement: true}
+    adopt: true
+"""
+
+RETURN = """
+release:
+  description: Name of the helm release that is there; C(cilium) where there is none.
+  returned: always
+  type: str
+summary:
+  description: Which release becomes which version, and how many values differ; empty where nothing is taken over.
+  returned: always
+  type: str
+differences:
+  description: Each value that would change, with theirs and ours; what may be a secret by its digest.
+  returned: always
+  type: list
+  elements: str
+  sample: ["kubeProxyReplacement: theirs false (the default), ours true"]
+adopts:
+  description: Whether a release of somebody else is taken over.
+  returned: always
+  type: bool
+"""
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cilium_adoption, _cilium_client
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+
+NOTHING = {"release": "cilium", "summary": "", "differences": [], "adopts": False}
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(
+        argument_spec={
+            **CLUSTER_OPTIONS,
+            "name": {"type": "str", "required": True},
+            "chart_version": {"type": "str", "required": True},
+            "values": {"type": "dict", "required": True},
+            "adopt": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    name, wanted, version = (module.params[key] for key in ("name", "values", "chart_version"))
+    module.params["values"] = "not shown: may hold secrets"
+    if module.planned:
+        module.exit_json(**NOTHING)
+    cluster = module.connect()
+    try:
+        daemon_sets = cluster.request("GET", "/apis/apps/v1/daemonsets")["items"]
+        there = _cilium_client.found(cluster, daemon_sets)
+        if not there or there["ours"]:
+            module.exit_json(**{**NOTHING, "release": (there or {}).get("release") or NOTHING["release"]})
+        if there["problem"]:
+            where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
+            module.fail_json(msg=f"{name}: {there['problem']} ({where}). {there['step']}")
+        release = _cilium_client.newest(cluster, there["release"]) or {}
+    except (ApiError, Unreachable) as error:
+        module.fail_json(msg=f"{error}.")
+    chart = release["chart"]
+    who, theirs = f"{name}: helm release {there['release']} of Cilium", chart["metadata"]["version"]
+    if problem := _cilium_adoption.version_problem(theirs, version):
+        module.fail_json(msg=f"{who} {problem}.")
+    status = release["info"]["status"]
+    if status != "deployed":
+        step = f"Mend it first: helm -n {_cilium_client.NAMESPACE} history {there['release']}"
+        module.fail_json(msg=f"{who} is not deployed but {status}. {step}")
+    differences = _cilium_adoption.differences(release.get("config") or {}, chart.get("values") or {}, wanted)
+    change = "has our version" if theirs == version else f"would go from {theirs} to {version}"
+    heading = f"{who} {change}, {len(differences)} values differ"
+    if not module.params["adopt"]:
+        step = "Take what must stay into cilium_values, then set cilium_adopt: true; or keep it: cilium_enabled: false."
+        module.fail_json(msg="\n".join([f"{heading}:", *differences, step]), differences=differences)
+    module.exit_json(release=there["release"], summary=heading, differences=differences, adopts=True)
+
+
+if __name__ == "__main__":
+    main()

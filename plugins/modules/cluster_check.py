@@ -1,0 +1,189 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Whether a cluster that somebody else made can be one of the fleet, and what the platform must know of it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cluster_check
+short_description: Whether a cluster that exists can be one of the fleet
+description:
+  - Reads which rights the user has, the version, the nodes, which network and which Cilium are there, whether there is
+    a kube-proxy, which addresses pods and Services have, and where Cilium finds the API.
+  - Fails with all that forbids the platform, each with where it was seen and what to do; warns of what should be known.
+  - Only reads. Rights are asked by SelfSubjectAccessReview, of which the API keeps nothing.
+options:
+  name:
+    description: Name of the cluster, for the findings.
+    type: str
+    required: true
+  cilium:
+    description: Whether the platform brings the cluster's network.
+    type: bool
+    default: true
+  cilium_version:
+    description: Version of Cilium that it brings.
+    type: str
+    required: true
+  mesh:
+    description: Whether the cluster is in the mesh.
+    type: bool
+    default: false
+  flux:
+    description: Whether Flux runs in the cluster.
+    type: bool
+    default: false
+  pod_cidr:
+    description: Range of the pods that the inventory says.
+    type: str
+    required: true
+  service_cidr:
+    description: Range of the Services that the inventory says.
+    type: str
+    required: true
+  endpoint:
+    description: Address of the API as nodes reach it, host:port; found out when empty.
+    type: str
+    default: ""
+extends_documentation_fragment: [opendata.platform.cluster]
+attributes:
+  check_mode:
+    description: Only reads. The kubeconfig must be there, also in check mode.
+    support: full
+  diff_mode:
+    description: Only reads.
+    support: none
+requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: The cluster can be one of the fleet
+  opendata.platform.cluster_check:
+    name: aws
+    kubeconfig: ~/.kube/config
+    context: arn:aws:eks:eu-central-1:123456789012:cluster/data
+    cilium_version: 1.20.2
+    pod_cidr: 10.10.0.0/16
+    service_cidr: 10.110.0.0/16
+  register: checked
+"""
+
+RETURN = """
+found:
+  description: What other roles must know of the cluster.
+  returned: always
+  type: dict
+  contains:
+    api:
+      description: Host and port where Cilium finds the API from any node, and where they were read; empty if nowhere.
+      type: dict
+      returned: always
+      sample: {host: ABCD.gr7.eu-central-1.eks.amazonaws.com, port: 443, source: the kubeconfig}
+    ipam:
+      description: Who gives pods addresses, V(kubernetes) where nodes have ranges of their own, else V(cluster-pool).
+      type: str
+      returned: always
+    cilium_release:
+      description: Name of the helm release of the Cilium that is there; empty if there is none.
+      type: str
+      returned: always
+    kubernetes:
+      description: Version of the API.
+      type: str
+      returned: always
+    nodes:
+      description: By node name what the API says of it, in the shape of M(opendata.platform.node_facts).
+      type: dict
+      returned: always
+warnings:
+  description: What should be known, but forbids nothing.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import (
+    _existing_client,
+    _existing_findings,
+    _existing_kubeconfig,
+    _existing_nodes,
+    _existing_rights,
+)
+from ansible_collections.opendata.platform.plugins.module_utils._existing_state import Finding, State, Wanted
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_checks import split_endpoint
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+
+
+def entry_of(module: ClusterModule) -> dict[str, Any]:
+    """The cluster's entry of the kubeconfig; fails with what is wrong with the file."""
+    path, context = module.params["kubeconfig"], module.params["context"] or ""
+    try:
+        return _existing_kubeconfig.chosen(Path(path).read_text(encoding="utf-8"), context)[1]
+    except (OSError, ValueError) as error:
+        reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        step = "Set cluster_existing_kubeconfig to a kubeconfig, and cluster_existing_context to one of its contexts."
+        module.fail_json(msg=f"{module.params['name']}: {path} {reason}. {step}")
+
+
+def look(module: ClusterModule, entry: dict[str, Any], wanted: Wanted) -> tuple[State | None, list[Finding]]:
+    """The cluster's state, None if it may not be read, and all findings."""
+    params = module.params
+    rights = _existing_rights.needed(params["cilium"], params["mesh"], params["flux"])
+    endpoint = split_endpoint(params["endpoint"]) if params["endpoint"] else None
+    try:
+        cluster = Cluster(params["kubeconfig"], params["context"])
+        missing = _existing_client.missing_rights(cluster, rights)
+        step = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or let one grant these."
+        found = [Finding(True, _existing_rights.words(missing), params["kubeconfig"], step)] if missing else []
+        if {*missing} & {*_existing_rights.READ}:
+            return None, found
+        state = _existing_client.read(cluster, entry, endpoint)
+        return state, [*found, *_existing_findings.findings(state, wanted)]
+    except (ApiError, Unreachable) as error:
+        step = "Look whether this machine reaches it (VPN, allowed addresses) and whether the credentials are valid."
+        return None, [Finding(True, str(error), params["kubeconfig"], step)]
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(
+        argument_spec={
+            **CLUSTER_OPTIONS,
+            "name": {"type": "str", "required": True},
+            "cilium": {"type": "bool", "default": True},
+            "cilium_version": {"type": "str", "required": True},
+            "mesh": {"type": "bool", "default": False},
+            "flux": {"type": "bool", "default": False},
+            "pod_cidr": {"type": "str", "required": True},
+            "service_cidr": {"type": "str", "required": True},
+            "endpoint": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    params, entry = module.params, entry_of(module)
+    wanted = {key: params[key] for key in ("cilium", "cilium_version", "pod_cidr", "service_cidr")}
+    state, findings = look(module, entry, Wanted(**wanted, server=entry["server"]))
+    for finding in findings:
+        if not finding.error:
+            module.warn(finding.sentence(params["name"]))
+    errors = [finding.sentence(params["name"]) for finding in findings if finding.error]
+    if errors or state is None:
+        module.fail_json(msg="\n".join(errors))
+    ranges = _existing_nodes.pod_ranges(state.nodes)
+    module.exit_json(
+        found={
+            "api": {"host": state.api.host, "port": state.api.port, "source": state.api.source},
+            "ipam": "kubernetes" if ranges else "cluster-pool",
+            "cilium_release": (state.cilium or {}).get("release", ""),
+            "kubernetes": state.kubernetes,
+            "nodes": _existing_nodes.facts(state.nodes),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()
