@@ -60,7 +60,7 @@ def api_server(directory: Path) -> Iterator["ApiServer"]:
 
 
 class ApiServer:
-    """Files, ports and audit log of one control plane."""
+    """Files, ports and audit log of one control plane. Its users: admin (token secret), and weak, who has no rights."""
 
     def __init__(self, directory: Path) -> None:
         """Write keys, tokens, audit policy and kubeconfig."""
@@ -70,7 +70,7 @@ class ApiServer:
         self.audit_log = directory / "audit.log"
         key = ["openssl", "genrsa", "-out", str(directory / "service-account.key"), "2048"]
         subprocess.run(key, check=True, capture_output=True, timeout=60)
-        (directory / "tokens.csv").write_text('secret,admin,1,"system:masters"\n')
+        (directory / "tokens.csv").write_text('secret,admin,1,"system:masters"\nweak,weak,2\n')
         policy = {
             "apiVersion": "audit.k8s.io/v1",
             "kind": "Policy",

@@ -12,7 +12,7 @@ _SHARED = ipaddress.ip_network("100.64.0.0/10")
 
 
 class Api(NamedTuple):
-    """Host and port for Cilium (port 0: none was found), where they were read, and why the first place was passed by."""
+    """Host and port for Cilium (port 0: none was found), where they were read, why the first place was passed by."""
 
     host: str
     port: int

@@ -10,7 +10,7 @@ from ansible_collections.opendata.platform.plugins.module_utils import _existing
 from ansible_collections.opendata.platform.plugins.module_utils import _existing_nodes as nodes_of
 from ansible_collections.opendata.platform.plugins.module_utils._existing_state import Finding, State, Wanted
 
-# By minor of Cilium the oldest and newest of Kubernetes that it is tested with (docs.cilium.io, Kubernetes Compatibility).
+# By minor of Cilium the oldest and newest of Kubernetes that it is tested with (its page Kubernetes Compatibility).
 _KUBERNETES = {"1.18": (30, 33), "1.20": (33, 36)}
 _KEEP = "or keep it and set cilium_enabled: false, which leaves the mesh out"
 

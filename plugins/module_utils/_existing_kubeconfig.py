@@ -28,11 +28,10 @@ def chosen(text: str, context: str = "") -> tuple[Entry, Entry, Entry]:
         raise ValueError("is no kubeconfig: it has no contexts")
     wanted = context or config.get("current-context") or ""
     entry = _named(config, "contexts", wanted, "context")
-    return (
-        entry,
-        _named(config, "clusters", entry["cluster"], "cluster"),
-        _named(config, "users", entry["user"], "user"),
-    )
+    cluster = _named(config, "clusters", entry.get("cluster", ""), "cluster")
+    if not cluster.get("server"):
+        raise ValueError(f"has no server in its cluster '{entry['cluster']}'")
+    return entry, cluster, _named(config, "users", entry.get("user", ""), "user")
 
 
 def own(text: str, path: str, name: str, context: str = "") -> Entry:
@@ -68,7 +67,7 @@ def _named(config: Entry, kind: str, name: str, key: str) -> Entry:
     if name not in entries or not isinstance(entries[name].get(key) or {}, dict):
         known = ", ".join(sorted(map(str, entries))) or "none"
         raise ValueError(
-            f"has no {key} '{name}'. Known: {known}" if name else f"has no current context. Known: {known}"
+            f"has no {key} '{name}'. Known: {known}" if name else f"has no current {key}. Known: {known}"
         )
     return dict(entries[name].get(key) or {})
 

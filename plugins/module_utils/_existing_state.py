@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 class State:
     """What the API of a given cluster says.
 
-    cilium: what `_cilium_client.found` returns, None if there is none. service_ranges: those of the ServiceCIDR objects,
+    cilium: what `_cilium_client.found` returns, None if there is none. service_ranges: those of the ServiceCIDRs,
     else the address of Service default/kubernetes alone. api: where Cilium will find the API.
     """
 
@@ -42,7 +42,7 @@ class State:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the inventory wants. cilium: whether the platform brings the network, with Cilium of version cilium_version."""
+    """What the inventory wants. cilium: whether the platform brings the network, by Cilium of that version."""
 
     cilium: bool
     cilium_version: str
