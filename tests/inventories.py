@@ -5,6 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
+from ansible_collections.opendata.platform.plugins.action import fleet as action
 from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,3 +42,31 @@ def load(kind: str, name: str) -> Inventory:
 
 def _hosts(group: dict[str, Any], common: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {host: {**common, **group.get("vars", {}), **(own or {})} for host, own in group["hosts"].items()}
+
+
+def shipped() -> list[str]:
+    """The inventories of this repository."""
+    return sorted(path.parent.name for path in (ROOT / "inventories").glob("*/hosts.yml"))
+
+
+def load_shipped(name: str) -> Inventory:
+    """inventories/<name> as Ansible reads it, with the options of all roles."""
+    loader = DataLoader()
+    manager = InventoryManager(loader=loader, sources=[str(ROOT / "inventories" / name)])
+    variables = VariableManager(loader=loader, inventory=manager)
+    roles = action.role_options(action.ROLES)
+    prefixes = (*action.COMMON, *(f"{role}_" for role in roles))
+
+    def own(group: str) -> dict[str, dict[str, Any]]:
+        found = {}
+        for host in manager.groups[group].get_hosts() if group in manager.groups else ():
+            seen = variables.get_vars(host=host)
+            templar = Templar(loader=loader, variables=seen)
+            found[host.name] = {key: templar.template(value) for key, value in seen.items() if key.startswith(prefixes)}
+        return found
+
+    clusters, nodes = own("clusters"), own("nodes")
+    platform = {key: value for key, value in next(iter(clusters.values())).items() if key.startswith("platform_")}
+    directory = str(ROOT / "inventories" / name)
+    texts, services = action.texts(directory), action.services(action.ROLES)
+    return Inventory(directory, "/cache", clusters, nodes, platform, texts, roles, services)

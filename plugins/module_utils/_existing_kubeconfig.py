@@ -66,9 +66,7 @@ def _named(config: Entry, kind: str, name: str, key: str) -> Entry:
     entries = {each.get("name"): each for each in config.get(kind) or [] if isinstance(each, dict)}
     if name not in entries or not isinstance(entries[name].get(key) or {}, dict):
         known = ", ".join(sorted(map(str, entries))) or "none"
-        raise ValueError(
-            f"has no {key} '{name}'. Known: {known}" if name else f"has no current {key}. Known: {known}"
-        )
+        raise ValueError(f"has no {key} '{name}'. Known: {known}" if name else f"has no current {key}. Known: {known}")
     return dict(entries[name].get(key) or {})
 
 

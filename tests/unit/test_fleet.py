@@ -31,6 +31,17 @@ def test_accepted_without_a_finding(name: str) -> None:
     assert errors(inventories.load("valid", name)) == []
 
 
+@pytest.mark.parametrize("name", inventories.shipped())
+def test_every_inventory_that_ships_is_accepted(name: str) -> None:
+    assert errors(inventories.load_shipped(name)) == []
+
+
+def test_the_example_of_existing_clusters_has_one_in_no_mesh() -> None:
+    record, _ = describe(inventories.load_shipped("existing"))
+    assert record["mesh"] == ["aws", "metal"]
+    assert [record["clusters"][name]["cilium"] for name in ("aws", "google", "metal")] == [True, False, True]
+
+
 def test_order_of_hosts_does_not_change_the_findings() -> None:
     inventory = inventories.load("invalid", "misspelt-cluster-variable")
     backwards = dataclasses.replace(inventory, clusters=dict(reversed(inventory.clusters.items())))

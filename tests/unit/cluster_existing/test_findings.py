@@ -15,6 +15,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._existing_state 
 from existing_objects import daemon_set, node
 
 SERVER = "https://api.example.org"
+SLICE = "EndpointSlice default/kubernetes"
 BARE = State(
     kubernetes="v1.35.4-eks-1",
     nodes=[node("a", ready=False)],
@@ -66,7 +67,8 @@ def test_a_cluster_that_has_our_cilium_is_too(cilium: Any) -> None:
         (
             {"kubernetes": "v1.32.1"},
             True,
-            f"aws: runs Kubernetes v1.32.1; Cilium 1.20.2 is tested with 1.33 to 1.36 ({SERVER}). Upgrade the cluster first.",
+            f"aws: runs Kubernetes v1.32.1; Cilium 1.20.2 is tested with 1.33 to 1.36 ({SERVER}). "
+            "Upgrade the cluster first.",
         ),
         (
             {"kubernetes": "v1.37.0"},
@@ -135,14 +137,11 @@ def test_a_cluster_that_has_our_cilium_is_too(cilium: Any) -> None:
             "Set cluster_endpoint to host:port of the API as nodes reach it.",
         ),
         (
-            {
-                "api": Api(
-                    "10.0.0.8", 443, "EndpointSlice default/kubernetes", "localhost is an address of this machine only"
-                )
-            },
+            {"api": Api("10.0.0.8", 443, SLICE, "localhost is an address of this machine only")},
             False,
             "aws: Cilium finds the API at 10.0.0.8:443, because localhost is an address of this machine only "
-            "(EndpointSlice default/kubernetes). Set cluster_endpoint to host:port if nodes should use another address.",
+            "(EndpointSlice default/kubernetes). "
+            "Set cluster_endpoint to host:port if nodes should use another address.",
         ),
         (
             {"cilium": THERE, "nodes": [node("b")]},
