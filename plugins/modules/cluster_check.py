@@ -95,9 +95,9 @@ found:
       description: By node name what the API says of it, in the shape of M(opendata.platform.node_facts).
       type: dict
       returned: always
-warnings:
-  description: What should be known, but forbids nothing.
-  returned: always
+notes:
+  description: What should be known, but forbids nothing. Warned of, too.
+  returned: success
   type: list
   elements: str
 """
@@ -167,9 +167,9 @@ def main() -> None:
     params, entry = module.params, entry_of(module)
     wanted = {key: params[key] for key in ("cilium", "cilium_version", "pod_cidr", "service_cidr")}
     state, findings = look(module, entry, Wanted(**wanted, server=entry["server"]))
-    for finding in findings:
-        if not finding.error:
-            module.warn(finding.sentence(params["name"]))
+    notes = [finding.sentence(params["name"]) for finding in findings if not finding.error]
+    for note in notes:
+        module.warn(note)
     errors = [finding.sentence(params["name"]) for finding in findings if finding.error]
     if errors or state is None:
         module.fail_json(msg="\n".join(errors))
@@ -181,7 +181,8 @@ def main() -> None:
             "cilium_release": (state.cilium or {}).get("release", ""),
             "kubernetes": state.kubernetes,
             "nodes": _existing_nodes.facts(state.nodes),
-        }
+        },
+        notes=notes,
     )
 
 

@@ -88,6 +88,20 @@ def test_only_a_registry_without_tls_is_read_without(registry: str, insecure: bo
     ]
 
 
+def test_a_release_that_was_taken_over_keeps_its_name() -> None:
+    [_, helm] = yaml.safe_load_all(text("cilium", cluster_found={"cilium_release": "their-cilium"}))
+    assert (helm["metadata"]["name"], helm["spec"]["releaseName"]) == ("cilium", "their-cilium")
+    [_, helm] = yaml.safe_load_all(text("cilium", cluster_found={"cilium_release": ""}))
+    assert helm["spec"]["releaseName"] == "cilium"
+
+
+@pytest.mark.parametrize(("cluster", "files"), [("aws", {"a", "platform/cilium.yaml"}), ("google", {"a"})])
+def test_a_cluster_with_a_network_of_its_own_gets_no_cilium(cluster: str, files: set[str]) -> None:
+    beside = {"__flux_files_of_cilium": {"platform/cilium.yaml": ""}, "__flux_files_of_secrets": {}}
+    tree = value("__flux_tree", "existing", inventory_hostname=cluster, flux_tree={"a": ""}, **beside)
+    assert {*tree} == files
+
+
 @pytest.mark.parametrize("fleet", FLEETS)
 def test_each_kustomization_reads_a_directory_of_the_tree(fleet: str) -> None:
     variables = yaml.safe_load((render.ROOT / "roles/flux/vars/main.yml").read_text())

@@ -53,6 +53,14 @@ def test_an_empty_cluster(run: Run, server: ApiServer) -> None:
     assert "failed" not in run("cluster_info", check=True, **wanted, fail_when_unwell=True)
 
 
+def test_a_cluster_with_a_network_of_its_own(run: Run, server: ApiServer) -> None:
+    wanted = {"name": "c", "kubeconfig": str(server.kubeconfig), "nodes": ["c-1"], "cilium": False}
+    found = run("cluster_info", **wanted)["cluster"]
+    assert (found["reason"], found["cilium"]) == ("node c-1 has not joined", "")
+    waited = run("cluster_info", **wanted, wait=True, wait_timeout=1)["cluster"]
+    assert waited["reason"] == "node c-1 has not joined"
+
+
 def test_what_was_ready_must_still_be_so_at_the_end(server: ApiServer) -> None:
     cluster = Cluster(str(server.kubeconfig))
     apps, made = "/apis/apps/v1/namespaces/kube-system", []

@@ -50,6 +50,16 @@ def test_clients(clients: Any, mesh: bool, peers: list[Any], cilium: list[Any]) 
         assert made["CiliumNetworkPolicy"]["spec"]["ingress"] == cilium
 
 
+def test_without_cilium_nobody_names_the_gateway_or_the_api_server() -> None:
+    alone = kinds({"cilium": False, "mesh": False}, clients=[])
+    assert alone["NetworkPolicy"]["spec"]["ingress"] == [{"from": [{"podSelector": {}}]}]
+    routed = kinds(
+        {"cilium": False, "mesh": False, "gateway": True}, route={"port": 80, "sso": "native", "host": "nb"}, clients=[]
+    )
+    assert routed["NetworkPolicy"]["spec"]["ingress"] == [{}]
+    assert "CiliumNetworkPolicy" not in {*alone, *routed}
+
+
 def test_a_route_is_there_only_with_a_gateway() -> None:
     assert "HTTPRoute" not in kinds({"gateway": False})
     made = kinds({"gateway": True, "domain": "example.org"}, route={"port": 80, "sso": "native", "host": "nb"})
