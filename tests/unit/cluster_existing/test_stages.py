@@ -35,20 +35,21 @@ def stage(server: ApiServer, tmp_path: Path) -> Stage:
     common = {"cluster_provider": "existing", "cluster_existing_kubeconfig": str(server.kubeconfig)}
     common |= {"cluster_service_cidr": "10.250.0.0/24"}
     hosts = {"aws": {}, "google": {"cilium_enabled": False}}
-    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"clusters": {"hosts": hosts, "vars": common}}))
-    (tmp_path / ".state/kubeconfigs").mkdir(parents=True)
+    place = tmp_path / "fleet"
+    (place / ".state/kubeconfigs").mkdir(parents=True)
+    (place / "hosts.yml").write_text(yaml.safe_dump({"clusters": {"hosts": hosts, "vars": common}}))
     for name in hosts:
         config = yaml.safe_load(server.kubeconfig.read_text())
-        (tmp_path / ".state/kubeconfigs" / name).write_text(yaml.safe_dump(config))
+        (place / ".state/kubeconfigs" / name).write_text(yaml.safe_dump(config))
 
     def run(playbook: str, *options: str, **extra: Any) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(tmp_path / "hosts.yml")]
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(place / "hosts.yml")]
         book = [{"hosts": "clusters", "gather_facts": False, "roles": ["opendata.platform.fleet"]}]
         book.append({"import_playbook": str(ROOT / "playbooks" / playbook)})
-        (tmp_path.with_suffix(".play.yml")).write_text(yaml.safe_dump(book))
+        (tmp_path / "play.yml").write_text(yaml.safe_dump(book))
         command += [
-            str(tmp_path.with_suffix(".play.yml")),
+            str(tmp_path / "play.yml"),
             "-e",
             json.dumps({"artifacts": ARTIFACTS, **extra}),
             *options,
