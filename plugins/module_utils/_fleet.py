@@ -110,6 +110,7 @@ def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: s
         "api_host": host,
         "api_port": port,
         "kubeconfig": posixpath.join(state, "kubeconfigs", name),
+        "uid_file": posixpath.join(state, "clusters", name, "uid"),
         "servers": members["server"],
         "agents": members["agent"],
         "nodes": members["server"] + members["agent"],
