@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Which run holds the Lease of a cluster, and what it looks like. Private to this collection, pure.
 
-All times are the API server's: two controllers whose clocks differ compare nothing of their own, and whether a Lease has
-ended is known at once. client-go's leader election would have to watch it for its whole duration first.
+All times are the API server's: two controllers whose clocks differ compare nothing of their own, and whether a Lease
+has ended is known at once. client-go's leader election would have to watch it for its whole duration first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Run:
 
 
 def is_free(lease: Lease | None, run: Run, now: datetime.datetime) -> bool:
-    """Whether the run may hold the Lease: nobody does, it does already, or the holder is dead or silent for too long."""
+    """Whether the run may hold the Lease: nobody else does, or the holder is dead or silent for too long."""
     holder = (lease or {}).get("spec", {}).get("holderIdentity") or ""
     return holder in ("", run.identity, run.ended) or now > end(lease or {})
 

@@ -2,8 +2,8 @@
 """The process that keeps the Leases of a run. Private to this collection.
 
 A process and not a thread of ansible-playbook, which forks for each task: a fork in the midst of a TLS request would
-leave the child with locks that nobody frees. It reads one JSON object a line, answers each with `{"refused": [...]}`, says
-the same by itself when a Lease was lost, and releases all of them at the end of its input or of its parent.
+leave the child with locks that nobody frees. It reads one JSON object a line, answers each with `{"refused": [...]}`,
+says the same by itself when a Lease was lost, and releases all of them at the end of its input or of its parent.
 """
 
 from __future__ import annotations
