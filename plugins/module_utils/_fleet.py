@@ -68,6 +68,7 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
         "directory": inventory.directory,
         "state": state,
         "cache": inventory.cache,
+        "known_hosts": posixpath.join(state, "ssh", "given_known_hosts"),
         "platform": _filled(PLATFORM, "platform", inventory.common),
         "clusters": {
             name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state)
