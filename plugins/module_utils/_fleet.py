@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_networks as networks
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     API_PORT,
@@ -53,6 +54,7 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.mesh(record, findings)
     checks.addresses(inventory, record, findings)
     checks.ranges(inventory, record, findings)
+    networks.reach(record, findings)
     services(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
@@ -63,7 +65,7 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
     """The inventory with every default filled in, as every play reads it."""
     state = posixpath.join(inventory.directory, ".state")
     nodes = {name: {"name": name, **_filled(NODE, "node", own)} for name, own in sorted(inventory.nodes.items())}
-    return {
+    record = {
         "name": posixpath.basename(inventory.directory),
         "directory": inventory.directory,
         "state": state,
@@ -78,6 +80,10 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
         "nodes": nodes,
         "mesh": [name for name, own in sorted(inventory.clusters.items()) if own.get("cluster_id")],
     }
+    encrypted = networks.encrypted(record)
+    for name, cluster in record["clusters"].items():
+        cluster["encrypted"] = name in encrypted
+    return record
 
 
 def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variables:

@@ -55,6 +55,7 @@ NODE = {
     "node_cluster": Variable("name", "the cluster that the machine belongs to"),
     "node_role": Variable("choice", "server runs the control plane, agent does not", "agent", ROLES),
     "node_address": Variable("address", "the machine's address, the same for SSH and for the cluster"),
+    "node_network": Variable("name", "the private network that the machine shares with others of the same value", ""),
     "node_machine": Variable("choice", "nspawn: made here by this run; given: exists already", "given", MACHINES),
 }
 PLATFORM = {

@@ -13,6 +13,7 @@ CHART = render.ROOT.parent / "shared/contracts/charts/cilium-1.20.2/values.yaml"
 CASES = {
     "container": ("local", "build", {"container": "systemd-nspawn", "sys_resource": False}),
     "machines": ("three", "download", {"container": "", "sys_resource": True}),
+    "between-places": ("places", "download", {"container": "", "sys_resource": True}),
 }
 
 
@@ -21,15 +22,16 @@ def case(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Name of the case and the text of its values."""
     name, origin, facts = request.param, *CASES[request.param][1:]
     fleet = render.fleet(CASES[name][0])
+    cluster = next(iter(fleet["clusters"]))
     images = {
         "quay.io/cilium/cilium:v1.20.2": {"origin": origin, "digest": f"sha256:{'a' * 64}"},
         "quay.io/cilium/clustermesh-apiserver:v1.20.2": {"origin": origin, "digest": f"sha256:{'c' * 64}"},
         "quay.io/cilium/operator-generic:v1.20.2": {"origin": origin, "digest": f"sha256:{'b' * 64}"},
     }
-    nodes = dict.fromkeys(fleet["clusters"]["north"]["nodes"], facts)
+    nodes = dict.fromkeys(fleet["clusters"][cluster]["nodes"], facts)
     chart = {"cilium_chart": {"version": "1.20.2"}}
     variables = {"fleet": fleet, "artifacts": {"images": images, "files": chart}, "__cilium_node_facts": nodes}
-    return name, render.render("cilium", "cilium.values.yml.j2", inventory_hostname="north", **variables)
+    return name, render.render("cilium", "cilium.values.yml.j2", inventory_hostname=cluster, **variables)
 
 
 def test_values(case: tuple[str, str]) -> None:
