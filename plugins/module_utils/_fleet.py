@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_networks as networks
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy as proxy
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     API_PORT,
@@ -58,6 +59,8 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     services(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
+    for name, cluster in record["clusters"].items():
+        cluster["no_proxy"] = proxy.no_proxy(record, name)
     return record, findings.sorted()
 
 
@@ -83,6 +86,9 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
     encrypted = networks.encrypted(record)
     for name, cluster in record["clusters"].items():
         cluster["encrypted"] = name in encrypted
+    # Everything shows the record; these may hold a password, and are read where they are needed.
+    for secret in ("http_proxy", "https_proxy"):
+        del record["platform"][secret]
     return record
 
 
