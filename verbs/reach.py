@@ -12,6 +12,10 @@ import yaml
 from hosts import Fleet
 from inventory import default, find
 
+# isort: split
+# The import of hosts makes the collection importable.
+from ansible_collections.opendata.platform.plugins.module_utils import _ssh_host_key as host_key
+
 
 def main() -> None:
     """Replaces this process by ssh or kubectl, so that its exit code and terminal are theirs."""
@@ -32,12 +36,22 @@ def ssh(fleet: Fleet, node: str, command: list[str]) -> list[str]:
     return [
         "ssh",
         *shlex.split(fleet.value(node, "ansible_ssh_common_args")),
+        *known_hosts(fleet, node),
         *(["-i", key] if key else []),
         *(["-l", user] if user else []),
         *(["-p", str(port)] if (port := fleet.value(node, "ansible_port")) else []),
         fleet.value(node, "ansible_host", fleet.value(node, "node_address")),
         *(["--", *command] if command else []),
     ]
+
+
+def known_hosts(fleet: Fleet, node: str) -> list[str]:
+    """The keys of the first contact, for machines whose inventory names no other file."""
+    nodes = {node: {"machine": fleet.value(node, "node_machine", "given")}}
+    arguments = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
+    if not host_key.unpinned(nodes, {node: {name: fleet.value(node, name) for name in arguments}}):
+        return []
+    return shlex.split(host_key.arguments(str(fleet.state / "ssh/given_known_hosts"), check=False))
 
 
 def kubectl(fleet: Fleet, cluster: str, arguments: list[str]) -> list[str]:

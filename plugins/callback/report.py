@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Progress, the table at the end, and the lock of the fleet."""
+"""Progress, the table at the end, and the locks of the fleet."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.opendata.platform.plugins.module_utils import _mesh_report as mesh
 from ansible_collections.opendata.platform.plugins.module_utils import _report as report
 from ansible_collections.opendata.platform.plugins.module_utils import _report_services as services
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease import Run
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_leases import ClustersInUse, FleetLeases
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock, shown, who
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import UnknownInventory, directory
 
 DOCUMENTATION = r"""
 name: report
 type: aggregate
-short_description: Progress, the clusters' table, and the lock of the fleet
+short_description: Progress, the clusters' table, and the locks of the fleet
 version_added: 0.1.0
 author: [Open Data Platform contributors (@opendata)]
 description:
@@ -30,9 +32,12 @@ description:
     Ends C(mesh_status.yml) with one row for each pair of clusters, and C(mesh_test.yml) and C(verify.yml) with one for
     each check.
   - Prints the warnings of tasks that changed nothing, which the stdout callback hides with them.
-  - Holds a kernel lock on C(.state/lock) of the inventory while a playbook with roles of this collection runs;
-    a second run is refused. C(status.yml), C(mesh_status.yml), C(preflight.yml) and check mode only read
+  - Holds a kernel lock on C(.state/lock) of the inventory while a playbook of this collection, or one with its roles,
+    runs; a second run is refused. C(status.yml), C(mesh_status.yml), C(preflight.yml) and check mode only read
     and take no lock.
+  - Between controllers it holds the Lease C(opendata-platform-fleet) in namespace C(kube-system) of each cluster of the
+    run that answers, from the moment when the inventory was found sound, or when the stage C(clusters) has ended.
+    A Lease ends 30 seconds after its run does not renew it any more.
 requirements: [enable in configuration]
 options:
   status_file:
@@ -58,6 +63,8 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self._start = self._stage_start = time.monotonic()
         self._lock: FleetLock | None = None
+        self._leases: FleetLeases | None = None
+        self._hosts: set[str] = set()
         self._stage = ""
         self._seconds: dict[str, float] = {}
         self._clusters: set[str] = set()
@@ -71,26 +78,33 @@ class CallbackModule(CallbackBase):
         self._common = ""
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Take the lock, or end the run: SystemExit is what the dispatcher of callbacks lets through."""
-        ours = any(role._role_collection == COLLECTION for play in playbook.get_plays() for role in play.get_roles())
+        """Take the lock of this controller, or end the run."""
+        ours = any(_is_ours(play) for play in playbook.get_plays())
         reading = context.CLIARGS.get("check") or Path(playbook._file_name).name in READING
         if self._lock or not ours:
             return
         try:
             state = Path(directory(context.CLIARGS.get("inventory") or [])) / ".state"
-            self._lock = None if reading else FleetLock(state, sys.argv)
+            if not reading:
+                self._lock = lock = FleetLock(state, sys.argv)
+                self._leases = FleetLeases(Run(lock.identity, lock.ended, who(), shown(sys.argv)))
         except (UnknownInventory, FleetInUse, OSError) as error:
-            self._display.error(str(error), wrap_text=False)
-            raise SystemExit(1) from error
+            self._end(error)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """A stage is a playbook file; several plays of one file are one stage."""
         variables = play.get_variable_manager().get_vars(play=play)
-        self._clusters |= {*variables["groups"].get("clusters", [])} & {*variables["ansible_play_hosts_all"]}
+        self._hosts |= {*variables["ansible_play_hosts_all"]}
+        self._clusters |= {*variables["groups"].get("clusters", [])} & self._hosts
         self._enter(Path(play.get_path().rpartition(":")[0]).stem)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        """One line for each task."""
+        """One line for each task; none is begun after a Lease was lost."""
+        try:
+            if self._leases:
+                self._leases.check()
+        except ClustersInUse as error:
+            self._end(error)
         if task.action.rpartition(".")[2] not in QUIET:
             item = task.get_name().replace(f"{COLLECTION}.", "").replace(" : ", " | ")
             self._say(f"{self._stage} | {item}")
@@ -129,9 +143,26 @@ class CallbackModule(CallbackBase):
         self._display.display(report.timings(self._seconds))
         if path := self.get_option("status_file"):
             Path(path).write_text(json.dumps(status) + "\n", encoding="utf-8")
-        if self._lock:
+        if self._lock and self._leases:
+            self._leases.release()
             self._lock.release()
-            self._lock = None
+            self._lock = self._leases = None
+
+    def _take_leases(self) -> None:
+        """Those of the clusters that exist and answer by now."""
+        try:
+            if self._leases and self._fleet:
+                self._leases.take(self._fleet, self._hosts)
+        except ClustersInUse as error:
+            self._end(error)
+
+    def _end(self, error: Exception) -> NoReturn:
+        """End the run: SystemExit is what the dispatcher of callbacks lets through."""
+        self._display.error(str(error), wrap_text=False)
+        if self._lock and self._leases:
+            self._leases.release()
+            self._lock.release()
+        raise SystemExit(1) from error
 
     def _found(self, failures: dict[str, str]) -> tuple[list[str], report.Row]:
         """The table, and the same for programs: of the mesh where that was asked for, else of the clusters."""
@@ -156,7 +187,9 @@ class CallbackModule(CallbackBase):
         now = time.monotonic()
         if self._stage:
             self._seconds[self._stage] = self._seconds.get(self._stage, 0) + now - self._stage_start
-        self._stage, self._stage_start = stage, now
+        ended, self._stage, self._stage_start = self._stage, stage, now
+        if ended == "clusters" and stage not in (ended, ""):
+            self._take_leases()
 
     def _say(self, line: str) -> None:
         """One line with the time since the start."""
@@ -165,8 +198,9 @@ class CallbackModule(CallbackBase):
     def _remember(self, result: Any) -> None:
         """The fleet record and what the tables show are results of our own modules."""
         action, host, data = result.task.action, result.host.get_name(), result.result
-        if action == f"{COLLECTION}.fleet":
-            self._fleet = data.get("fleet") or self._fleet
+        if action == f"{COLLECTION}.fleet" and data.get("fleet"):
+            self._fleet = data["fleet"]
+            self._take_leases()
         elif action == f"{COLLECTION}.cluster_info" and data.get("cluster"):
             self._seen[host] = data["cluster"]
         elif action == f"{COLLECTION}.flux_ready" and "services" in data:
@@ -186,3 +220,10 @@ class CallbackModule(CallbackBase):
         items = [item for item in result.result.get("results", []) if item.get("failed")]
         words = (items[0] if items else result.result).get("msg") or "failed without a message"
         return f"{result.task.get_name().rpartition(' : ')[2]}: {words}"
+
+
+def _is_ours(play: Any) -> bool:
+    """Whether the play is one of this collection's playbooks, or has a role of it."""
+    playbooks = Path(__file__).resolve().parents[2] / "playbooks"
+    path = Path(play.get_path().rpartition(":")[0]).resolve()
+    return path.is_relative_to(playbooks) or any(role._role_collection == COLLECTION for role in play.get_roles())

@@ -13,6 +13,7 @@ class FilterModule:
         """Filters by name."""
         return {
             "clustermesh_behind": _mesh_roster.behind,
+            "clustermesh_first_nodes": _mesh_roster.first_nodes,
             "clustermesh_gone": _mesh_roster.gone,
             "clustermesh_records": _mesh_roster.records,
             "clustermesh_strangers": _mesh_roster.strangers,

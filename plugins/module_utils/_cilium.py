@@ -84,7 +84,7 @@ def notes(name: str, values: Values, known: Mapping[str, Values], nodes: Mapping
         lost = "Envoy, L7 policies, the Gateway API's traffic and Hubble"
         found.append(f"{name}: {lost} are off: where images are built there is no {_ENVOY}")
     for words, _off, without, asked in _impossible(values, nodes):
-        request = " although cilium_values asks for it" if asked else ""
+        request = " although it is asked for" if asked else ""
         harm = "; traffic between nodes is NOT encrypted" if asked and words == "WireGuard" else ""
         found.append(f"{name}: {words} is off{request}: the kernel of {', '.join(without)} cannot do it{harm}")
     return found

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_networks as networks
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy as proxy
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_existing import brings_cilium, existing
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
@@ -54,10 +56,13 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.mesh(record, findings)
     checks.addresses(inventory, record, findings)
     checks.ranges(inventory, record, findings)
+    networks.reach(record, findings)
     services(inventory, record, findings)
     existing(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
+    for name, cluster in record["clusters"].items():
+        cluster["no_proxy"] = proxy.no_proxy(record, name)
     return record, findings.sorted()
 
 
@@ -65,11 +70,12 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
     """The inventory with every default filled in, as every play reads it."""
     state = posixpath.join(inventory.directory, ".state")
     nodes = {name: {"name": name, **_filled(NODE, "node", own)} for name, own in sorted(inventory.nodes.items())}
-    return {
+    record = {
         "name": posixpath.basename(inventory.directory),
         "directory": inventory.directory,
         "state": state,
         "cache": inventory.cache,
+        "known_hosts": posixpath.join(state, "ssh", "given_known_hosts"),
         "platform": _filled(PLATFORM, "platform", inventory.common),
         "clusters": {
             name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state)
@@ -81,6 +87,13 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
             name for name, own in sorted(inventory.clusters.items()) if own.get("cluster_id") and brings_cilium(own)
         ],
     }
+    encrypted = networks.encrypted(record)
+    for name, cluster in record["clusters"].items():
+        cluster["encrypted"] = name in encrypted
+    # Everything shows the record; these may hold a password, and are read where they are needed.
+    for secret in ("http_proxy", "https_proxy"):
+        del record["platform"][secret]
+    return record
 
 
 def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variables:
@@ -114,6 +127,7 @@ def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: s
         "api_host": host,
         "api_port": port,
         "kubeconfig": posixpath.join(state, "kubeconfigs", name),
+        "uid_file": posixpath.join(state, "clusters", name, "uid"),
         "servers": members["server"],
         "agents": members["agent"],
         "nodes": members["server"] + members["agent"],

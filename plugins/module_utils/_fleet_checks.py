@@ -75,7 +75,9 @@ def values(inventory: Inventory, record: Record, findings: Findings) -> None:
 
 def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings) -> None:
     """One value that was set."""
-    problem = f"'{value}' is not valid: {spec.about}"
+    # A URL may hold a password.
+    shown = re.sub(r"//[^/\s]*@", "//...@", str(value))
+    problem = f"'{shown}' is not valid: {spec.about}"
     if spec.kind == "choice" and value not in spec.choices:
         findings.error(host, name, f"'{value}' is unknown: {spec.about}", did_you_mean(str(value), spec.choices))
     elif spec.kind == "network" and not network(value):

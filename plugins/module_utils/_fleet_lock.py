@@ -9,9 +9,12 @@ from __future__ import annotations
 import datetime
 import fcntl
 import getpass
+import itertools
 import os
+import re
 import shlex
 import socket
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,11 +34,21 @@ class FleetLock:
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.read(self._fd, 4096).decode(errors="replace").strip()
+            holder = self._read()[0]
             os.close(self._fd)
             raise FleetInUse(refusal(state, holder)) from error
+        host = socket.gethostname()
+        # A run that was killed left its identity behind; the lock proves that it is dead, but on this host only.
+        left = self._read()[1]
+        self.ended = left if left.startswith(f"{host}/") else ""
+        self.identity = f"{host}/{uuid.uuid4()}"
         os.ftruncate(self._fd, 0)
-        os.write(self._fd, holder_text(command).encode())
+        os.pwrite(self._fd, f"{holder_text(command)}\n{self.identity}\n".encode(), 0)
+
+    def _read(self) -> tuple[str, str]:
+        """Who holds the lock, and the identity of that run."""
+        words, identity, *_ = [*os.pread(self._fd, 65536, 0).decode(errors="replace").split("\n"), "", ""]
+        return words.strip(), identity
 
     def release(self) -> None:
         """Free the lock; the file stays, empty."""
@@ -46,8 +59,23 @@ class FleetLock:
 def holder_text(command: Sequence[str]) -> str:
     """Who holds the lock, for the one who is refused."""
     since = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    words = shlex.join([os.path.basename(command[0]), *command[1:]])
-    return f"{getpass.getuser()} on {socket.gethostname()}, process {os.getpid()}, since {since}: {words}\n"
+    return f"{who()}, since {since}: {shown(command)}"
+
+
+def who() -> str:
+    """User, host and process of this run."""
+    return f"{getpass.getuser()} on {socket.gethostname()}, process {os.getpid()}"
+
+
+def shown(command: Sequence[str]) -> str:
+    """The command on one line, without the values of extra variables: they may be secret."""
+    words = [os.path.basename(command[0])]
+    for before, word in itertools.pairwise(command):
+        extra = before in ("-e", "--extra-vars") or word.startswith(("-e", "--extra-vars="))
+        words.append(re.sub(r"=.*", "=...", word, flags=re.DOTALL) if extra and "=" in word else word)
+        if extra and word.lstrip().startswith("{"):
+            words[-1] = "{...}"
+    return shlex.join(words)
 
 
 def refusal(state: Path, holder: str) -> str:

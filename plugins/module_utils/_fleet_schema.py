@@ -55,6 +55,7 @@ NODE = {
     "node_cluster": Variable("name", "the cluster that the machine belongs to"),
     "node_role": Variable("choice", "server runs the control plane, agent does not", "agent", ROLES),
     "node_address": Variable("address", "the machine's address, the same for SSH and for the cluster"),
+    "node_network": Variable("name", "the private network that the machine shares with others of the same value", ""),
     "node_machine": Variable("choice", "nspawn: made here by this run; given: exists already", "given", MACHINES),
 }
 PLATFORM = {
@@ -73,6 +74,9 @@ PLATFORM = {
     "platform_gateway": Variable("switch", "services have routes on the Gateway gateway/gateway", False),
     "platform_issuer": Variable("name", "cert-manager's ClusterIssuer for the routes' certificates", ""),
     "platform_monitoring": Variable("switch", "services are watched by Prometheus' operator", False),
+    "platform_http_proxy": Variable("url", "proxy for http:// of packages, images, downloads and Flux", ""),
+    "platform_https_proxy": Variable("url", "proxy for https:// of the same", ""),
+    "platform_no_proxy": Variable("text", "further names and ranges without proxy, with commas between them", ""),
     "platform_registry_mirror": Variable("url", "registry that the nodes pull every image from", ""),
     "platform_artifacts_mirror": Variable("url", "HTTP server that the nodes fetch every binary from", ""),
 }

@@ -7,6 +7,8 @@ Private to this collection: it may change without notice.
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _manifests
@@ -15,6 +17,7 @@ Object = dict[str, Any]
 
 NAMESPACE = "flux-system"
 NOTIFICATION = "notification-controller"
+_PROXY = {"name": "proxy", "namespace": NAMESPACE}
 COMPONENTS = ("source-controller", "kustomize-controller", "helm-controller", NOTIFICATION)
 # API group of a CRD to the controller that serves it, and Services that are not named for theirs.
 _GROUPS = {f"{each.partition('-')[0]}.toolkit.fluxcd.io": each for each in COMPONENTS}
@@ -47,12 +50,13 @@ def waiting(known: dict[str, Any]) -> dict[str, str]:
     return {name: f"there is no image of Flux's {name} where images are built" for name in lacking}
 
 
-def install(text: str, known: dict[str, Any], nodes: int) -> list[Object]:
+def install(text: str, known: dict[str, Any], nodes: int, proxy: dict[str, str] | None = None) -> list[Object]:
     """Return the objects of the components whose images can be had.
 
     :param text: the distribution's manifests.
     :param known: the fact artifacts.images.
     :param nodes: how many nodes the cluster has; on a single one nobody competes for a lease.
+    :param proxy: variables of the controllers' environment; a Secret holds them, as a URL may hold a password.
     """
     have = images(known)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
@@ -60,8 +64,21 @@ def install(text: str, known: dict[str, Any], nodes: int) -> list[Object]:
     for each in _manifests.load(text):
         if each["kind"] != "Namespace" and _component(each) in ("", *have):
             found.append(_fitted(each, have, nodes))
+    if proxy:
+        found.insert(1, {"apiVersion": "v1", "kind": "Secret", "metadata": dict(_PROXY), "stringData": proxy})
+        _read_proxy(found, proxy)
     found[0]["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
     return found
+
+
+def _read_proxy(found: list[Object], proxy: dict[str, str]) -> None:
+    """Let the controllers read the Secret, and start anew when it changes."""
+    digest = hashlib.sha256(json.dumps(proxy, sort_keys=True).encode()).hexdigest()
+    for each in found:
+        if each["kind"] == "Deployment":
+            template = each["spec"]["template"]
+            template.setdefault("metadata", {}).setdefault("annotations", {})["opendata.platform/proxy"] = digest[:16]
+            template["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": _PROXY["name"]}}]
 
 
 def _component(each: Object) -> str:

@@ -6,6 +6,8 @@ Private to this collection: it may change without notice.
 
 from __future__ import annotations
 
+import datetime
+import email.utils
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +49,8 @@ class Cluster:
         except (ValueError, OSError) as error:
             raise Unreachable(f"kubeconfig {kubeconfig} cannot be used: {error}") from error
         self.warnings: list[str] = []
+        # The server's clock at its last answer; before that, ours.
+        self.now = datetime.datetime.now(datetime.UTC)
 
     def _send(
         self, method: str, path: str, query: dict[str, Any], body: Any, headers: dict[str, str], stream_seconds: int = 0
@@ -76,6 +80,8 @@ class Cluster:
         """Return the JSON answer. Raise ApiError when it is refused, Unreachable when there is none."""
         headers = {"Accept": accept, "Content-Type": content_type}
         response = self._send(method, path, query or {}, body, headers)
+        if date := response.headers.get("Date"):
+            self.now = email.utils.parsedate_to_datetime(date)
         try:
             answer = json.loads(response.data or b"{}")
         except ValueError:
@@ -93,6 +99,10 @@ class Cluster:
             if error.status == 404:
                 return None
             raise
+
+    def uid(self) -> str:
+        """Return what tells this cluster from any other, also from one that was made anew: the UID of kube-system."""
+        return str(self.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"])
 
     def names(self, path: str, selector: str) -> list[dict[str, Any]]:
         """Return the metadata of what a list holds, without the content."""

@@ -30,6 +30,7 @@ ENCRYPTION_OVERHEAD = {"wireguard": 80, "ipsec": 77}
 def findings(records: list[Record], underlay_mtu: int) -> Iterator[Finding]:
     """Yield what is wrong; underlay_mtu: bytes of a packet between nodes, 0 = not known."""
     yield from _addresses(records)
+    yield from _unreached(records)
     yield from _datapath(records)
     yield from _encryption(records)
     yield from _mtu(records, underlay_mtu)
@@ -68,6 +69,15 @@ def _addresses(records: list[Record]) -> Iterator[Finding]:
         for mine, theirs in _overlaps(one["pod_cidrs"], other["service_cidrs"]):
             who = {"one": one["name"], "other": other["name"]}
             yield finding("SVC_POD_OVERLAP", [one, other], **who, cidr=mine, other_cidr=theirs)
+
+
+def _unreached(records: list[Record]) -> Iterator[Finding]:
+    """What nodes tried; records hold it of peers without an entry only."""
+    for one, other in itertools.permutations(records, 2):
+        if tried := (one.get("unreached") or {}).get(other["name"]):
+            who = {"name": one["name"], "peer": other["name"], "ip": other["node_ips"][0]}
+            nodes = ", ".join(f"{node} ({reason})" for node, reason in sorted(tried.items()))
+            yield finding("NODES_UNREACHED", [one, other], **who, nodes=nodes)
 
 
 def _mode(record: Record) -> str:

@@ -19,13 +19,19 @@ def records(members: Iterable[str], hostvars: Mapping[str, Any], others: Mapping
 
     :param members: the clusters of the mesh.
     :param hostvars: of each cluster of this run ``__clustermesh_self``, what module cilium_clustermesh_info returned,
-        and ``__clustermesh_reached``, what it returned of the endpoints of others.
+        ``__clustermesh_reached``, what it returned of the endpoints of others, and ``__clustermesh_asked``, what a loop
+        of module node_reach over its nodes returned.
     :param others: what a loop of that module over the other clusters returned.
     """
     asked = [hostvars[name].get("__clustermesh_self") or {} for name in members if name in hostvars]
     found = [answer.get("cluster") for answer in [*asked, *others.get("results", [])]]
     known = sorted((record for record in found if record and record["name"] in members), key=lambda each: each["name"])
-    return [{**record, **_reach(hostvars, record["name"])} for record in known]
+    return [{**record, **_reach(hostvars, record["name"]), **_unreached(hostvars, record["name"])} for record in known]
+
+
+def first_nodes(found: Iterable[Record]) -> dict[str, str]:
+    """One address of each cluster's nodes, by its name."""
+    return {each["name"]: each["node_ips"][0] for each in found if each["node_ips"]}
 
 
 def strangers(record: Record, found: Iterable[Record]) -> list[Record]:
@@ -68,6 +74,16 @@ def behind(found: Iterable[Record], silent: Iterable[str]) -> list[str]:
 def _reach(hostvars: Mapping[str, Any], name: str) -> dict[str, Any]:
     tried = (hostvars[name].get("__clustermesh_reached") or {}) if name in hostvars else {}
     return {"reach": tried["cluster"]["reach"]} if (tried.get("cluster") or {}).get("reach") else {}
+
+
+def _unreached(hostvars: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """By peer the cluster's nodes that do not reach it, each with the reason."""
+    asked = (hostvars[name].get("__clustermesh_asked") or {}) if name in hostvars else {}
+    found: dict[str, dict[str, str]] = {}
+    for answer in asked.get("results", []):
+        for peer, reason in (answer.get("unreached") or {}).items():
+            found.setdefault(peer, {})[answer["item"]] = reason
+    return {"unreached": found} if found else {}
 
 
 def _dialled(record: Record, peer: str) -> tuple[list[str], list[str]]:

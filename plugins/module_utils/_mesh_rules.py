@@ -49,6 +49,11 @@ RULES: dict[str, tuple[str, str]] = {
         "node IP {ip} of '{one}' is also a node IP of '{other}'",
         "Give every node an InternalIP of its own (kubelet --node-ip), for instance of an overlay network.",
     ),
+    "NODES_UNREACHED": (
+        "nodes of '{name}' do not reach node {ip} of '{peer}': {nodes}",
+        "Open the ports between the nodes (firewall, security group), or give nodes an InternalIP that all reach, "
+        "public or of an overlay network.",
+    ),
     "SVC_POD_OVERLAP": (
         "pod CIDR {cidr} of '{one}' overlaps service CIDR {other_cidr} of '{other}'",
         "Build one of them with another range: in '{other}' a service may have the address of a pod of '{one}'.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
+import shlex
 import tarfile
 import tempfile
 import urllib.error
@@ -17,6 +19,8 @@ from ansible_collections.opendata.platform.plugins.module_utils._node_files_clie
     replacing,
 )
 
+# What role node wrote of the fleet's proxy, if it has one.
+PROXY_FILE = "/etc/opendata/proxy.env"
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 3
 
@@ -42,6 +46,7 @@ def install(url: str, files: list[dict], folder: str) -> None:
 
 def fetch(url: str, target: BinaryIO) -> None:
     """Download to ``target``, with a few attempts while the network fails."""
+    use_proxy()
     for _ in range(1, ATTEMPTS + 1):
         target.seek(0)
         target.truncate()
@@ -57,6 +62,13 @@ def fetch(url: str, target: BinaryIO) -> None:
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = str(getattr(error, "reason", error))
     raise NodeFileError(f"{url}: {ATTEMPTS} downloads failed: {reason}. Run again when it can be reached.")
+
+
+def use_proxy() -> None:
+    """Let urllib see the proxy in its environment."""
+    if os.path.exists(PROXY_FILE):
+        with open(PROXY_FILE, encoding="utf-8") as lines:
+            os.environ.update(word.split("=", 1) for word in shlex.split(lines.read()))
 
 
 def copy(source: BinaryIO, target: BinaryIO) -> str:

@@ -56,6 +56,7 @@ options:
       - NAME_FORMAT
       - NATIVE_CIDR
       - NODEPORT_CLASH
+      - NODES_UNREACHED
       - NODE_IP_DUP
       - NO_ENDPOINT
       - POLICY_SCOPE

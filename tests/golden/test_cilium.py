@@ -17,6 +17,7 @@ CASES = {
     "container": ("local", "north", "build", {"container": "systemd-nspawn", "sys_resource": False}),
     "existing": ("existing", "aws", "download", VIRTUAL),
     "machines": ("three", "north", "download", VIRTUAL),
+    "between-places": ("places", "cloud", "download", VIRTUAL),
 }
 FOUND = {
     "api": {"host": "ABCD.gr7.eu-central-1.eks.amazonaws.com", "port": 443, "source": "the kubeconfig"},

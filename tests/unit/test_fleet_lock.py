@@ -50,13 +50,25 @@ def test_a_second_run_is_told_who_holds_the_lock(state: Path, holder: subprocess
 def test_the_kernel_frees_the_lock_of_a_killed_run(state: Path, holder: subprocess.Popen) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
-    FleetLock(state, ["ansible-playbook"]).release()
+    dead = (state / "lock").read_text().splitlines()[1]
+    lock = FleetLock(state, ["ansible-playbook"])
+    assert lock.ended == dead != lock.identity
+    lock.release()
+
+
+def test_what_a_run_of_another_host_left_proves_nothing(state: Path) -> None:
+    state.mkdir(parents=True)
+    (state / "lock").write_text("anna on another.example.org, process 1, since then: x\nanother.example.org/1\n")
+    lock = FleetLock(state, ["ansible-playbook"])
+    assert lock.ended == ""
+    lock.release()
 
 
 def test_a_released_lock_can_be_taken_again(state: Path) -> None:
     state.parent.mkdir()
     FleetLock(state, ["ansible-playbook"]).release()
     lock = FleetLock(state, ["ansible-playbook", "again"])
-    assert (state / "lock").read_text().endswith("ansible-playbook again\n")
+    assert (state / "lock").read_text().splitlines()[0].endswith("ansible-playbook again")
+    assert lock.ended == ""
     lock.release()
     assert (state / "lock").read_text() == ""

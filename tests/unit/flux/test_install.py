@@ -80,3 +80,19 @@ def test_namespace_holds_its_pods_to_the_strictest_profile() -> None:
     assert installed(BUILT)["Namespace", "flux-system"]["metadata"]["labels"] == {
         "pod-security.kubernetes.io/enforce": "restricted"
     }
+
+
+def test_a_proxy_is_in_a_secret_that_every_controller_reads() -> None:
+    proxy = {"HTTPS_PROXY": "http://anna:hunter2@proxy:3128"}
+    found = rules.install(TEXT, RELEASED, 1, proxy)
+    assert [(each["kind"], each["metadata"]["name"]) for each in found[:2]] == [
+        ("Namespace", "flux-system"),
+        ("Secret", "proxy"),
+    ]
+    assert found[1]["stringData"] == proxy
+    [template] = [each["spec"]["template"] for each in found if each["kind"] == "Deployment"]
+    assert template["spec"]["containers"][0]["envFrom"] == [{"secretRef": {"name": "proxy"}}]
+    assert "hunter2" not in str(found[2:])
+    other = rules.install(TEXT, RELEASED, 1, {"HTTPS_PROXY": "http://proxy:3128"})
+    assert template["metadata"] not in [each.get("spec", {}).get("template", {}).get("metadata") for each in other]
+    assert rules.install(TEXT, RELEASED, 1, {}) == rules.install(TEXT, RELEASED, 1)

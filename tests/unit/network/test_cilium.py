@@ -47,7 +47,7 @@ def test_what_is_off_is_said_with_the_node(name: str) -> None:
     weak = {"weak": node(kernel={**dict.fromkeys(KERNEL, True), name: False}), "strong": node()}
     (asked,) = _cilium.notes("north", EVERYTHING, {}, weak)
     (idle,) = _cilium.notes("north", {}, {}, weak)
-    assert "although cilium_values asks for it: the kernel of weak cannot do it" in asked
+    assert "although it is asked for: the kernel of weak cannot do it" in asked
     assert idle.endswith("is off: the kernel of weak cannot do it")
 
 

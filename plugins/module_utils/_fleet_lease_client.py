@@ -1,0 +1,134 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Takes, renews and releases the Leases of the clusters of a run. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_lease as pure
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+
+CONFLICT = 409
+
+
+@dataclass
+class Held:
+    """One cluster, where its kubeconfig is, and its Lease as it was read last."""
+
+    name: str
+    kubeconfig: str
+    api: Cluster
+    lease: pure.Lease | None = None
+
+    def look(self) -> None:
+        """Read the Lease."""
+        self.lease = self.api.get(pure.PATH)
+
+    def write(self, run: pure.Run, seconds: int) -> bool:
+        """Take or renew it; False when another run was faster."""
+        wanted = pure.taken(self.lease, run, self.api.now, seconds)
+        try:
+            verb, path = ("PUT", pure.PATH) if self.lease else ("POST", pure.LIST)
+            self.lease = self.api.request(verb, path, body=wanted)
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            return False
+        return True
+
+    def release(self) -> None:
+        """Remove it, unless somebody else has it by now."""
+        metadata = (self.lease or {})["metadata"]
+        exact = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        self.api.request(
+            "DELETE", pure.PATH, body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": exact}
+        )
+
+
+class Leases:
+    """The Leases that one run holds."""
+
+    def __init__(self, run: pure.Run, seconds: int = pure.SECONDS) -> None:
+        self._run, self._seconds = run, seconds
+        self._held: dict[str, Held] = {}
+
+    def take(self, clusters: dict[str, dict[str, str]]) -> list[str]:
+        """Take those of the clusters that answer; return why others refuse the run.
+
+        clusters: by name `kubeconfig` and `uid`, the paths of the kubeconfig and of the recorded UID.
+        One whose UID is another is left alone: the stages refuse it.
+        """
+        found = [each for each in _together(lambda item: _reached(*item), clusters.items()) if each]
+        # In the order of their names and one by one, so that of two runs one has all.
+        for each in sorted(found, key=lambda each: each.name):
+            if reason := self._taken(each):
+                return [reason, *(why for other in found if other is not each and (why := self._refusal(other)))]
+        return []
+
+    def renew(self) -> list[str]:
+        """Renew what is held; return what was lost to others meanwhile."""
+        lost = []
+        for each, reason in zip(list(self._held.values()), _together(self._renewed, self._held.values()), strict=True):
+            if reason:
+                del self._held[each.name]
+                lost.append(reason)
+        return lost
+
+    def release(self) -> None:
+        """Remove all that is held, but of clusters that this run took down."""
+        _together(_released, [each for each in self._held.values() if Path(each.kubeconfig).exists()])
+        self._held = {}
+
+    def _taken(self, each: Held) -> str:
+        """Why the cluster refuses the run; empty when its Lease is held now, or cannot be had at all."""
+        with contextlib.suppress(ApiError, Unreachable):
+            while not (reason := self._refusal(each)):
+                if each.write(self._run, self._seconds):
+                    self._held[each.name] = each
+                    return ""
+                each.look()
+            return reason
+        return ""
+
+    def _renewed(self, each: Held) -> str:
+        with contextlib.suppress(ApiError, Unreachable):
+            each.look()
+            return self._taken(each)
+        return ""
+
+    def _refusal(self, each: Held) -> str:
+        if pure.is_free(each.lease, self._run, each.api.now):
+            return ""
+        return pure.refusal(each.name, each.lease or {}, each.api.now)
+
+
+def _reached(name: str, paths: dict[str, str]) -> Held | None:
+    """The cluster with its Lease; None when it is not made yet, does not answer, or is another one."""
+    if not Path(paths["kubeconfig"]).exists():
+        return None
+    recorded = Path(paths["uid"])
+    with contextlib.suppress(ApiError, Unreachable):
+        api = Cluster(paths["kubeconfig"])
+        if recorded.exists() and recorded.read_text().strip() != api.uid():
+            return None
+        held = Held(name, paths["kubeconfig"], api)
+        held.look()
+        return held
+    return None
+
+
+def _released(each: Held) -> None:
+    with contextlib.suppress(ApiError, Unreachable):
+        each.release()
+
+
+def _together(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """The results in the order of the items."""
+    every = list(items)
+    with ThreadPoolExecutor(max(len(every), 1)) as pool:
+        return list(pool.map(work, every))

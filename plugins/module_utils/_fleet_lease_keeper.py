@@ -1,0 +1,60 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The process that keeps the Leases of a run. Private to this collection.
+
+A process and not a thread of ansible-playbook, which forks for each task: a fork in the midst of a TLS request would
+leave the child with locks that nobody frees. It reads one JSON object a line, answers each with `{"refused": [...]}`,
+says the same by itself when a Lease was lost, and releases all of them at the end of its input or of its parent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease import Run
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease_client import Leases
+
+# How soon the end of a parent is noticed whose own children hold our input open.
+LOOK_SECONDS = 1
+
+
+def main() -> None:
+    """Arguments: the run as JSON, and the seconds that a Lease lasts."""
+    seconds = int(sys.argv[2])
+    leases = Leases(Run(**json.loads(sys.argv[1])), seconds)
+    due = time.monotonic() + seconds / 3
+    try:
+        for line in _lines(os.getppid()):
+            if line:
+                _say(leases.take(json.loads(line)))
+            elif time.monotonic() >= due:
+                if lost := leases.renew():
+                    _say(lost)
+                due = time.monotonic() + seconds / 3
+    finally:
+        leases.release()
+
+
+def _say(refused: list[str]) -> None:
+    print(json.dumps({"refused": refused}), flush=True)
+
+
+def _lines(parent: int) -> Iterator[str]:
+    """Lines of standard input; an empty one whenever there was none for a while."""
+    rest = b""
+    while os.getppid() == parent:
+        if not select.select([0], [], [], LOOK_SECONDS)[0]:
+            yield ""
+            continue
+        if not (read := os.read(0, 65536)):
+            return
+        *lines, rest = (rest + read).split(b"\n")
+        yield from (line.decode() for line in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Starts and asks the process that keeps the Leases of this run. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_lease
+
+KEEPER = "ansible_collections.opendata.platform.plugins.module_utils._fleet_lease_keeper"
+RELEASE_SECONDS = 10
+
+
+class ClustersInUse(Exception):
+    """Other runs hold Leases; the text says of each who, where, since when and until when."""
+
+
+class FleetLeases:
+    """The Leases of the clusters that this run writes to, until `release` or the end of this process."""
+
+    def __init__(self, run: _fleet_lease.Run, seconds: int = _fleet_lease.SECONDS) -> None:
+        """Start the keeper; it is ready when the inventory was read."""
+        # Where this collection is, whatever finds it for Ansible.
+        paths = [str(Path(__file__).parents[5]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # Of its own session: Ctrl-C is for the run, whose end it notices.
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-m", KEEPER, json.dumps(asdict(run)), str(seconds)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def take(self, fleet: dict[str, Any], hosts: set[str]) -> None:
+        """Take the Leases of those clusters of the hosts that answer. Raises ClustersInUse."""
+        clusters = {
+            name: {"kubeconfig": cluster["kubeconfig"], "uid": cluster["uid_file"]}
+            for name, cluster in fleet["clusters"].items()
+            if hosts & {name, *cluster["nodes"]} and Path(cluster["kubeconfig"]).exists()
+        }
+        if clusters and self._keeper.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                print(json.dumps(clusters), file=self._keeper.stdin, flush=True)
+                self._hear()
+
+    def check(self) -> None:
+        """Raise ClustersInUse when a Lease was lost, as after a long sleep of this controller."""
+        if select.select([self._keeper.stdout], [], [], 0)[0]:
+            self._hear()
+
+    def release(self) -> None:
+        """Let the keeper release all, so that a run right after this one finds nothing."""
+        with contextlib.suppress(OSError):
+            self._keeper.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._keeper.wait(RELEASE_SECONDS)
+
+    def _hear(self) -> None:
+        """One answer of the keeper; none when it has ended, which leaves only the kernel's lock."""
+        if refused := json.loads(self._keeper.stdout.readline() or "{}").get("refused"):
+            raise ClustersInUse("\n".join(refused))

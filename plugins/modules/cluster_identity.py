@@ -1,0 +1,91 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Guard against a kubeconfig that leads to another cluster than before."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: cluster_identity
+short_description: Guard against a kubeconfig that leads to another cluster than before
+description:
+  - Compares the UID of namespace C(kube-system), which no two clusters share, with the one that was recorded at the
+    first contact. Fails with all clusters that are others.
+  - Records it where there is no record.
+  - A cluster without kubeconfig, or that does not answer, is left alone.
+options:
+  clusters:
+    description: By name C(kubeconfig) and C(uid_file), the path of the record; other keys are ignored.
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    description: Records nothing.
+    support: full
+  diff_mode:
+    description: Shows what is recorded.
+    support: full
+requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: Each cluster is the one of earlier runs
+  opendata.platform.cluster_identity:
+    clusters: "{{ fleet.clusters }}"
+"""
+
+RETURN = """
+uids:
+  description: The UIDs of the clusters that answer, by name.
+  returned: success
+  type: dict
+  sample: {north: 6f0fa6e5-7c3c-4d0b-9d36-0a7d6ad0a1b8}
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ansible_collections.opendata.platform.plugins.module_utils import _cluster_identity as pure
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils._supervisor_process import write_private
+
+
+def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
+    """Ask one cluster who it is."""
+    record = Path(file)
+    recorded = record.read_text(encoding="utf-8").strip() if record.exists() else ""
+    try:
+        uid = Cluster(kubeconfig).uid() if Path(kubeconfig).exists() else ""
+    except (ApiError, Unreachable):
+        # The stages that need it tell why.
+        uid = ""
+    return pure.Seen(name, kubeconfig, uid, file, recorded)
+
+
+def main() -> None:
+    """Run the module."""
+    module = ClusterModule(argument_spec={"clusters": {"type": "dict", "required": True}}, supports_check_mode=True)
+    clusters = sorted(module.params["clusters"].items())
+    with ThreadPoolExecutor(max(len(clusters), 1)) as pool:
+        seen = list(pool.map(lambda item: look(item[0], item[1]["kubeconfig"], item[1]["uid_file"]), clusters))
+    if found := pure.findings(seen):
+        module.fail_json(msg="\n".join(found))
+    due = pure.unrecorded(seen)
+    try:
+        for each in due if not module.check_mode else []:
+            Path(each.file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(Path(each.file), f"{each.uid}\n")
+    except OSError as error:
+        module.fail_json(msg=f"{error}. Mend that, then run again.")
+    module.exit_json(
+        changed=bool(due),
+        uids={each.name: each.uid for each in seen if each.uid},
+        diff=[
+            {"before_header": each.file, "after_header": each.file, "before": "", "after": f"{each.uid}\n"}
+            for each in due
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Ask a node which other nodes it reaches."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: node_reach
+short_description: Ask a node which other nodes it reaches
+description:
+  - Connects to a TCP port of each address. A refused connection is an answer too, so nobody needs to listen there.
+  - UDP ports of tunnels cannot be asked. The default port is the one of Cilium's health checks, which must be open
+    between nodes as well.
+options:
+  addresses:
+    description: Addresses to connect to, by any name.
+    type: dict
+    required: true
+  port:
+    description: TCP port.
+    type: int
+    default: 4240
+attributes:
+  check_mode:
+    description: Only asks.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: The node reaches the peers
+  opendata.platform.node_reach:
+    addresses: {south: 10.77.0.12}
+"""
+
+RETURN = """
+unreached:
+  description: By name why there was no answer.
+  returned: always
+  type: dict
+  sample: {south: timed out}
+"""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible.module_utils.basic import AnsibleModule
+
+SECONDS = 3
+
+
+def why_not(address: str, port: int) -> str:
+    """Why nothing comes back from an address; empty when something does."""
+    try:
+        socket.create_connection((address, port), SECONDS).close()
+    except ConnectionRefusedError:
+        return ""
+    except OSError as error:
+        return str(error.strerror or error)
+    return ""
+
+
+def main() -> None:
+    """Run the module."""
+    spec = {"addresses": {"type": "dict", "required": True}, "port": {"type": "int", "default": 4240}}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    names, addresses = list(module.params["addresses"]), module.params["addresses"].values()
+    with ThreadPoolExecutor(max(len(names), 1)) as pool:
+        reasons = pool.map(lambda address: why_not(str(address), module.params["port"]), addresses)
+    module.exit_json(unreached={name: why for name, why in zip(names, reasons, strict=True) if why})
+
+
+if __name__ == "__main__":
+    main()

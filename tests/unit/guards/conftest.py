@@ -1,0 +1,17 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""A real API server for the guards of a fleet."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import api_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api_server.ApiServer]:
+    """The real API server, or the test is skipped where its binaries are not built yet."""
+    if api_server.binaries() is None:
+        pytest.skip(f"no etcd and kube-apiserver under {api_server.STORE}: ./odp up builds them")
+    with api_server.api_server(tmp_path_factory.mktemp("api")) as running:
+        yield running
