@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_hcloud as hcloud
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     API_PORT,
@@ -52,6 +53,7 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.membership(record, findings)
     checks.mesh(record, findings)
     checks.addresses(inventory, record, findings)
+    hcloud.machines(inventory, record, findings)
     checks.ranges(inventory, record, findings)
     services(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
