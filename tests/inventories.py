@@ -12,6 +12,7 @@ FIXTURES = ROOT / "tests/fixtures"
 ROLES = {
     "artifacts": {"artifacts_versions": {"kubernetes": "v1.36.3"}},
     "cilium": {"cilium_values": {}},
+    "machine_hcloud": {"machine_hcloud_network": "10.78.0.0/16", "machine_hcloud_operators": []},
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 

@@ -40,7 +40,8 @@ def machines(inventory: Inventory, record: Record, findings: Findings) -> None:
     for name, net in nets.items():
         if not net:
             value = _value(inventory, name, NETWORK)
-            findings.error(name, NETWORK, f"'{value}' is no IPv4 network of /28 or larger", suggestion(value))
+            step = "Write one such as 10.78.0.0/16." if network(value) else suggestion(value)
+            findings.error(name, NETWORK, f"'{value}' is no IPv4 network of /28 or larger", step)
         elif net != nets[first]:
             step = "Give all machines of Hetzner Cloud the same."
             findings.error(name, NETWORK, f"{net} is not {nets[first]}, the network of {first}", step)

@@ -54,6 +54,15 @@ def _nullable(node: Any) -> Any:
     return found
 
 
+def _texts(body: bytes) -> bytes:
+    """A body with numbers as texts where the document has a text, "ID or name", and hetzner.hcloud sends a number."""
+    found = json.loads(body or b"{}")
+    for key in found.keys() & {"server_type", "image", "location", "load_balancer_type", "ssh_keys"}:
+        value = found[key]
+        found[key] = [str(each) for each in value] if isinstance(value, list) else str(value)
+    return json.dumps(found).encode() if found else body
+
+
 class Sent:
     """A request as openapi_core reads it."""
 
@@ -62,7 +71,7 @@ class Sent:
 
     def __init__(self, one: Exchange) -> None:
         pairs = [(key, value) for key, values in one.query.items() for value in values]
-        self.path, self.method, self.body = one.path, one.method.lower(), one.body or None
+        self.path, self.method, self.body = one.path, one.method.lower(), _texts(one.body) or None
         self.parameters = RequestParameters(query=ImmutableMultiDict(pairs), header=Headers(one.headers))
         self.full_url_pattern = f"{self.host_url}{one.path}?{urlencode(pairs)}"
 

@@ -33,7 +33,7 @@ PLAYBOOK = """
         tasks_from: "{{ entry }}"
     - name: What later plays need is told
       ansible.builtin.debug:
-        msg: "{{ inventory_hostname }} planned={{ node_planned }} host={{ ansible_host | default('none') }}"
+        msg: "{{ inventory_hostname }} planned={{ node_planned }} host={{ ansible_host }}"
       when: node_planned is defined
 """
 
@@ -57,6 +57,7 @@ class Site:
     def __init__(self, directory: Path, stand_in: StandIn) -> None:
         self.directory, self.stand_in = directory / "prd", stand_in
         self.ssh_log = directory / "ssh.log"
+        self.headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         self.directory.mkdir()
         (directory / "play.yml").write_text(PLAYBOOK)
         (directory / "ansible.cfg").write_text("[defaults]\nnocows = true\n[connection]\npipelining = true\n")
@@ -104,6 +105,8 @@ class Site:
             check=False,
         )
         text = done.stdout + done.stderr
+        # For who looks into a failure.
+        (self.directory.parent / "last.txt").write_text(text)
         assert TOKEN not in text
         assert "PRIVATE KEY" not in text
         return Done(done.returncode, text, _recap(text))
