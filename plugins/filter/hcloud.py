@@ -29,6 +29,7 @@ class FilterModule:
             "hcloud_of_servers": _hcloud_costs.of_servers,
             "hcloud_plan": _hcloud_plan.plan,
             "hcloud_selector": _hcloud.selector,
+            "hcloud_services": _hcloud.services,
             "hcloud_snapshots_of": _hcloud_costs.snapshots_of,
             "hcloud_subnets": _hcloud.subnets,
             "hcloud_unknown": _hcloud_errors.unknown,

@@ -85,9 +85,8 @@ def _cluster(cluster: Record, record: Record, nets: dict[str, Any], findings: Fi
     if others:
         problem = f"{cluster['name']} has machines of Hetzner Cloud, whose private network {others[0]} is not in"
         findings.error(others[0], "node_cluster", problem, "Give it a cluster of its own, and mesh the two.")
-    host = cluster["endpoint"].rpartition(":")[0]
-    inside = any(host == node["address"] for node in record["nodes"].values() if node["name"] in nets)
-    if cluster["servers"] and inside:
+    host = network(f"{cluster['endpoint'].rpartition(':')[0]}/32")
+    if any(host.subnet_of(net) for net in nets.values() if host and net and net.version == host.version):
         problem = f"cluster_endpoint is {cluster['endpoint']}, which is reached inside Hetzner's network only"
         step = f"Set a name such as api.{cluster['name']}.example.org:6443; the run says where it must lead."
         findings.error(cluster["name"], "", problem, step)

@@ -16,6 +16,8 @@ from ansible_collections.opendata.platform.plugins.module_utils._ports import AN
 
 LABEL = "opendata.platform"
 EVERYWHERE = ["0.0.0.0/0", "::/0"]
+# Seconds and times, as the Cloud Console proposes.
+CHECK = {"protocol": "tcp", "interval": 15, "timeout": 10, "retries": 3}
 Record = dict[str, Any]
 
 
@@ -98,6 +100,24 @@ def balancers(fleet: Record, prefix: str) -> list[Record]:
                 }
             )
     return found
+
+
+def services(wanted: list[Record], there: list[Record]) -> list[Record]:
+    """The ports of load balancers, each with its check only while it is not served: told again, it is set again.
+
+    :param wanted: what :func:`balancers` says.
+    :param there: what module hetzner.hcloud.load_balancer_info says.
+    """
+    served = {(one["name"], service["listen_port"]) for one in there for service in one["services"]}
+    return [
+        {
+            "balancer": one["name"],
+            "port": port,
+            "check": {} if (one["name"], port) in served else {**CHECK, "port": port},
+        }
+        for one in wanted
+        for port in one["ports"]
+    ]
 
 
 def _elsewhere(fleet: Record, name: str) -> list[Record]:

@@ -59,6 +59,13 @@ def test_one_server_needs_no_load_balancer_for_its_api() -> None:
     assert gateway["targets"] == "opendata.platform/fleet=hcloud,opendata.platform/cluster=hz"
 
 
+def test_a_port_that_is_served_is_told_without_its_check() -> None:
+    wanted = [{"name": "one", "ports": [80, 443]}]
+    found = _hcloud.services(wanted, [{"name": "one", "services": [{"listen_port": 80}]}])
+    assert [(one["port"], bool(one["check"])) for one in found] == [(80, False), (443, True)]
+    assert found[1]["check"]["port"] == 443
+
+
 def test_what_stays_is_priced_as_the_api_says() -> None:
     server = {"id": 1, "name": "hz-1", "server_type": "cx33", "location": "fsn1"}
     ips = [{"ip": "203.0.113.1", "type": "ipv4", "location": "fsn1", "assignee_id": 1, "labels": {}}]
