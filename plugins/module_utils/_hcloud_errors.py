@@ -36,9 +36,10 @@ STEPS = {
 def explain(result: dict[str, Any], node: str, wanted: dict[str, Any]) -> str:
     """The error of a module of hetzner.hcloud, and the next step.
 
-    :param result: what the task returned; of another task its own message is told as it is.
+    :param result: what the task returned, of a loop the first that failed; of another task its own message is told.
     :param node: the machine, and ``wanted`` what is wanted of it.
     """
+    result = next((one for one in result.get("results") or [] if one.get("failed")), result)
     failure = result.get("failure") or (result.get("json") or {}).get("error") or {}
     action = failure.get("action") or {}
     code = failure.get("code") or (action.get("error") or {}).get("code")

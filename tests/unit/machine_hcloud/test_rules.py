@@ -124,6 +124,13 @@ def test_an_action_that_failed_and_an_answer_to_uri_are_explained() -> None:
     assert "Hetzner does not know the token." in explain(answer, "hz-1", {})
 
 
+def test_of_a_loop_the_first_failure_is_explained() -> None:
+    results = [{"msg": "fine"}, {"msg": "no", "failed": True, "failure": {"code": "protected"}}]
+    assert explain({"msg": "One or more items failed", "results": results}, "hz-1", WANTED).startswith(
+        "no. It is protected"
+    )
+
+
 def test_what_is_no_error_of_the_api_is_told_as_it_is() -> None:
     assert explain({"msg": "there is no token"}, "hz-1", WANTED) == "there is no token"
     assert explain({}, "hz-2", WANTED) == "see the first failure above"
