@@ -18,6 +18,7 @@ ROLES = {
     "artifacts": {"artifacts_versions": {"kubernetes": "v1.36.3"}},
     "cilium": {"cilium_adopt": False, "cilium_enabled": True, "cilium_values": {}},
     "cluster_existing": {"cluster_existing_context": "", "cluster_existing_kubeconfig": ""},
+    "machine_hcloud": {"machine_hcloud_network": "10.78.0.0/16", "machine_hcloud_operators": []},
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 

@@ -50,6 +50,9 @@ def run(*command: str) -> bool:
     """Whether a command of .venv succeeded."""
     print(f"odp: {' '.join(command)}", flush=True)
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    if command[0] == "ansible-lint":
+        # It does not see what module_defaults give, and misses a token in every task of hetzner.hcloud.
+        environment["HCLOUD_TOKEN"] = "none"
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 
 

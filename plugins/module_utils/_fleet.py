@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_hcloud as hcloud
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_networks as networks
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy as proxy
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_existing import brings_cilium, existing
@@ -55,6 +56,7 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.membership(record, findings)
     checks.mesh(record, findings)
     checks.addresses(inventory, record, findings)
+    hcloud.machines(inventory, record, findings)
     checks.ranges(inventory, record, findings)
     networks.reach(record, findings)
     services(inventory, record, findings)

@@ -9,6 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import NETWORK as HCLOUD_NETWORK
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import networks as hcloud_networks
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import Range, clashes, network, suggestion
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     ON_NODES,
@@ -176,8 +178,10 @@ def ranges(inventory: Inventory, record: Record, findings: Findings) -> None:
                 found.append(Range(kind, name, f"cluster_{kind}_cidr", net))
     bridges = {net: name for name, net in machine_networks(inventory, record).items() if net}
     found += [Range("machine", name, NSPAWN_NETWORK, net) for net, name in bridges.items()]
+    away = {net: name for name, net in hcloud_networks(inventory, record).items() if net}
+    found += [Range("machine", name, HCLOUD_NETWORK, net) for net, name in away.items()]
     for name, node in record["nodes"].items():
-        if node["machine"] != "nspawn" and (address := _address(node["address"])):
+        if node["machine"] == "given" and (address := _address(node["address"])):
             found.append(Range("machine", name, "node_address", ipaddress.ip_network(address)))
     for mine, other in clashes(found):
         problem = f"{mine.net} overlaps {other.net}, {other.variable} of {other.owner}"

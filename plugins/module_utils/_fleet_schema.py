@@ -31,7 +31,7 @@ ON_NODES = ("kubeadm", "k3s")
 WITHOUT_NODES = ("kind", "existing")
 PROVIDERS = (*ON_NODES, *WITHOUT_NODES)
 ROLES = ("server", "agent")
-MACHINES = ("nspawn", "given")
+MACHINES = ("nspawn", "hcloud", "given")
 SOURCES = ("none", "oci", "git")
 OBJECT_STORES = ("garage", "minio")
 DATABASES = ("postgres", "cloudnative_pg")
@@ -56,7 +56,12 @@ NODE = {
     "node_role": Variable("choice", "server runs the control plane, agent does not", "agent", ROLES),
     "node_address": Variable("address", "the machine's address, the same for SSH and for the cluster"),
     "node_network": Variable("name", "the private network that the machine shares with others of the same value", ""),
-    "node_machine": Variable("choice", "nspawn: made here by this run; given: exists already", "given", MACHINES),
+    "node_machine": Variable(
+        "choice",
+        "nspawn: made here by this run; hcloud: made at Hetzner Cloud; given: exists already",
+        "given",
+        MACHINES,
+    ),
 }
 PLATFORM = {
     "platform_source": Variable(

@@ -1,6 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """The one table of ports: what a mesh needs, and how pages show it."""
 
+from pathlib import Path
+
 from ansible_collections.opendata.platform.plugins.module_utils._ports import MESH, PORTS, WHO, Port, port_table
 
 
@@ -25,3 +27,8 @@ def test_the_table_is_markdown() -> None:
         "| a | tcp | 1 | operators and anyone | x |\n"
         "| b | esp | - | anyone | y |\n"
     )
+
+
+def test_the_page_of_hetzner_shows_the_table() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs/hcloud.md"
+    assert f"\n\n{port_table()}\n" in page.read_text()

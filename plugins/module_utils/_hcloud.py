@@ -1,0 +1,130 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What a fleet has at Hetzner Cloud besides its machines. Private to this collection, pure.
+
+A firewall there filters the public interface of a machine alone: what the machines of a cluster say to each other goes
+over the private network (https://docs.hetzner.com/cloud/firewalls/faq/).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import halves
+from ansible_collections.opendata.platform.plugins.module_utils._ports import ANYONE, CLUSTER, MESH, OPERATORS, PORTS
+
+LABEL = "opendata.platform"
+EVERYWHERE = ["0.0.0.0/0", "::/0"]
+# Seconds and times, as the Cloud Console proposes.
+CHECK = {"protocol": "tcp", "interval": 15, "timeout": 10, "retries": 3}
+Record = dict[str, Any]
+
+
+def labels(fleet: str, **more: str) -> dict[str, str]:
+    """Labels that say whose a thing is: labels("prd", cluster="hz") -> {"opendata.platform/fleet": "prd", …}."""
+    return {f"{LABEL}/{name}": value for name, value in {"fleet": fleet, **more}.items()}
+
+
+def selector(wanted: dict[str, str]) -> str:
+    """The label selector for these labels."""
+    return ",".join(f"{name}={value}" for name, value in wanted.items())
+
+
+def subnets(net: str) -> list[str]:
+    """The subnet of the machines and that of the load balancers."""
+    return [str(half) for half in halves(ipaddress.ip_network(net))]
+
+
+def clusters(fleet: Record) -> list[str]:
+    """Names of the clusters with machines of Hetzner Cloud."""
+    return sorted({node["cluster"] for node in fleet["nodes"].values() if node["machine"] == "hcloud"})
+
+
+def firewall_rules(fleet: Record, name: str, operators: list[str], servers: Iterable[Record]) -> list[Record]:
+    """The rules of a cluster's firewall, as module hetzner.hcloud.firewall takes and gives them.
+
+    :param operators: networks from which SSH and the API are reached.
+    :param servers: what module hetzner.hcloud.server_info says of the fleet's machines.
+    """
+    members = [one for one in servers if one["labels"].get(f"{LABEL}/cluster") == name]
+    sources = {
+        OPERATORS: operators,
+        ANYONE: EVERYWHERE if fleet["platform"]["gateway"] else [],
+        # Elsewhere: machines of Hetzner Cloud find each other in the private network.
+        MESH: [node["address"] for node in _elsewhere(fleet, name)],
+        # They find the API by its public name.
+        CLUSTER: [one["ipv4_address"] for one in members if one["ipv4_address"]],
+    }
+    rules = []
+    for port in PORTS:
+        if not {OPERATORS, ANYONE, MESH} & set(port.sources):
+            continue
+        found = {_network(each) for who in port.sources for each in sources.get(who, [])}
+        if found:
+            ordered = [str(net) for net in sorted(found, key=lambda net: (net.version, net))]
+            rules.append(
+                {
+                    "description": f"{port.name}: {port.why}",
+                    "direction": "in",
+                    "protocol": port.protocol,
+                    "port": port.port or None,
+                    "source_ips": ordered,
+                    "destination_ips": [],
+                }
+            )
+    return rules
+
+
+def balancers(fleet: Record, prefix: str) -> list[Record]:
+    """The load balancers: one for the API of a cluster with several servers, one for each Gateway.
+
+    The Gateway's needs Cilium's proxy on the nodes' own ports (gatewayAPI.hostNetwork).
+    """
+    found = []
+    for name in clusters(fleet):
+        members = fleet["clusters"][name]
+        wanted = [("api", "server", [6443])] if len(members["servers"]) > 1 else []
+        wanted += [("gateway", "", [80, 443])] if fleet["platform"]["gateway"] else []
+        for use, role, ports in wanted:
+            targets = labels(fleet["name"], cluster=name, **({"role": role} if role else {}))
+            found.append(
+                {
+                    "name": f"{prefix}-{name}-{use}",
+                    "cluster": name,
+                    "use": use,
+                    "first": members["servers"][0],
+                    "labels": labels(fleet["name"], cluster=name, use=use),
+                    "targets": selector(targets),
+                    "ports": ports,
+                }
+            )
+    return found
+
+
+def services(wanted: list[Record], there: list[Record]) -> list[Record]:
+    """The ports of load balancers, each with its check only while it is not served: told again, it is set again.
+
+    :param wanted: what :func:`balancers` says.
+    :param there: what module hetzner.hcloud.load_balancer_info says.
+    """
+    served = {(one["name"], service["listen_port"]) for one in there for service in one["services"]}
+    return [
+        {
+            "balancer": one["name"],
+            "port": port,
+            "check": {} if (one["name"], port) in served else {**CHECK, "port": port},
+        }
+        for one in wanted
+        for port in one["ports"]
+    ]
+
+
+def _elsewhere(fleet: Record, name: str) -> list[Record]:
+    """Machines of the mesh of a cluster that are not at Hetzner Cloud."""
+    mesh = fleet["mesh"] if name in fleet["mesh"] else []
+    return [node for node in fleet["nodes"].values() if node["machine"] != "hcloud" and node["cluster"] in mesh]
+
+
+def _network(value: str) -> Any:
+    return ipaddress.ip_network(value, strict=False)
