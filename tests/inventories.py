@@ -12,6 +12,7 @@ FIXTURES = ROOT / "tests/fixtures"
 ROLES = {
     "artifacts": {"artifacts_versions": {"kubernetes": "v1.36.3"}},
     "cilium": {"cilium_values": {}},
+    "cluster_kind": yaml.safe_load((ROOT / "roles/cluster_kind/defaults/main.yml").read_text()),
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 

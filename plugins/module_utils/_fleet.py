@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_kind
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     API_PORT,
@@ -54,8 +55,10 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.addresses(inventory, record, findings)
     checks.ranges(inventory, record, findings)
     services(inventory, record, findings)
+    _fleet_kind.kind(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
+    record["engine"] = _fleet_kind.engine(inventory, record)
     return record, findings.sorted()
 
 
