@@ -96,7 +96,7 @@ class Plan:
         if self.source != "auto":
             return []
         wanted = [name for name in self.wanted if self.table[name].get("download")]
-        wanted = [name for name in wanted if "beside" not in self.table[name]]
+        wanted = [name for name in wanted if not {"beside", "own"} & self.table[name].keys()]
         found = {
             release_host(self.table[name], self.registries)
             for name in wanted
@@ -115,7 +115,7 @@ class Plan:
         entry = self.table[name]
         build = entry.get("build") if self.build_allowed else None
         released = built = None
-        if entry.get("download") and self.source != "build":
+        if entry.get("download") and self.source in (["download"] if entry.get("own") else ["download", "auto"]):
             released = Choice(name, "download", content_key(entry.get("image") or entry["download"], {}, {}))
             if self.source == "download" or self._there(released):
                 return released

@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils import _engine as pure
 
 # In the words of docker and of podman.
-_NOT_THERE = re.compile(r"no such|not found|could not (be found|find)|does not exist", re.IGNORECASE)
+_NOT_THERE = re.compile(r"no such|not (found|known)|could not (be found|find)|does not exist", re.IGNORECASE)
 _IN_USE = re.compile(r"active endpoints|in use|being used", re.IGNORECASE)
 
 

@@ -80,7 +80,8 @@ def _memory(wanted: Wanted, seen: Seen) -> list[str]:
         return []
     return [
         f"cluster_kind_memory_gib: the clusters need {wanted.memory_gib:g} GiB of memory, {wanted.engine} has "
-        f"{seen.memory / GIB:.1f} GiB. Give it more (Docker Desktop: Settings, Resources; podman machine set --memory), "
+        f"{seen.memory / GIB:.1f} GiB. "
+        "Give it more (Docker Desktop: Settings, Resources; podman machine set --memory), "
         f"or set a lower number in {wanted.directory}/group_vars/all.yml if your clusters need less."
     ]
 
@@ -99,6 +100,6 @@ def _image(wanted: Wanted, seen: Seen, name: str) -> Iterator[str]:
     if reason := seen.refused.get(wanted.images[name]):
         yield (
             f"cluster_kind_image of {name}: {wanted.images[name]} is not there and cannot be pulled: {reason} "
-            f"Name the image of a mirror in cluster_kind_image, or bring it from elsewhere: {wanted.engine} save there, "
-            f"{wanted.engine} load here."
+            f"Name the image of a mirror in cluster_kind_image, or bring it from elsewhere: "
+            f"{wanted.engine} save there, {wanted.engine} load here."
         )

@@ -32,5 +32,6 @@ def changed(name: str, keys: list[str], lost: str) -> str:
     """The config is not the one that made the cluster."""
     return (
         f"{name}: its config was changed ({', '.join(keys)}), and kind cannot change a cluster. "
-        f"It would be deleted and made anew, and lost would be {lost}. {_ACCEPT}; to keep the cluster set the config back."
+        f"It would be deleted and made anew, and lost would be {lost}. "
+        f"{_ACCEPT}; to keep the cluster set the config back."
     )

@@ -31,7 +31,7 @@ options:
     type: dict
     required: true
   unwanted:
-    description: Entries that this fleet itself does not need. They are made only where the build of another one uses them.
+    description: Entries that this fleet itself does not need; made only where the build of another one uses them.
     type: list
     elements: str
     default: []

@@ -22,7 +22,7 @@ options:
     choices: [present, absent]
     default: present
   image:
-    description: Its image, by digest. Needed with O(state=present).
+    description: Its image, best by digest. Needed with O(state=present).
     type: str
   engine:
     description: The container engine.
@@ -60,7 +60,7 @@ EXAMPLES = r"""
 - name: Registry for pushes runs
   opendata.platform.engine_container:
     name: odp-dev-registry-push
-    image: ghcr.io/distribution/distribution:3.0.0@sha256:4ba3adf47f5c866e9a29288c758c5328ef03396cb8f5f6454463655fa8bc83e2
+    image: ghcr.io/distribution/distribution:3.1.1
     publish: ["127.0.0.1:5001:5000"]
     volumes: {odp-dev-registry: /var/lib/registry}
 """

@@ -10,9 +10,11 @@ short_description: Make a cluster with kind, start it again, remove it
 version_added: 0.1.0
 description:
   - Runs on the controller, where the container engine answers. Neither Linux nor root is needed.
-  - The config that made a cluster is kept as a file in the containers of its nodes, written last. It lives and dies with them, can be
-    read while they are stopped, and a cluster without it was not finished; labels would say so too, but kind sets none of ours.
-  - A cluster whose config was changed is left as it is and the module fails with what would be lost, unless O(recreate).
+  - The config that made a cluster is kept as a file in the containers of its nodes, written last. It lives and dies
+    with them, can be read while they are stopped, and a cluster without it was not finished. Labels would say so too,
+    but kind sets none of ours.
+  - A cluster whose config was changed is left as it is, and the module fails with what would be lost, unless
+    O(recreate).
   - A cluster that stands still is started. One whose creation was interrupted is made anew.
   - A cluster of the same name on another network of the engine is somebody else's and never touched.
 options:
@@ -59,7 +61,7 @@ options:
         type: str
         required: true
   recreate:
-    description: Delete the cluster, with all that is in it, and make it anew where its config was changed or nodes are missing.
+    description: Delete a cluster whose config was changed or whose nodes are gone, with all its data, and make it anew.
     type: bool
     default: false
   wait:
@@ -91,7 +93,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: What was found. C(absent), C(running), C(stopped), C(interrupted), C(damaged) (nodes are missing) or C(foreign).
+  description: What was found. C(absent), C(running), C(stopped), C(interrupted), C(damaged) or C(foreign).
   returned: always
   type: str
 nodes:
