@@ -13,7 +13,9 @@ CHART = render.ROOT.parent / "shared/contracts/charts/cilium-1.20.2/values.yaml"
 CASES = {
     "container": ("local", "build", {"container": "systemd-nspawn", "sys_resource": False}),
     "machines": ("three", "download", {"container": "", "sys_resource": True}),
+    "kind": ("mesh-of-kind", "download", {}),
 }
+CLUSTERS = {"kind": "east"}
 
 
 @pytest.fixture(params=CASES)
@@ -26,10 +28,11 @@ def case(request: pytest.FixtureRequest) -> tuple[str, str]:
         "quay.io/cilium/clustermesh-apiserver:v1.20.2": {"origin": origin, "digest": f"sha256:{'c' * 64}"},
         "quay.io/cilium/operator-generic:v1.20.2": {"origin": origin, "digest": f"sha256:{'b' * 64}"},
     }
-    nodes = dict.fromkeys(fleet["clusters"]["north"]["nodes"], facts)
+    cluster = CLUSTERS.get(name, "north")
+    nodes = dict.fromkeys(fleet["clusters"][cluster]["nodes"], facts)
     chart = {"cilium_chart": {"version": "1.20.2"}}
     variables = {"fleet": fleet, "artifacts": {"images": images, "files": chart}, "__cilium_node_facts": nodes}
-    return name, render.render("cilium", "cilium.values.yml.j2", inventory_hostname="north", **variables)
+    return name, render.render("cilium", "cilium.values.yml.j2", inventory_hostname=cluster, **variables)
 
 
 def test_values(case: tuple[str, str]) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 HOME = Path(os.environ["STAND_IN_STATE"])
-EMPTY = {"containers": {}, "networks": [], "volumes": [], "images": [], "registry": [], "memory": 8 << 30, "answers": True}
+EMPTY = {
+    "containers": {},
+    "networks": [],
+    "volumes": [],
+    "images": [],
+    "registry": [],
+    "memory": 8 << 30,
+    "answers": True,
+}
 
 
 def load() -> dict[str, Any]:
