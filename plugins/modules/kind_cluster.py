@@ -108,6 +108,7 @@ actions:
   elements: str
 """
 
+import contextlib
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -226,14 +227,16 @@ def main() -> None:
         required_if=[("state", "present", ("config", "kind"))],
         supports_check_mode=True,
     )
+    state, path = module.params["state"], Path(f"{module.params['kubeconfig']}.lock")
+    # Where the lock's directory is not there no kind of ours was ever started.
+    writes = not module.check_mode and (state == "present" or (state == "absent" and path.parent.exists()))
     try:
-        if module.check_mode or module.params["state"] == "looked":
+        with locked(path) if writes else contextlib.nullcontext(-1) as lock:
             run = Run(module)
-            {"present": lambda: run.present(-1), "absent": run.absent, "looked": lambda: None}[module.params["state"]]()
-        else:
-            with locked(Path(f"{module.params['kubeconfig']}.lock")) as lock:
-                run = Run(module)
-                run.present(lock) if module.params["state"] == "present" else run.absent()
+            if state == "present":
+                run.present(lock)
+            elif state == "absent":
+                run.absent()
     except EngineError as error:
         module.fail_json(msg=f"{module.params['name']}: {module.params['engine']} says: {error}")
     except (KindError, files_client.NodeFileError, OSError) as error:

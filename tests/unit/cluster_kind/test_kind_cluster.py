@@ -276,6 +276,11 @@ def test_absent_removes_all_and_then_nothing(cluster: Any, stand_in: Any, tmp_pa
     assert not cluster(state="absent")["changed"]
 
 
+def test_absent_of_nothing_leaves_nothing(cluster: Any, tmp_path: Path) -> None:
+    assert not cluster(state="absent")["changed"]
+    assert not (tmp_path / "kubeconfigs").exists()
+
+
 @BOTH
 def test_network_stays_while_another_cluster_is_on_it(cluster: Any, stand_in: Any) -> None:
     cluster()
