@@ -123,6 +123,6 @@ def test_changed_config_is_refused_and_the_cluster_stays(kind_fleet: KindFleet) 
 def test_down_leaves_nothing(kind_fleet: KindFleet) -> None:
     kind_fleet.must("playbooks/down.yml")
     assert kind_fleet.containers() == []
-    with pytest.raises(EngineError, match="not found|no such"):
+    with pytest.raises(EngineError, match=r"not found|no such"):
         kind_fleet.engine.run("network", "inspect", f"odp-{NAME}")
     assert not (kind_fleet.directory / ".state").exists()
