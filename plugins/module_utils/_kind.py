@@ -96,7 +96,8 @@ def text(config: Config) -> str:
 def changed_keys(before: Config, after: Config) -> list[str]:
     """Paths of what differs, such as networking.podSubnet or nodes[0].image."""
     old, new = dict(_flat(before)), dict(_flat(after))
-    return sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    # As texts, for 1 is not true.
+    return sorted(key for key in {*old, *new} if repr(old.get(key)) != repr(new.get(key)))
 
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
