@@ -90,6 +90,6 @@ test *layers:
 lint:
     @python verbs/test.py lint
 
-# Say what this machine lacks for a local fleet, and the command that mends it
-doctor:
-    @python verbs/doctor.py
+# [inventory]: say what this machine lacks for the fleet, and the command that mends it
+doctor *arguments:
+    @python verbs/doctor.py "$@"

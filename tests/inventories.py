@@ -19,6 +19,7 @@ ROLES = {
     "cilium": {"cilium_adopt": False, "cilium_enabled": True, "cilium_values": {}},
     "cluster_existing": {"cluster_existing_context": "", "cluster_existing_kubeconfig": ""},
     "machine_hcloud": {"machine_hcloud_network": "10.78.0.0/16", "machine_hcloud_operators": []},
+    "cluster_kind": yaml.safe_load((ROOT / "roles/cluster_kind/defaults/main.yml").read_text()),
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 

@@ -1,7 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Verb doctor: what this machine lacks for the local fleet, each with the command that mends it. Changes nothing.
+"""Verb doctor: what this machine lacks for a fleet, each with the command that mends it. Changes nothing.
 
-Whether the addresses of an inventory are free is looked at by the preflight of each run.
+For clusters of kind that is the container engine, for machines made here this host. Whether the addresses of an
+inventory are free is looked at by the preflight of each run.
 """
 
 import contextlib
@@ -18,11 +19,14 @@ from typing import Any
 
 import yaml
 
-from hosts import ROOT
+from hosts import ROOT, Fleet
+from inventory import default, find
 
 # isort: split
-# The line above makes the collection importable.
+# The lines above make the collection importable.
 from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
+from ansible_collections.opendata.platform.plugins.module_utils._kind_findings import Wanted, findings
+from ansible_collections.opendata.platform.plugins.module_utils._kind_look import look
 
 GIB = 1024**3
 CACHE = Path("~/.cache/odp").expanduser()
@@ -41,13 +45,16 @@ class Check:
 
 def main() -> int:
     """0 when nothing is missing."""
-    found = list(checks())
+    name = sys.argv[1] if len(sys.argv) > 1 else default()
+    fleet = Fleet(find(name))
+    kind = [each for each in fleet.hosts("clusters") if fleet.value(each, "cluster_provider") == "kind"]
+    found = list(engine(fleet, kind) if kind else []) + list([] if kind and not fleet.hosts("nodes") else checks())
     for check in found:
         print(f"{'ok  ' if check.well else 'LACK'}  {check.name}: {check.seen}")
         if not check.well:
             print(f"      mend: {check.mend}")
     lacking = sum(not check.well for check in found)
-    print(f"{lacking} of {len(found)} lack." if lacking else "Nothing is missing. Start: ./odp up")
+    print(f"{lacking} of {len(found)} lack." if lacking else f"Nothing is missing. Start: ./odp up {name}")
     return int(bool(lacking))
 
 
@@ -60,6 +67,25 @@ def checks() -> Iterator[Check]:
     yield from kernel()
     yield control_groups()
     yield from ports()
+
+
+def engine(fleet: Fleet, clusters: list[str]) -> Iterator[Check]:
+    """The container engine of the clusters of kind, in the words of their preflight."""
+    given = defaults("cluster_kind")
+    wanted = Wanted(
+        engine=fleet.value(clusters[0], "cluster_kind_engine", given["cluster_kind_engine"]),
+        directory=str(fleet.path),
+        memory_gib=fleet.value(clusters[0], "cluster_kind_memory_gib", given["cluster_kind_memory_gib"]),
+        images={},
+        ports={},
+    )
+    found = findings(wanted, look(wanted, network=""))
+    for finding in found:
+        what, _, words = finding.partition(": ")
+        problem, _, step = words.partition(". ")
+        yield Check(what, False, problem, step)
+    if not found:
+        yield Check("engine", True, f"{wanted.engine} answers, and has {wanted.memory_gib} GiB of memory at least", "")
 
 
 def tools() -> Check:

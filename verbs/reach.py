@@ -67,9 +67,12 @@ def kubectl_binary(state: Path) -> str:
     """The fleet's own kubectl from the artifact store, by the digest in its lock; else the one in PATH."""
     lock, store = state / "artifacts.lock.yml", Path("~/.cache/odp/artifacts").expanduser()
     entries = (yaml.safe_load(lock.read_text()) or {}) if lock.exists() else {}
-    digest = entries.get("binaries", {}).get("kubectl", {}).get("digest", "").removeprefix("sha256:")
+    locked = entries.get("binaries", {})
+    # The nodes' own may be for another kind of machine than this one.
+    name = "controller-kubectl" if "controller-kubectl" in locked else "kubectl"
+    digest = locked.get(name, {}).get("digest", "").removeprefix("sha256:")
     for made in sorted(store.glob("*.json")) if digest else []:
-        own = made.with_suffix("") / "kubectl"
+        own = made.with_suffix("") / name
         if digest in made.read_text() and own.is_file():
             return str(own)
     in_path = shutil.which("kubectl")

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ ARGUMENTS = {
     "source": {"type": "str", "required": True},
     "build_allowed": {"type": "bool", "required": True},
     "table": {"type": "dict", "required": True},
+    "unwanted": {"type": "list", "elements": "str", "default": []},
     "registries": {"type": "dict", "default": {}},
     "jobs": {"type": "int", "default": 2},
     "state": {"type": "path", "required": True},
@@ -173,6 +175,7 @@ class Provider:
             self._sources,
             self._present,
             arguments["registries"],
+            arguments["unwanted"],
         )
         if unasked := set(plan.hosts_in_question()) - set(self.answers):
             self.answers.update(answering(unasked))
@@ -235,5 +238,6 @@ def fail_with(findings: Any) -> None:
 
 
 def die_with_parent() -> None:
-    """End this process when the one that started it is killed, so that no build goes on unseen."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    """End this process when the one that started it is killed, so that no build goes on unseen; only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

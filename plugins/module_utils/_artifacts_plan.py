@@ -8,7 +8,7 @@ Private to this collection; may change without notice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,9 +78,14 @@ class Plan:
         sources: Callable[[str], dict[str, bytes]],
         present: Callable[[str, str, str], bool],
         registries: dict[str, str] | None = None,
+        unwanted: Collection[str] = (),
     ) -> None:
-        """Take the rules; ``sources`` reads a recipe's files, ``present(name, origin, key)`` looks into the store."""
+        """Take the rules; ``sources`` reads a recipe's files, ``present(name, origin, key)`` looks into the store.
+
+        :param unwanted: entries that this fleet itself does not need.
+        """
         self.table, self.source, self.build_allowed = table, source, build_allowed
+        self.wanted = [name for name, entry in table.items() if gives(entry) and name not in unwanted]
         self.sources, self.present, self.registries = sources, present, registries or {}
         self.answers: dict[str, bool] = {}
         self.chosen: dict[str, Choice | None] = {}
@@ -90,8 +95,8 @@ class Plan:
         """Return the release hosts whose answer decides something: what is neither built nor downloaded yet."""
         if self.source != "auto":
             return []
-        wanted = [name for name, entry in self.table.items() if gives(entry) and entry.get("download")]
-        wanted = [name for name in wanted if "beside" not in self.table[name]]
+        wanted = [name for name in self.wanted if self.table[name].get("download")]
+        wanted = [name for name in wanted if not {"beside", "own"} & self.table[name].keys()]
         found = {
             release_host(self.table[name], self.registries)
             for name in wanted
@@ -110,7 +115,7 @@ class Plan:
         entry = self.table[name]
         build = entry.get("build") if self.build_allowed else None
         released = built = None
-        if entry.get("download") and self.source != "build":
+        if entry.get("download") and self.source in (["download"] if entry.get("own") else ["download", "auto"]):
             released = Choice(name, "download", content_key(entry.get("image") or entry["download"], {}, {}))
             if self.source == "download" or self._there(released):
                 return released
@@ -143,7 +148,6 @@ class Plan:
                 for need in self.table[name].get("needs", []):
                     add(need)
 
-        for name in self.table:
-            if gives(self.table[name]):
-                add(name)
+        for name in self.wanted:
+            add(name)
         return found

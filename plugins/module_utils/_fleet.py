@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_hcloud as hcloud
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_kind as kind
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_networks as networks
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy as proxy
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_existing import brings_cilium, existing
@@ -61,8 +62,10 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     networks.reach(record, findings)
     services(inventory, record, findings)
     existing(inventory, record, findings)
+    kind.clusters(inventory, record, findings)
     bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
+    record["engine"] = kind.engine(inventory, record)
     for name, cluster in record["clusters"].items():
         cluster["no_proxy"] = proxy.no_proxy(record, name)
     return record, findings.sorted()

@@ -30,6 +30,11 @@ options:
     description: The artifacts by name, as in C(vars/main.yml) of role P(opendata.platform.artifacts#role).
     type: dict
     required: true
+  unwanted:
+    description: Entries that this fleet itself does not need; made only where the build of another one uses them.
+    type: list
+    elements: str
+    default: []
   registries:
     description: Addresses that are asked for digests in place of a registry, by the registry's name.
     type: dict

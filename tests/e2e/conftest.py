@@ -13,7 +13,14 @@ import fleet_state
 import host_state
 from fleet import Fleet
 
-FILES = ("test_three_clusters.py", "test_local_fleet.py", "test_mesh.py", "test_way_back.py", "test_platform.py")
+FILES = (
+    "test_three_clusters.py",
+    "test_local_fleet.py",
+    "test_mesh.py",
+    "test_way_back.py",
+    "test_platform.py",
+    "test_kind.py",
+)
 MINUTES = 45  # for what is built where nothing is cached
 
 

@@ -16,6 +16,7 @@ VIRTUAL = {"container": "", "sys_resource": True}
 CASES = {
     "container": ("local", "north", "build", {"container": "systemd-nspawn", "sys_resource": False}),
     "existing": ("existing", "aws", "download", VIRTUAL),
+    "kind": ("mesh-of-kind", "east", "download", {}),
     "machines": ("three", "north", "download", VIRTUAL),
     "between-places": ("places", "cloud", "download", VIRTUAL),
 }

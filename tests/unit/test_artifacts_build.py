@@ -202,6 +202,7 @@ class Shop:
             "build_allowed": True,
             "table": self.table,
             "registries": {},
+            "unwanted": [],
             "jobs": 2,
             "state": str(self.home / "x/.state"),
             "cache": str(self.home / "cache"),

@@ -134,6 +134,7 @@ class Fleet:
             "build_allowed": self.build_allowed,
             "table": self.table,
             "registries": {"registry.example.org": self.releases.base},
+            "unwanted": [],
             "jobs": 2,
             "state": str(self.lock.parent),
             "cache": str(self.cache),

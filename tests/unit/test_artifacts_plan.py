@@ -102,6 +102,33 @@ def test_beside_stays_once_it_is_there() -> None:
     assert origins(made) == {"notifier": "download", "image": "download"}
 
 
+@pytest.mark.parametrize(
+    ("source", "allowed", "found"),
+    [
+        ("download", False, {"ours": "DOWNLOAD"}),
+        ("auto", True, {"ours": "BUILD", "go": "BUILD"}),
+        ("build", True, {"ours": "BUILD", "go": "BUILD"}),
+    ],
+)
+def test_own_images_are_built_where_that_is_allowed_and_asked_for_elsewhere(
+    source: str, allowed: bool, found: dict[str, str]
+) -> None:
+    table = {"go": TABLE["go"], "ours": {**TABLE["testserver"], "download": True, "own": True}}
+    made = plan(source, allowed, answers=("https://ghcr.example.org",), table=table)
+    assert made.hosts_in_question() == []
+    assert origins(made) == found
+
+
+def test_what_the_fleet_does_not_want_is_made_only_for_others() -> None:
+    table = {**TABLE, "pause": {**TABLE["pause"], "binaries": ["pause"]}}
+
+    def wanting(*unwanted: str) -> dict[str, str]:
+        return origins(Plan(table, "build", True, lambda _name: {}, lambda *_which: False, unwanted=unwanted))
+
+    assert wanting("kubernetes", "image", "pause") == {"testserver": "BUILD", "go": "BUILD"}
+    assert wanting("kubernetes", "pause") == dict.fromkeys(["image", "pause", "testserver", "go"], "BUILD")
+
+
 @pytest.mark.parametrize("origin", ["download", "build"])
 def test_auto_keeps_what_is_there(origin: str) -> None:
     there = (("kubernetes", origin), ("image", origin), ("testserver", "build"))

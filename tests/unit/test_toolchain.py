@@ -36,6 +36,7 @@ PINS = [
     ("flux_operator", "flux", "github.com/controlplaneio-fluxcd/flux-operator"),
     ("gateway_api", "cilium", "sigs.k8s.io/gateway-api"),
     ("helm", "helm-controller", "helm.sh/helm/v4"),
+    ("kind", "kind", "sigs.k8s.io/kind"),
     ("helm_controller", "helm-controller", "github.com/fluxcd/helm-controller"),
     ("kubernetes", "kubernetes", "k8s.io/kubernetes"),
     ("kustomize_controller", "kustomize-controller", "github.com/fluxcd/kustomize-controller"),

@@ -89,6 +89,24 @@ def test_kubectl_is_the_fleets_own_from_the_store(tmp_path: Path) -> None:
     assert run.stdout == f"kubernetes-2 {options} get nodes\n", run.stderr
 
 
+def test_kubectl_of_this_kind_of_machine_comes_before_the_nodes_own(tmp_path: Path) -> None:
+    fleet = tmp_path / "trial"
+    shutil.copytree(ROOT / "tests/fixtures/valid/dev", fleet)
+    (fleet / ".state/kubeconfigs").mkdir(parents=True)
+    (fleet / ".state/kubeconfigs/dev").touch()
+    entries = {name: {"digest": f"sha256:{name}", "origin": "download"} for name in ("kubectl", "controller-kubectl")}
+    (fleet / ".state/artifacts.lock.yml").write_text(json.dumps({"binaries": entries}))
+    store = tmp_path / ".cache/odp/artifacts/controller_kubectl-1"
+    store.mkdir(parents=True)
+    store.with_suffix(".json").write_text(
+        json.dumps({"files": {"controller-kubectl": {"sha256": "controller-kubectl"}}})
+    )
+    (store / "controller-kubectl").write_text("#!/bin/sh\necho mine\n")
+    (store / "controller-kubectl").chmod(0o755)
+    run = odp("kubectl", "dev", "get", "nodes", cwd=tmp_path, ODP_INVENTORY="trial", HOME=str(tmp_path))
+    assert run.stdout == "mine\n", run.stderr
+
+
 def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tests/fixtures/valid/local", tmp_path / "trial")
     run = odp("status", "trial", "--json", cwd=tmp_path)
@@ -147,6 +165,13 @@ def test_doctor_names_what_it_looked_at() -> None:
         run.stdout + run.stderr
     )
     assert run.returncode == ("LACK" in run.stdout)
+
+
+def test_doctor_asks_the_engine_for_clusters_of_kind(tmp_path: Path) -> None:
+    run = odp("doctor", "dev", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
+    assert run.stdout.splitlines()[0].startswith("LACK  cluster_kind_engine: docker ")
+    assert "1 of 1 lack." in run.stdout
+    assert run.returncode == 1
 
 
 def test_without_a_python_the_ways_to_get_one_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,248 @@
+#!/usr/bin/python
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Make a cluster with kind, start it again, remove it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kind_cluster
+short_description: Make a cluster with kind, start it again, remove it
+version_added: 0.1.0
+description:
+  - Runs on the controller, where the container engine answers. Neither Linux nor root is needed.
+  - The config that made a cluster is kept as a file in the containers of its nodes, written last. It lives and dies
+    with them, can be read while they are stopped, and a cluster without it was not finished. Labels would say so too,
+    but kind sets none of ours.
+  - A cluster whose config was changed is left as it is, and the module fails with what would be lost, unless
+    O(recreate).
+  - A cluster that stands still is started. One whose creation was interrupted is made anew.
+  - A cluster of the same name on another network of the engine is somebody else's and never touched.
+options:
+  name:
+    description: Name of the cluster, also of its context, cluster and user in O(kubeconfig).
+    type: str
+    required: true
+  state:
+    description: Whether the cluster runs, is removed with all its data, or is only looked at.
+    type: str
+    choices: [present, absent, looked]
+    default: present
+  config:
+    description: The cluster as kind's V(kind.x-k8s.io/v1alpha4). Needed with O(state=present).
+    type: dict
+  kubeconfig:
+    description: File that gets the administrator's kubeconfig, mode 0600. C(~/.kube/config) is not touched.
+    type: path
+    required: true
+  kind:
+    description: The program kind. Needed with O(state=present).
+    type: path
+  engine:
+    description: The container engine.
+    type: str
+    choices: [docker, podman]
+    default: docker
+  network:
+    description: Network of the engine that the nodes are on; kind makes it, and it goes with the last container.
+    type: str
+    required: true
+  files:
+    description: Files that every node has, mended at each run. Files that are not named here are left alone.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      content:
+        description: Text of the file.
+        type: str
+        required: true
+  recreate:
+    description: Delete a cluster whose config was changed or whose nodes are gone, with all its data, and make it anew.
+    type: bool
+    default: false
+  wait:
+    description: Seconds until the API of a cluster that was started must be ready.
+    type: int
+    default: 120
+attributes:
+  check_mode:
+    description: Reports what would be done. A refusal is one there too.
+    support: full
+  diff_mode:
+    description: Shows the config, what would be done in words, and files. Credentials are not shown.
+    support: full
+author: Open Data Platform contributors (@opendata)
+"""
+
+EXAMPLES = r"""
+- name: Cluster dev runs
+  opendata.platform.kind_cluster:
+    name: dev
+    kind: /usr/local/bin/kind
+    network: odp-dev
+    kubeconfig: /srv/fleet/.state/kubeconfigs/dev
+    config:
+      apiVersion: kind.x-k8s.io/v1alpha4
+      kind: Cluster
+      networking: {disableDefaultCNI: true, kubeProxyMode: none}
+"""
+
+RETURN = r"""
+state:
+  description: What was found. C(absent), C(running), C(stopped), C(interrupted), C(damaged) or C(foreign).
+  returned: always
+  type: str
+nodes:
+  description: Names of the containers that were found.
+  returned: always
+  type: list
+  elements: str
+actions:
+  description: What was done, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import contextlib
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import _kind as pure
+from ansible_collections.opendata.platform.plugins.module_utils import _kind_refusals as refusals
+from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
+from ansible_collections.opendata.platform.plugins.module_utils._engine_client import Engine, EngineError
+from ansible_collections.opendata.platform.plugins.module_utils._kind_client import Kind, KindError, locked
+
+
+class Run:
+    """One run of the module over one cluster."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        """Look at the cluster."""
+        self.module, self.params = module, module.params
+        self.kind = Kind(Engine(self.params["engine"]), self.params["name"], self.params["network"])
+        self.config = pure.text(self.params["config"] or {})
+        self.files = {each["path"]: each["content"] for each in self.params["files"]}
+        self.found = self.kind.look()
+        self.state = pure.state(self.found, self.params["network"])
+        self.actions: list[str] = []
+        self.diff: list[dict[str, str]] = []
+
+    def act(self, words: str) -> bool:
+        """Note what is done; whether to do it."""
+        self.actions.append(words)
+        self.diff.append({"before": "", "after": f"{words}\n"})
+        return not self.module.check_mode
+
+    def present(self, lock: int) -> None:
+        """Bring the cluster to its config, its nodes' files and its kubeconfig after it."""
+        if self.state == pure.FOREIGN:
+            self.refuse(refusals.foreign(self.params["engine"], self.params["name"], self.found))
+        anew = self.why_anew()
+        if anew and self.act(f"delete the cluster: {anew}"):
+            self.kind.delete(self.found)
+        if (self.state == pure.ABSENT or anew) and self.act("create the cluster"):
+            self.kind.create(self.params["kind"], self.config, lock)
+        if self.state == pure.STOPPED and not anew and self.act("start the cluster"):
+            self.kind.start(self.found)
+        if self.actions and not self.module.check_mode:
+            self.found = self.kind.look()
+            self.kind.wait(self.found, self.params["wait"])
+        if not (self.actions and self.module.check_mode):
+            self.complete()
+
+    def why_anew(self) -> str:
+        """Why the cluster must be made anew; ends the module where that would lose something nobody gave up."""
+        before = self.found.config()
+        keys = pure.changed_keys(before, self.params["config"]) if before else []
+        if self.state == pure.ABSENT or keys:
+            header = f"kind config of {self.params['name']}"
+            shown = {"before": self.found.record, "after": self.config}
+            self.diff.append({"before_header": header, "after_header": header, **shown})
+        reason = pure.why_anew(self.state, keys)
+        if reason and self.state != pure.INTERRUPTED and not self.params["recreate"]:
+            lost = pure.loss(self.found, self.kind.volumes(self.found))
+            damaged = self.state == pure.DAMAGED
+            name = self.params["name"]
+            self.refuse(refusals.damaged(name, self.found, lost) if damaged else refusals.changed(name, keys, lost))
+        return reason
+
+    def complete(self) -> None:
+        """Files of the nodes and the kubeconfig are as they must be."""
+        for name, gap in self.kind.differing(self.found, self.files).items():
+            for path, text in gap.items():
+                header = f"{name}:{path}"
+                shown = {"before": text, "after": self.files[path]}
+                self.diff.append({"before_header": header, "after_header": header, **shown})
+            self.actions.append(f"write {', '.join(sorted(gap))} of {name}")
+            if not self.module.check_mode:
+                self.kind.engine.write_files(name, {path: self.files[path] for path in gap})
+        path = self.params["kubeconfig"]
+        wanted = pure.kubeconfig(self.kind.kubeconfig(self.params["kind"]), self.params["name"])
+        found = files_client.find(path, with_text=True)
+        if (found.text, found.mode) != (wanted, 0o600) and self.act(f"write {path}"):
+            files_client.write(path, wanted, 0o600)
+
+    def absent(self) -> None:
+        """Remove the cluster and its kubeconfig; somebody else's cluster is left alone, and named."""
+        if self.state == pure.FOREIGN:
+            self.module.warn(refusals.foreign(self.params["engine"], self.params["name"], self.found))
+        elif self.state != pure.ABSENT and self.act("delete the cluster"):
+            self.kind.delete(self.found)
+        if Path(self.params["kubeconfig"]).exists() and self.act(f"remove {self.params['kubeconfig']}"):
+            Path(self.params["kubeconfig"]).unlink()
+        if not self.module.check_mode:
+            self.kind.engine.remove_network(self.params["network"])
+
+    def refuse(self, message: str) -> None:
+        """End the module; nothing was done."""
+        self.module.fail_json(msg=message, diff=self.diff, **self.answer())
+
+    def answer(self) -> dict[str, object]:
+        """What the module returns beside the diff."""
+        return {"state": self.state, "nodes": [each.name for each in self.found.nodes], "actions": self.actions}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    file = {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}}
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent", "looked"], "default": "present"},
+            "config": {"type": "dict"},
+            "kubeconfig": {"type": "path", "required": True},
+            "kind": {"type": "path"},
+            "engine": {"type": "str", "choices": ["docker", "podman"], "default": "docker"},
+            "network": {"type": "str", "required": True},
+            "files": {"type": "list", "elements": "dict", "options": file, "default": []},
+            "recreate": {"type": "bool", "default": False},
+            "wait": {"type": "int", "default": 120},
+        },
+        required_if=[("state", "present", ("config", "kind"))],
+        supports_check_mode=True,
+    )
+    state, path = module.params["state"], Path(f"{module.params['kubeconfig']}.lock")
+    # Where the lock's directory is not there no kind of ours was ever started.
+    writes = not module.check_mode and (state == "present" or (state == "absent" and path.parent.exists()))
+    try:
+        with locked(path) if writes else contextlib.nullcontext(-1) as lock:
+            run = Run(module)
+            if state == "present":
+                run.present(lock)
+            elif state == "absent":
+                run.absent()
+    except EngineError as error:
+        module.fail_json(msg=f"{module.params['name']}: {module.params['engine']} says: {error}")
+    except (KindError, files_client.NodeFileError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=bool(run.actions), diff=run.diff, **run.answer())
+
+
+if __name__ == "__main__":
+    main()
