@@ -108,9 +108,9 @@ def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variabl
 
 
 def _kubernetes(inventory: Inventory, own: Variables) -> str:
-    """The version of Kubernetes that a cluster is wanted in; the platform's own where it does not say."""
+    """The version that a cluster is wanted in; the platform's own where it does not say, none of one that exists."""
     versions = own.get("artifacts_versions") or inventory.roles.get("artifacts", {}).get("artifacts_versions") or {}
-    distribution = "k3s" if own.get("cluster_provider") == "k3s" else "kubernetes"
+    distribution = {"k3s": "k3s", "existing": ""}.get(own.get("cluster_provider", ""), "kubernetes")
     return own.get("cluster_kubernetes") or versions.get(distribution, "")
 
 
