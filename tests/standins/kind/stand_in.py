@@ -1,6 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """What both stand-ins share: the state in files, and how they end."""
 
+import fcntl
 import json
 import os
 import sys
@@ -17,6 +18,10 @@ EMPTY = {
     "memory": 8 << 30,
     "answers": True,
 }
+
+# Until the end of the program: clusters are made in parallel.
+LOCK = (HOME / "lock").open("w")
+fcntl.flock(LOCK, fcntl.LOCK_EX)
 
 
 def load() -> dict[str, Any]:
