@@ -10,7 +10,7 @@ ABSENT, STOPPED, RUNNING = "absent", "stopped", "running"
 # Set before a drain of ours, so that a run that was killed is known to have cordoned the node.
 DRAINED = "opendata.platform/drained"
 # What must go from the mount table before the files of k3s may, as in its own k3s-killall.sh.
-MOUNTS = ("/run/k3s", "/var/lib/kubelet/pods", "/var/lib/kubelet/plugins", "/run/netns/cni-")
+MOUNTS = ("/run/k3s/", "/var/lib/kubelet/pods/", "/var/lib/kubelet/plugins/", "/run/netns/cni-")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def cluster_part(server_url: str) -> str:
 
 
 def version(text: str) -> str:
-    """"v1.36.4+k3s1" from what ``k3s --version`` prints; empty if it is not there."""
+    """ "v1.36.4+k3s1" from what ``k3s --version`` prints; empty if it is not there."""
     found = re.search(r"^k3s version (v\S+)", text, re.MULTILINE)
     return found[1] if found else ""
 
@@ -131,5 +131,5 @@ def can_be_drained(name: str, found: dict[str, dict]) -> bool:
 def mounts_to_end(table: str) -> list[str]:
     """Mount points of k3s in the text of /proc/self/mounts, inner ones first."""
     points = {line.split()[1] for line in table.splitlines() if len(line.split()) > 1}
-    ours = [one for one in points if one.startswith(MOUNTS[3]) or one.startswith(tuple(f"{path}/" for path in MOUNTS[:3]))]
+    ours = [one for one in points if one.startswith(MOUNTS)]
     return sorted(ours, reverse=True)

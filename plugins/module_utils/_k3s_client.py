@@ -21,11 +21,19 @@ BINARY = "/usr/local/bin/k3s"
 DATA = "/var/lib/rancher/k3s"
 DATABASE = f"{DATA}/server/db"
 CLUSTER_PART = "/etc/rancher/k3s/config.yaml.d/10-cluster.yaml"
-TOKEN = "/etc/rancher/k3s/token"  # noqa: S105 a path
+TOKEN = "/etc/rancher/k3s/token"
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 KUBELET_KUBECONFIG = f"{DATA}/agent/kubelet.kubeconfig"
 # Files and folders of k3s, as its own k3s-uninstall.sh removes them.
-TREES = ("/etc/rancher/k3s", "/run/k3s", "/run/flannel", DATA, "/var/lib/kubelet", "/var/lib/cni", "/var/log/kubernetes")
+TREES = (
+    "/etc/rancher/k3s",
+    "/run/k3s",
+    "/run/flannel",
+    DATA,
+    "/var/lib/kubelet",
+    "/var/lib/cni",
+    "/var/log/kubernetes",
+)
 LOCK_SECONDS = 600
 READY_SECONDS = 300
 
@@ -119,7 +127,7 @@ def ready(server: bool, name: str) -> None:
             if time.monotonic() > end:
                 journal = ["journalctl", "--lines=15", "--no-pager", f"--unit={pure.unit(server)}"]
                 log = subprocess.run(journal, capture_output=True, text=True, check=False).stdout
-                raise K3sError(f"k3s is not ready after {READY_SECONDS} s: {error}\nLast lines of its log:\n{log}") from error
+                raise K3sError(f"k3s is not ready after {READY_SECONDS} s: {error}\nIts log ends:\n{log}") from error
             time.sleep(1)
         else:
             return

@@ -12,9 +12,11 @@ options:
   state:
     description:
       - V(looked) only looks; with O(version) it waits until the kubelet of O(node) reports it.
-      - V(drained) moves the pods of O(node) away, if another node can take them. What budgets forbid fails after O(timeout).
+      - V(drained) moves the pods of O(node) away, if another node can take them.
+        What budgets forbid fails after O(timeout).
       - V(uncordoned) lets O(node) take pods again, if V(drained) had cordoned it.
-      - V(forgotten) deletes the Node O(node) and waits until its member has left etcd; refused where a majority would be lost.
+      - V(forgotten) deletes the Node O(node) and waits until its member has left etcd.
+        Refused where a majority would be lost.
       - V(saved) makes a snapshot of etcd whose name begins with O(snapshot).
     type: str
     choices: [looked, drained, uncordoned, forgotten, saved]

@@ -13,7 +13,7 @@ options:
   state:
     description:
       - V(looked) only looks.
-      - V(started) makes the unit run. A machine without data first joins O(join), or makes the cluster if that is empty.
+      - V(started) makes the unit run. A machine without data joins O(join), or makes the cluster if that is empty.
       - V(restarted) restarts the unit, so that another binary runs.
       - V(stopped) stops the unit.
       - V(emptied) stops the unit and removes the server's database, so that it can join anew.

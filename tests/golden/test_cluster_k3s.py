@@ -44,7 +44,9 @@ def test_files(case: str) -> None:
         _k3s.unit(server): render.render("cluster_k3s", "k3s.service.j2", **given),
         "registries.yaml": str(render.value("cluster_k3s", REGISTRIES, **given)),
         "config.yaml.d/10-cluster.yaml at the first start": _k3s.cluster_part(join),
-        "config.yaml.d/10-cluster.yaml": _k3s.cluster_part(str(render.value("cluster_k3s", "__cluster_k3s_url", **given))),
+        "config.yaml.d/10-cluster.yaml": _k3s.cluster_part(
+            str(render.value("cluster_k3s", "__cluster_k3s_url", **given))
+        ),
     }
     if server:
         texts["audit-policy.yaml"] = render.render("cluster_k3s", "audit-policy.yaml.j2", **given)

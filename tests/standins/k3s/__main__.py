@@ -36,11 +36,15 @@ PASSWORD = Path("/etc/rancher/node/password")
 
 
 def resource(name: str) -> str:
-    return __loader__.get_data(os.path.join(os.path.abspath(sys.argv[0]), name)).decode()  # noqa: F821 set by Python
+    return __loader__.get_data(os.path.join(os.path.abspath(sys.argv[0]), name)).decode()
 
 
 def log(text: str, level: str = "info") -> None:
-    print(f'time="{time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}" level={level} msg="{text}"', file=sys.stderr, flush=True)
+    print(
+        f'time="{time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}" level={level} msg="{text}"',
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def fatal(text: str) -> None:
@@ -61,7 +65,9 @@ def read_yaml(text: str) -> dict:
         if not (pair := re.fullmatch(r"([\w-]+):\s*(.*)", line)):
             fatal(f"the stand-in cannot read this line of the configuration: {line}")
         key, value = pair[1], pair[2]
-        found[key] = [one.strip(" \"'") for one in value[1:-1].split(",")] if value.startswith("[") else value.strip("\"'")
+        found[key] = (
+            [one.strip(" \"'") for one in value[1:-1].split(",")] if value.startswith("[") else value.strip("\"'")
+        )
     return found
 
 
@@ -81,7 +87,9 @@ def configuration(kind: str, arguments: list[str]) -> dict:
         if not word.startswith("--") or key not in flags:
             fatal(f"flag provided but not defined: -{word.lstrip('-')}")
         config[key] = value or "true"
-    config["token"] = config.get("token") or (Path(config["token-file"]).read_text().strip() if "token-file" in config else "")
+    config["token"] = config.get("token") or (
+        Path(config["token-file"]).read_text().strip() if "token-file" in config else ""
+    )
     return config
 
 
@@ -100,18 +108,19 @@ def new_key(path: Path) -> None:
 
 def make_authority() -> None:
     new_key(SERVER_TLS / "server-ca.key")
-    flags = ["-days", "3650", "-subj", "/CN=k3s-stand-in-ca", "-addext", "basicConstraints=critical,CA:TRUE"]
-    openssl("req", "-x509", "-new", "-key", str(SERVER_TLS / "server-ca.key"), *flags, "-out", str(SERVER_TLS / "server-ca.crt"))
+    uses = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"]
+    made = ["-key", str(SERVER_TLS / "server-ca.key"), "-out", str(SERVER_TLS / "server-ca.crt")]
+    openssl("req", "-x509", "-new", *made, "-days", "3650", "-subj", "/CN=k3s-stand-in-ca", *uses)
 
 
 def sign(subject: str, key: Path, certificate: Path, names: str = "") -> None:
     with tempfile.TemporaryDirectory() as folder:
         request, extensions = f"{folder}/csr", Path(folder, "ext")
-        extensions.write_text(f"subjectAltName={names}\n" if names else "basicConstraints=CA:FALSE\n")
+        extensions.write_text("authorityKeyIdentifier=keyid\n" + (f"subjectAltName={names}\n" if names else ""))
         openssl("req", "-new", "-key", str(key), "-subj", subject, "-out", request)
         ca = ["-CA", str(SERVER_TLS / "server-ca.crt"), "-CAkey", str(SERVER_TLS / "server-ca.key")]
-        serial = ["-set_serial", str(secrets.randbits(60))]
-        openssl("x509", "-req", "-in", request, *ca, *serial, "-days", "365", "-extfile", str(extensions), "-out", str(certificate))
+        how = ["-set_serial", str(secrets.randbits(60)), "-days", "365", "-extfile", str(extensions)]
+        openssl("x509", "-req", "-in", request, *ca, *how, "-out", str(certificate))
 
 
 def write_kubeconfig(path: Path, subject: str, server: str) -> None:
@@ -120,15 +129,17 @@ def write_kubeconfig(path: Path, subject: str, server: str) -> None:
         key, certificate = Path(folder, "key"), Path(folder, "crt")
         new_key(key)
         sign(subject, key, certificate)
-        path.write_text(kubeconfig(server, (SERVER_TLS / "server-ca.crt").read_bytes(), certificate.read_bytes(), key.read_bytes()))
+        path.write_text(
+            kubeconfig(server, (SERVER_TLS / "server-ca.crt").read_bytes(), certificate.read_bytes(), key.read_bytes())
+        )
     path.chmod(0o600)
 
 
 def kubeconfig(server: str, *pems: bytes) -> str:
     ca, certificate, key = (base64.b64encode(one).decode() for one in pems)
     return (
-        f"apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    certificate-authority-data: {ca}\n    server: {server}\n"
-        "  name: default\ncontexts:\n- context:\n    cluster: default\n    user: default\n  name: default\n"
+        f"apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    certificate-authority-data: {ca}\n"
+        f"    server: {server}\n  name: default\ncontexts:\n- context:\n    cluster: default\n    user: default\n  name: default\n"
         f"current-context: default\nusers:\n- name: default\n  user:\n    client-certificate-data: {certificate}\n"
         f"    client-key-data: {key}\n"
     )
@@ -137,7 +148,9 @@ def kubeconfig(server: str, *pems: bytes) -> str:
 # Asking other servers
 
 
-def ask(url: str, user: str = "", token: str = "", body: object = None, method: str = "", headers: dict | None = None) -> bytes:
+def ask(
+    url: str, user: str = "", token: str = "", body: object = None, method: str = "", headers: dict | None = None
+) -> bytes:
     password = token.rpartition("::")[2].rpartition(":")[2] if token.startswith("K10") else token
     sent = dict(headers or {})
     if user:
@@ -286,7 +299,9 @@ class Handler(BaseHTTPRequestHandler):
             if key == "commonName":
                 return value
         user, _, password = base64.b64decode(self.headers.get("Authorization", "")[6:]).decode().partition(":")
-        good = secrets.compare_digest(password.encode(), self.store.token.rpartition("::")[2].rpartition(":")[2].encode())
+        good = secrets.compare_digest(
+            password.encode(), self.store.token.rpartition("::")[2].rpartition(":")[2].encode()
+        )
         return user if good and user in ("node", "server") else ""
 
     def answer(self, code: int, body: object = "") -> None:
@@ -306,7 +321,7 @@ class Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException) as error:
             self.answer(500, f"{NAME}: {error}")
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 names of BaseHTTPRequestHandler
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
     def route(self, method: str, path: str, user: str, body: object) -> None:
         if path == "/cacerts":
@@ -340,7 +355,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, self.store.latest()[0])
         elif path == "/db/info":
             members = self.store.latest()[0]["members"]
-            self.answer(200, {"members": [{"name": one, "peerURLs": [f"https://{at}:2380"]} for one, at in members.items()]})
+            self.answer(
+                200, {"members": [{"name": one, "peerURLs": [f"https://{at}:2380"]} for one, at in members.items()]}
+            )
         else:
             self.answer(404)
 
@@ -351,11 +368,15 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"servers": list(state["members"].values())})
         elif path == "/v1-k3s/kubelet.kubeconfig" and user == "node":
             if not secrets.compare_digest(state["passwords"].get(name, password), password):
-                self.answer(403, f"Node password rejected, duplicate hostname or contents of '{PASSWORD}' may not match server")
+                self.answer(
+                    403, f"Node password rejected, duplicate hostname or contents of '{PASSWORD}' may not match server"
+                )
                 return
             self.store.change({"kind": "password", "name": name, "password": password})
             with tempfile.TemporaryDirectory() as folder:
-                write_kubeconfig(Path(folder, "made"), f"/O=system:nodes/CN=system:node:{name}", "https://127.0.0.1:6444")
+                write_kubeconfig(
+                    Path(folder, "made"), f"/O=system:nodes/CN=system:node:{name}", "https://127.0.0.1:6444"
+                )
                 self.answer(200, Path(folder, "made").read_bytes())
         else:
             self.answer(404)
@@ -393,7 +414,7 @@ def serve(store: Store) -> None:
     context.load_verify_locations(SERVER_TLS / "server-ca.crt")
     context.verify_mode = ssl.CERT_OPTIONAL
     Handler.store = store
-    for address in (("0.0.0.0", 6443), ("127.0.0.1", 6444)):  # noqa: S104 as k3s does
+    for address in (("0.0.0.0", 6443), ("127.0.0.1", 6444)):
         server = ThreadingHTTPServer(address, Handler)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -417,7 +438,13 @@ def join_etcd(store: Store, config: dict) -> None:
         make_authority()
         files = {name: (SERVER_TLS / name).read_text() for name in ("server-ca.crt", "server-ca.key")}
         bootstrap = {"token": hashlib.sha256(store.token.encode()).hexdigest(), "files": files}
-        state = {"revision": 1, "members": {member: config["node-ip"]}, "nodes": {}, "passwords": {}, "bootstrap": bootstrap}
+        state = {
+            "revision": 1,
+            "members": {member: config["node-ip"]},
+            "nodes": {},
+            "passwords": {},
+            "bootstrap": bootstrap,
+        }
     else:
         fatal("neither server nor cluster-init: k3s would make a cluster on SQLite, which the stand-in has not")
     MEMBER.parent.mkdir(parents=True, exist_ok=True)
@@ -472,7 +499,9 @@ def server(arguments: list[str]) -> None:
 def reset(store: Store, config: dict) -> None:
     """Restore a snapshot, with this server as the only member."""
     if "server" in config:
-        fatal("cannot perform cluster-reset while server URL is set - remove server from configuration before resetting")
+        fatal(
+            "cannot perform cluster-reset while server URL is set - remove server from configuration before resetting"
+        )
     path = Path(config.get("cluster-reset-restore-path", ""))
     if not path.is_file():
         fatal(f"etcd: snapshot path does not exist: {path}")
@@ -559,10 +588,10 @@ def api(method: str, path: str, body: object, config: Path) -> str:
     """One request with the credentials of a kubeconfig."""
     text = config.read_text()
     ca, certificate, key = (
-        base64.b64decode(field(text, f"{one}-data")).decode() for one in ("certificate-authority", "client-certificate", "client-key")
+        base64.b64decode(field(text, f"{one}-data")).decode()
+        for one in ("certificate-authority", "client-certificate", "client-key")
     )
     context = ssl.create_default_context(cadata=ca)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     with tempfile.NamedTemporaryFile("w") as pem:
         pem.write(certificate + key)
         pem.flush()
@@ -616,7 +645,9 @@ def drain(call: functools.partial, name: str, seconds: int) -> None:
     node = json.loads(call("GET", f"/api/v1/nodes/{name}", None))
     if "stand-in/budget" in node["metadata"]["annotations"]:
         time.sleep(seconds)
-        fatal(f"error when evicting pods: would violate the pod's disruption budget; global timeout reached: {seconds}s")
+        fatal(
+            f"error when evicting pods: would violate the pod's disruption budget; global timeout reached: {seconds}s"
+        )
 
 
 # Snapshots

@@ -105,7 +105,10 @@ def test_words_of_a_refused_removal() -> None:
 
 
 def test_members_have_the_names_of_their_nodes() -> None:
-    assert pure.member_nodes({"members": [{"name": "north-1-0123abcd"}, {"name": ""}, {"name": "b-4567abcd"}]}) == ["b", "north-1"]
+    assert pure.member_nodes({"members": [{"name": "north-1-0123abcd"}, {"name": ""}, {"name": "b-4567abcd"}]}) == [
+        "b",
+        "north-1",
+    ]
     assert pure.member_nodes({"members": None}) == []
 
 
@@ -126,7 +129,15 @@ def test_nothing_is_drained_where_there_is_nowhere_to_go() -> None:
 def test_mounts_of_k3s_only_and_inner_ones_first() -> None:
     table = "\n".join(
         f"x {path} x"
-        for path in ("/", "/run/k3s/a", "/run/k3s/a/b", "/run/k3s-other", "/var/lib/kubelet", "/run/netns/cni-1", "/var/lib/kubelet/pods/1")
+        for path in (
+            "/",
+            "/run/k3s/a",
+            "/run/k3s/a/b",
+            "/run/k3s-other",
+            "/var/lib/kubelet",
+            "/run/netns/cni-1",
+            "/var/lib/kubelet/pods/1",
+        )
     )
     assert pure.mounts_to_end(table) == ["/var/lib/kubelet/pods/1", "/run/netns/cni-1", "/run/k3s/a/b", "/run/k3s/a"]
 
@@ -136,7 +147,11 @@ def test_mounts_of_k3s_only_and_inner_ones_first() -> None:
 
 def test_s3() -> None:
     assert files.s3({}) == {}
-    assert files.s3({"bucket": "b", "secret_key": "s"}) == {"etcd-s3": True, "etcd-s3-bucket": "b", "etcd-s3-secret-key": "s"}
+    assert files.s3({"bucket": "b", "secret_key": "s"}) == {
+        "etcd-s3": True,
+        "etcd-s3-bucket": "b",
+        "etcd-s3-secret-key": "s",
+    }
 
 
 def test_registries_of_the_mirror() -> None:
@@ -148,8 +163,8 @@ def test_registries_of_the_mirror() -> None:
 
 def test_words_of_wrong_settings() -> None:
     assert files.settings_findings("/k3s", "12", "", {"buckets": "b"}, "hosts.yml") == [
-        "cluster_k3s_binary is '/k3s' in hosts.yml, which needs cluster_k3s_sha256 (64 hexadecimal digits, of sha256sum) and "
-        "cluster_k3s_version (such as v1.36.4+k3s1).",
+        "cluster_k3s_binary is '/k3s' in hosts.yml, which needs cluster_k3s_sha256 (64 hexadecimal digits, of sha256sum) "
+        "and cluster_k3s_version (such as v1.36.4+k3s1).",
         f"cluster_k3s_s3 in hosts.yml has unknown keys buckets. Known: {', '.join(files.S3)}.",
         "cluster_k3s_s3 in hosts.yml has no bucket. Name the one that takes the snapshots.",
     ]
@@ -157,7 +172,11 @@ def test_words_of_wrong_settings() -> None:
 
 
 def test_nodes_by_what_was_found() -> None:
-    hostvars = {"a": {"__cluster_k3s_found": {"state": "running"}}, "b": {"__cluster_k3s_found": {"skipped": True}}, "c": {}}
+    hostvars = {
+        "a": {"__cluster_k3s_found": {"state": "running"}},
+        "b": {"__cluster_k3s_found": {"skipped": True}},
+        "c": {},
+    }
     found = files.looked_at(["a", "b", "c", "d"], hostvars)
     assert found == {"a": {"state": "running"}}
     assert files.in_state(found, "running") == ["a"] and files.in_state(found, "absent") == []
