@@ -20,6 +20,7 @@ ROLES = {
     "cluster_existing": {"cluster_existing_context": "", "cluster_existing_kubeconfig": ""},
     "machine_hcloud": {"machine_hcloud_network": "10.78.0.0/16", "machine_hcloud_operators": []},
     "cluster_kind": yaml.safe_load((ROOT / "roles/cluster_kind/defaults/main.yml").read_text()),
+    "cluster_k3s": {f"cluster_k3s_{name}": "" for name in ("binary", "node_ip", "s3", "sha256", "version")},
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 

@@ -20,6 +20,5 @@ class FilterModule:
             "k3s_node_findings": _k3s_files.node_findings,
             "k3s_registries": _k3s_files.registries,
             "k3s_s3": _k3s_files.s3,
-            "k3s_settings_findings": _k3s_files.settings_findings,
             "k3s_upgrade_refusal": _k3s.upgrade_refusal,
         }

@@ -6,8 +6,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -24,16 +22,6 @@ CLUSTER_PART = "/etc/rancher/k3s/config.yaml.d/10-cluster.yaml"
 TOKEN = "/etc/rancher/k3s/token"
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 KUBELET_KUBECONFIG = f"{DATA}/agent/kubelet.kubeconfig"
-# Files and folders of k3s, as its own k3s-uninstall.sh removes them.
-TREES = (
-    "/etc/rancher/k3s",
-    "/run/k3s",
-    "/run/flannel",
-    DATA,
-    "/var/lib/kubelet",
-    "/var/lib/cni",
-    "/var/log/kubernetes",
-)
 LOCK_SECONDS = 600
 READY_SECONDS = 300
 
@@ -90,7 +78,7 @@ def version() -> str:
 
 
 def authority(server: bool) -> str:
-    """sha256 of the CA that signs the servers' certificates, as in the cluster's tokens; empty if it is not here yet."""
+    """sha256 of the CA of the servers' certificates, as in the cluster's tokens; empty if it is not here yet."""
     path = at(f"{DATA}/server/tls/server-ca.crt" if server else f"{DATA}/agent/server-ca.crt")
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
@@ -131,40 +119,3 @@ def ready(server: bool, name: str) -> None:
             time.sleep(1)
         else:
             return
-
-
-def end_containers() -> None:
-    """Kill what k3s' containerd left running, then unmount what it mounted."""
-    shim = f"{DATA}/data/"
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if words[0].startswith(shim) and words[0].endswith("/bin/containerd-shim-runc-v2"):
-                children = (entry / "task" / entry.name / "children").read_text().split()
-                for process in [*children, entry.name]:
-                    os.kill(int(process), signal.SIGKILL)
-        except (OSError, ProcessLookupError):
-            continue
-    for point in pure.mounts_to_end(Path("/proc/self/mounts").read_text()):
-        subprocess.run(["umount", "--force", "--lazy", point], capture_output=True, check=False)
-
-
-def remove(path: str) -> None:
-    """Remove a file or folder; what somebody else mounted inside is left as it is."""
-    points = {str(ROOT / line.split()[1].lstrip("/")) for line in Path("/proc/self/mounts").read_text().splitlines()}
-    _remove(at(path), points)
-
-
-def _remove(place: Path, points: set[str]) -> None:
-    """Remove a place and what is in it, but no mount point."""
-    if place.is_symlink() or not place.is_dir():
-        place.unlink(missing_ok=True)
-        return
-    if not any(one.startswith(f"{place}/") for one in points) and str(place) not in points:
-        shutil.rmtree(place)
-        return
-    for inner in place.iterdir():
-        if str(inner) not in points:
-            _remove(inner, points)
-    if str(place) not in points and not any(place.iterdir()):
-        place.rmdir()

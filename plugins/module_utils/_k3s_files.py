@@ -52,24 +52,6 @@ def in_state(found: dict[str, dict[str, Any]], *states: str) -> list[str]:
     return [name for name, one in found.items() if one["state"] in states]
 
 
-def settings_findings(binary: str, sha256: str, version: str, settings: dict[str, Any], source: str) -> list[str]:
-    """What is wrong with the role's variables.
-
-    :param source: the inventory, for the message.
-    """
-    findings = []
-    if binary and not (len(sha256) == 64 and version):
-        findings.append(
-            f"cluster_k3s_binary is '{binary}' in {source}, which needs cluster_k3s_sha256 (64 hexadecimal digits, of "
-            "sha256sum) and cluster_k3s_version (such as v1.36.4+k3s1)."
-        )
-    if unknown := sorted(set(settings) - set(S3)):
-        findings.append(f"cluster_k3s_s3 in {source} has unknown keys {', '.join(unknown)}. Known: {', '.join(S3)}.")
-    if settings and not settings.get("bucket"):
-        findings.append(f"cluster_k3s_s3 in {source} has no bucket. Name the one that takes the snapshots.")
-    return findings
-
-
 def node_findings(name: str, found: dict[str, dict[str, Any]], servers: list[str], wanted: str) -> list[str]:
     """What keeps this node from what the inventory wants; never seen of a node that is in no cluster yet.
 

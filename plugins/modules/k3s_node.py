@@ -99,6 +99,7 @@ credentials:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
+from ansible_collections.opendata.platform.plugins.module_utils import _k3s_absent_client as absent_client
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s_client as client
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s_cluster_client as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
@@ -121,14 +122,8 @@ def due(params: dict, found: pure.Found) -> list[str]:
     return {
         "restarted": [f"restart {unit}"],
         "restored": [f"restore {params['snapshot']}"],
-        "absent": [f"remove {path}" for path in present(params)],
+        "absent": [f"remove {path}" for path in absent_client.present(params["server"])],
     }.get(state, [])
-
-
-def present(params: dict) -> list[str]:
-    """What absent would remove and is there; an empty folder, or one that somebody mounted, counts as gone."""
-    paths = [*client.TREES, client.BINARY, f"/etc/systemd/system/{pure.unit(params['server'])}"]
-    return [path for path in paths if client.at(path).is_file() or any(client.at(path).glob("*"))]
 
 
 def name_cluster(url: str) -> None:
@@ -177,15 +172,15 @@ def carry_out(params: dict, found: pure.Found) -> None:
     if found.active:
         units_client.systemctl("stop", unit)
     if state == "emptied":
-        client.remove(client.DATABASE)
+        absent_client.remove(client.DATABASE)
     elif state == "restored":
         restore(params)
     elif state == "absent":
         if found.enabled:
             units_client.systemctl("disable", unit)
-        client.end_containers()
-        for path in present(params):
-            client.remove(path)
+        absent_client.end_containers()
+        for path in absent_client.present(params["server"]):
+            absent_client.remove(path)
         units_client.systemctl("daemon-reload")
 
 

@@ -139,7 +139,8 @@ def kubeconfig(server: str, *pems: bytes) -> str:
     ca, certificate, key = (base64.b64encode(one).decode() for one in pems)
     return (
         f"apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    certificate-authority-data: {ca}\n"
-        f"    server: {server}\n  name: default\ncontexts:\n- context:\n    cluster: default\n    user: default\n  name: default\n"
+        f"    server: {server}\n"
+        "  name: default\ncontexts:\n- context:\n    cluster: default\n    user: default\n  name: default\n"
         f"current-context: default\nusers:\n- name: default\n  user:\n    client-certificate-data: {certificate}\n"
         f"    client-key-data: {key}\n"
     )

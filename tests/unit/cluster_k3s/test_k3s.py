@@ -161,16 +161,6 @@ def test_registries_of_the_mirror() -> None:
     assert files.registries(["ghcr.io"], "") == {}
 
 
-def test_words_of_wrong_settings() -> None:
-    assert files.settings_findings("/k3s", "12", "", {"buckets": "b"}, "hosts.yml") == [
-        "cluster_k3s_binary is '/k3s' in hosts.yml, which needs cluster_k3s_sha256 (64 hexadecimal digits, of sha256sum) "
-        "and cluster_k3s_version (such as v1.36.4+k3s1).",
-        f"cluster_k3s_s3 in hosts.yml has unknown keys buckets. Known: {', '.join(files.S3)}.",
-        "cluster_k3s_s3 in hosts.yml has no bucket. Name the one that takes the snapshots.",
-    ]
-    assert files.settings_findings("/k3s", "0" * 64, "v1.36.4+k3s1", {"bucket": "b"}, "hosts.yml") == []
-
-
 def test_nodes_by_what_was_found() -> None:
     hostvars = {
         "a": {"__cluster_k3s_found": {"state": "running"}},
