@@ -76,9 +76,10 @@ def upgrade_refusal(name: str, seen: dict[str, dict], servers: list[str], wanted
     if numbers(current)[0] != numbers(wanted)[0] or numbers(wanted)[1] - numbers(current)[1] > 1:
         major, minor = numbers(current)[:2]
         return f"{name} runs {current}: {wanted} skips a minor version. Upgrade to v{major}.{minor + 1} first."
-    late = [one for one in servers if numbers(reported.get(one, wanted)) < numbers(wanted)]
-    if name not in servers and late:
-        return f"{name} is an agent, and {', '.join(late)} must have {wanted} before it. Upgrade the servers first."
+    before = servers[: servers.index(name)] if name in servers else servers
+    late = [one for one in before if numbers(reported.get(one, wanted)) < numbers(wanted)]
+    if late:
+        return f"{name} comes after {', '.join(late)}, which must run {wanted} first: see the error there."
     return ""
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
@@ -40,8 +42,9 @@ def text(path: str) -> str:
     return at(path).read_text(encoding="utf-8") if at(path).is_file() else ""
 
 
-def lock() -> int:
-    """Wait until nothing else of ours works on k3s here; the descriptor holds the lock.
+@contextlib.contextmanager
+def lock() -> Iterator[None]:
+    """Wait until nothing else of ours works on k3s here, and keep it so to the end of the block.
 
     :raises K3sError: if something still does after LOCK_SECONDS.
     """
@@ -51,10 +54,15 @@ def lock() -> int:
     for _ in range(LOCK_SECONDS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
+            break
         except BlockingIOError:
             time.sleep(1)
-    raise K3sError(f"An earlier run still works on k3s after {LOCK_SECONDS} s. See: ps -C k3s")
+    else:
+        raise K3sError(f"An earlier run still works on k3s after {LOCK_SECONDS} s. See: ps -C k3s")
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def look(server: bool) -> pure.Found:

@@ -97,6 +97,8 @@ credentials:
   type: str
 """
 
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s_absent_client as absent_client
@@ -184,6 +186,19 @@ def carry_out(params: dict, found: pure.Found) -> None:
         units_client.systemctl("daemon-reload")
 
 
+def identity(params: dict, found: pure.Found) -> dict[str, object]:
+    """What tells this machine's k3s and its cluster from others; of a planned machine nothing is known."""
+    if params["planned"]:
+        return {"version": "", "ca": "", "same_token": True, "credentials": ""}
+    token = (params["token"] or "").strip()
+    return {
+        "version": client.version(),
+        "ca": client.authority(params["server"]) if found.data else "",
+        "same_token": not token or client.text(client.TOKEN).strip() in ("", token),
+        "credentials": client.credentials(),
+    }
+
+
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
@@ -206,21 +221,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    known = {"version": "", "ca": "", "same_token": True, "credentials": ""}
     try:
-        lock = 0 if params["planned"] else client.lock()
-        found = pure.Found() if params["planned"] else client.look(params["server"])
-        now, actions = found, due(params, found)
-        if actions and not (module.check_mode or params["planned"]):
-            carry_out(params, found)
-            now = client.look(params["server"])
-        if lock:
-            known = {
-                "version": client.version(),
-                "ca": client.authority(params["server"]) if now.data else "",
-                "same_token": not params["token"] or client.text(client.TOKEN).strip() in ("", params["token"].strip()),
-                "credentials": client.credentials(),
-            }
+        with contextlib.nullcontext() if params["planned"] else client.lock():
+            found = pure.Found() if params["planned"] else client.look(params["server"])
+            now, actions = found, due(params, found)
+            if actions and not (module.check_mode or params["planned"]):
+                carry_out(params, found)
+                now = client.look(params["server"])
+            known = identity(params, now)
     except (client.K3sError, files_client.NodeFileError, units_client.UnitError) as error:
         module.fail_json(msg=str(error))
     diff = [{"before": "", "after": f"{action}\n"} for action in actions]

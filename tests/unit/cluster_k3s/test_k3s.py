@@ -63,9 +63,16 @@ def seen(**versions: str) -> dict[str, dict]:
             "a1",
             {"s1": "v1.36.3+k3s1", "a1": "v1.36.3+k3s1"},
             "v1.36.4+k3s1",
-            "a1 is an agent, and s1 must have v1.36.4+k3s1 before it. Upgrade the servers first.",
+            "a1 comes after s1, which must run v1.36.4+k3s1 first: see the error there.",
         ),
         ("a1", {"s1": "v1.36.4+k3s1", "a1": "v1.36.3+k3s1"}, "v1.36.4+k3s1", ""),
+        (
+            "s2",
+            {"s1": "v1.36.3+k3s1", "s2": "v1.36.3+k3s1"},
+            "v1.36.4+k3s1",
+            "s2 comes after s1, which must run v1.36.4+k3s1 first: see the error there.",
+        ),
+        ("s1", {"s1": "v1.36.3+k3s1", "s2": "v1.36.4+k3s1"}, "v1.36.4+k3s1", ""),
         (
             "s9",
             {"s1": "v1.36.4+k3s1"},
@@ -75,7 +82,7 @@ def seen(**versions: str) -> dict[str, dict]:
     ],
 )
 def test_upgrade(name: str, versions: dict[str, str], wanted: str, refusal: str) -> None:
-    assert pure.upgrade_refusal(name, seen(**versions), ["s1"], wanted) == refusal
+    assert pure.upgrade_refusal(name, seen(**versions), ["s1", "s2"], wanted) == refusal
 
 
 @given(st.integers(20, 60), st.integers(0, 9), st.integers(20, 60), st.integers(0, 9))
