@@ -47,7 +47,7 @@ class K3sFleet(Fleet):
         settings = {
             "cluster_k3s_binary": str(program),
             "cluster_k3s_sha256": stand_in_k3s.pack(program, version),
-            "cluster_k3s_version": version,
+            "cluster_kubernetes": version,
             "machine_nspawn_memory_gib": 1,
             "machine_nspawn_disk_gib": 1,
         }
@@ -61,9 +61,12 @@ class K3sFleet(Fleet):
     def make(self, *arguments: str) -> Run:
         return self.play(STAGES[0], *arguments)
 
-    def day2(self, verb: str, *nodes: str, **variables: object) -> Run:
-        given = {"verb": verb, **({"only": nodes} if nodes else {}), **variables}
-        return self.play("tests/e2e/k3s_day2.yml", "-e", json.dumps(given))
+    def day2(self, verb: str, **variables: object) -> Run:
+        return self.play("tests/e2e/k3s_day2.yml", "-e", json.dumps({"verb": verb, **variables}))
+
+    @property
+    def backup(self) -> Path:
+        return next((self.state / "backups/edge").iterdir())
 
     def nodes(self) -> dict[str, str]:
         """What each kubelet reports, asked with the kubeconfig on the controller."""
@@ -183,7 +186,7 @@ def test_upgrade(edge: K3sFleet) -> None:
 
 
 def test_the_first_server_is_replaced(edge: K3sFleet) -> None:
-    must(edge.day2("remove", "edge-1"))
+    must(edge.day2("remove", remove="edge-1"))
     assert edge.ssh("edge-2", "k3s kubectl get nodes --output=json").count('"edge-1"') == 0
     assert (
         edge.ssh("edge-1", "ls -d /var/lib/rancher/k3s /etc/rancher/k3s /usr/local/bin/k3s 2>&1 || true").count(
@@ -192,7 +195,7 @@ def test_the_first_server_is_replaced(edge: K3sFleet) -> None:
         == 3
     )
     edge.ssh("edge-3", "systemctl stop k3s")
-    refused(edge.day2("remove", "edge-2"), "does not say its members")
+    refused(edge.day2("remove", remove="edge-2"), "does not say its members")
     edge.ssh("edge-3", "systemctl start k3s")
     must(edge.make())
     assert edge.nodes() == dict.fromkeys([*SERVERS, AGENT], NEW)
@@ -204,11 +207,11 @@ def test_the_first_server_is_replaced(edge: K3sFleet) -> None:
 def test_backup_and_restore(edge: K3sFleet) -> None:
     edge.ssh("edge-2", "k3s kubectl annotate node edge-4 marker=before")
     must(edge.day2("backup"))
-    backups = edge.directory / ".backups/edge"
-    snapshot = next(path for path in backups.iterdir() if path.suffix != ".token")
-    assert snapshot.name.startswith("edge-edge-1-") and backups.stat().st_mode & 0o777 == 0o700
+    assert sorted(path.name for path in edge.backup.iterdir()) == ["backup.yml", "snapshot.db", "token"]
+    assert edge.backup.name.startswith("edge-edge-1-") and edge.backup.stat().st_mode & 0o777 == 0o700
     edge.ssh("edge-2", "k3s kubectl annotate node edge-4 marker=after")
-    must(edge.day2("restore", cluster_k3s_snapshot=str(snapshot)))
+    refused(edge.day2("restore", restore_from=str(edge.backup)), "edge-4 hold data of a cluster")
+    must(edge.day2("restore", restore_from=str(edge.backup), restore_confirm="edge"))
     for node in SERVERS:
         assert '"marker": "before"' in edge.ssh(node, "k3s kubectl get node edge-4 --output=json")
     assert edge.nodes() == dict.fromkeys([*SERVERS, AGENT], NEW)
@@ -216,7 +219,6 @@ def test_backup_and_restore(edge: K3sFleet) -> None:
 
 
 def test_absent_and_a_restore_onto_new_machines(edge: K3sFleet) -> None:
-    snapshot = next(path for path in (edge.directory / ".backups/edge").iterdir() if path.suffix != ".token")
     edge.ssh(AGENT, "mkdir -p /run/k3s/x /srv/kept && mount -t tmpfs x /run/k3s/x && touch /srv/kept/file")
     must(edge.day2("absent"))
     for node in [*SERVERS, AGENT]:
@@ -226,6 +228,6 @@ def test_absent_and_a_restore_onto_new_machines(edge: K3sFleet) -> None:
     assert "/srv/kept/file" in edge.ssh(AGENT, "ls /srv/kept/file")
     assert of_nodes(must(edge.day2("absent"))) == 0
     (edge.state / "clusters/edge/token").unlink()
-    must(edge.day2("restore", cluster_k3s_snapshot=str(snapshot)))
+    must(edge.day2("restore", restore_from=str(edge.backup)))
     assert edge.nodes() == dict.fromkeys([*SERVERS, AGENT], NEW)
     assert must(edge.make()).changes == 0

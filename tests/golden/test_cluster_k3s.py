@@ -27,7 +27,6 @@ def variables(node: str, own: dict[str, Any]) -> dict[str, Any]:
     return {
         "fleet": render.fleet("k3s"),
         "inventory_hostname": node,
-        "artifacts": {"binaries": {"k3s": {"version": "v1.36.4+k3s1"}}},
         "mirror": {"registry": "http://10.77.0.1:5000", "files": ""},
         **own,
     }
