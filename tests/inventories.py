@@ -15,11 +15,12 @@ from ansible_collections.opendata.platform.plugins.module_utils._fleet import In
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests/fixtures"
 ROLES = {
-    "artifacts": {"artifacts_versions": {"kubernetes": "v1.36.3"}},
+    "artifacts": {"artifacts_versions": {"k3s": "v1.36.4+k3s1", "kubernetes": "v1.36.3"}},
     "cilium": {"cilium_adopt": False, "cilium_enabled": True, "cilium_values": {}},
     "cluster_existing": {"cluster_existing_context": "", "cluster_existing_kubeconfig": ""},
     "machine_hcloud": {"machine_hcloud_network": "10.78.0.0/16", "machine_hcloud_operators": []},
     "cluster_kind": yaml.safe_load((ROOT / "roles/cluster_kind/defaults/main.yml").read_text()),
+    "cluster_k3s": {f"cluster_k3s_{name}": "" for name in ("binary", "node_ip", "s3", "sha256")},
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 

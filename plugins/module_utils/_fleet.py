@@ -14,6 +14,7 @@ from ansible_collections.opendata.platform.plugins.module_utils import _fleet_ne
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy as proxy
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_existing import brings_cilium, existing
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_k3s import k3s
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     API_PORT,
     CLUSTER,
@@ -60,6 +61,7 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     hcloud.machines(inventory, record, findings)
     checks.ranges(inventory, record, findings)
     networks.reach(record, findings)
+    k3s(inventory, record, findings)
     services(inventory, record, findings)
     existing(inventory, record, findings)
     kind.clusters(inventory, record, findings)

@@ -56,9 +56,13 @@ def known_variables(inventory: Inventory, findings: Findings) -> None:
     hosts = {**inventory.clusters, **inventory.nodes}
     for host, name in ((host, name) for host, own in hosts.items() for name in own):
         if name.startswith(prefixes) and name not in known:
-            prefix = max((one for one in prefixes if name.startswith(one)), key=len)
-            step = did_you_mean(name, (word for word in known if word.startswith(prefix)))
+            step = did_you_mean(name, (word for word in known if _prefix(word, prefixes) == _prefix(name, prefixes)))
             findings.error(host, name, "is no variable of this platform", step)
+
+
+def _prefix(name: str, prefixes: tuple[str, ...]) -> str:
+    """Whose variable it is: a role's prefix may begin like that of a schema."""
+    return max((one for one in prefixes if name.startswith(one)), key=len, default="")
 
 
 def values(inventory: Inventory, record: Record, findings: Findings) -> None:

@@ -20,6 +20,7 @@ FILES = (
     "test_way_back.py",
     "test_platform.py",
     "test_kind.py",
+    "test_k3s.py",
 )
 MINUTES = 45  # for what is built where nothing is cached
 

@@ -1,0 +1,129 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Run k3s on this machine and look at what it made. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
+from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm
+from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+
+ROOT = Path("/")
+BINARY = "/usr/local/bin/k3s"
+DATA = "/var/lib/rancher/k3s"
+DATABASE = f"{DATA}/server/db"
+CLUSTER_PART = "/etc/rancher/k3s/config.yaml.d/10-cluster.yaml"
+TOKEN = "/etc/rancher/k3s/token"
+KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
+KUBELET_KUBECONFIG = f"{DATA}/agent/kubelet.kubeconfig"
+LOCK_SECONDS = 600
+READY_SECONDS = 300
+
+
+class K3sError(Exception):
+    """k3s failed; the message holds the end of what it said."""
+
+
+def at(path: str) -> Path:
+    """A path of the machine, below ROOT."""
+    return ROOT / path.lstrip("/")
+
+
+def text(path: str) -> str:
+    """The text of a file; empty if there is none."""
+    return at(path).read_text(encoding="utf-8") if at(path).is_file() else ""
+
+
+@contextlib.contextmanager
+def lock() -> Iterator[None]:
+    """Wait until nothing else of ours works on k3s here, and keep it so to the end of the block.
+
+    :raises K3sError: if something still does after LOCK_SECONDS.
+    """
+    path = at("/run/opendata/k3s.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(LOCK_SECONDS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            time.sleep(1)
+    else:
+        raise K3sError(f"An earlier run still works on k3s after {LOCK_SECONDS} s. See: ps -C k3s")
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def look(server: bool) -> pure.Found:
+    """What k3s made here."""
+    mark = f"{DATABASE}/etcd/member/wal" if server else f"{DATA}/agent/client-kubelet.crt"
+    unit = units_client.states([pure.unit(server)]).get(pure.unit(server), {})
+    return pure.Found(
+        data=at(mark).exists(),
+        active=unit.get("ActiveState") in units_client.RUNNING,
+        up=unit.get("ActiveState") == "active",
+        enabled=unit.get("UnitFileState") == "enabled",
+        part=text(CLUSTER_PART),
+    )
+
+
+def version() -> str:
+    """The version of the binary; empty if there is none."""
+    if not at(BINARY).exists():
+        return ""
+    return pure.version(subprocess.run([at(BINARY), "--version"], capture_output=True, text=True, check=False).stdout)
+
+
+def authority(server: bool) -> str:
+    """sha256 of the CA of the servers' certificates, as in the cluster's tokens; empty if it is not here yet."""
+    path = at(f"{DATA}/server/tls/server-ca.crt" if server else f"{DATA}/agent/server-ca.crt")
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def credentials() -> str:
+    """Digest of the administrator's credentials; empty on an agent."""
+    return _kubeadm.credentials(text(KUBECONFIG))
+
+
+def run(*arguments: str, log: bool = False) -> str:
+    """Run k3s; what it printed, with what it logged if that is wanted.
+
+    :raises K3sError: with the last lines of what it said.
+    """
+    done = subprocess.run([at(BINARY), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return done.stdout + (done.stderr if log else "")
+    lines = (done.stdout + done.stderr).strip().splitlines()[-40:]
+    raise K3sError(f"k3s {' '.join(arguments[:3])} failed with {done.returncode}:\n" + "\n".join(lines))
+
+
+def ready(server: bool, name: str) -> None:
+    """Wait until the API answers from this machine, on an agent by 127.0.0.1:6444 and with its own Node.
+
+    :raises K3sError: with its last answer and the unit's log after READY_SECONDS.
+    """
+    own = ["kubectl", f"--kubeconfig={at(KUBELET_KUBECONFIG)}", "get", "node", name, "--output=json"]
+    command = ["kubectl", f"--kubeconfig={at(KUBECONFIG)}", "get", "--raw=/readyz"] if server else own
+    end = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            run(*command)
+        except K3sError as error:
+            if time.monotonic() > end:
+                journal = ["journalctl", "--lines=15", "--no-pager", f"--unit={pure.unit(server)}"]
+                log = subprocess.run(journal, capture_output=True, text=True, check=False).stdout
+                raise K3sError(f"k3s is not ready after {READY_SECONDS} s: {error}\nIts log ends:\n{log}") from error
+            time.sleep(1)
+        else:
+            return

@@ -1,0 +1,240 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""A machine as server or agent of a cluster, by k3s."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: k3s_node
+short_description: A machine as server or agent of a cluster, by k3s
+description:
+  - Starts k3s only where that makes no second cluster, and waits until it is ready.
+  - What a run that was killed left half done, the next one takes up.
+options:
+  state:
+    description:
+      - V(looked) only looks.
+      - V(started) makes the unit run. A machine without data joins O(join), or makes the cluster if that is empty.
+      - V(restarted) restarts the unit, so that another binary runs.
+      - V(stopped) stops the unit.
+      - V(emptied) stops the unit and removes the server's database, so that it can join anew.
+      - V(restored) stops the unit and makes the database anew from O(snapshot), with this server as its only member.
+      - V(absent) stops k3s, ends its containers and mounts, and removes its files.
+    type: str
+    choices: [looked, started, restarted, stopped, emptied, restored, absent]
+    default: looked
+  server:
+    description: Whether the machine is a server.
+    type: bool
+    default: false
+  name:
+    description: Name of the machine's Node.
+    type: str
+  url:
+    description: URL of the API for everybody; the machine's configuration names it once the machine is in the cluster.
+    type: str
+  join:
+    description: URL of the server that a machine without data joins; empty for the first of a cluster.
+    type: str
+    default: ""
+  token:
+    description: Token of the cluster.
+    type: str
+  snapshot:
+    description: File on this machine that V(restored) reads.
+    type: path
+  wait:
+    description: Whether V(started) waits until the API answers. Servers that must find each other are started without.
+    type: bool
+    default: true
+  planned:
+    description: The machine does not exist yet; nothing is looked at.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Reports what would be done.
+    support: full
+  diff_mode:
+    description: Shows what would be done in words.
+    support: full
+author: Open Data Platform contributors
+"""
+
+EXAMPLES = """
+- name: The first server runs
+  opendata.platform.k3s_node:
+    state: started
+    server: true
+    name: north-1
+    url: https://api.example.org:6443
+    token: "{{ token }}"
+"""
+
+RETURN = """
+state:
+  description: C(running), C(stopped) (in a cluster, but k3s is not up or its unit not enabled) or C(absent).
+  returned: always
+  type: str
+named:
+  description: Whether the machine's configuration names O(url).
+  returned: always
+  type: bool
+version:
+  description: Version of the binary; empty if there is none.
+  returned: always
+  type: str
+ca:
+  description: sha256 of the CA of the cluster that the machine is in; empty if it is in none.
+  returned: always
+  type: str
+same_token:
+  description: Whether the token on the machine is O(token), or there is none.
+  returned: always
+  type: bool
+credentials:
+  description: Digest of the administrator's credentials; empty where there are none.
+  returned: always
+  type: str
+"""
+
+import contextlib
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
+from ansible_collections.opendata.platform.plugins.module_utils import _k3s_absent_client as absent_client
+from ansible_collections.opendata.platform.plugins.module_utils import _k3s_client as client
+from ansible_collections.opendata.platform.plugins.module_utils import _k3s_cluster_client as cluster_client
+from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
+from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+
+NEEDS_NAME = [("state", state, ("name", "url", "token")) for state in ("started", "restarted")]
+
+
+def due(params: dict, found: pure.Found) -> list[str]:
+    """What must be done, in words that the diff shows."""
+    state, unit, part = params["state"], pure.unit(params["server"]), pure.cluster_part(params["url"] or "")
+    if state == "started" and not found.data:
+        return [f"join {params['join']}" if params["join"] else "make the cluster"]
+    if state == "started":
+        words = [] if found.part == part else [f"name {params['url']} in {client.CLUSTER_PART}"]
+        return words + ([] if pure.state(found) == pure.RUNNING else [f"start {unit}"])
+    if state in ("stopped", "emptied"):
+        words = [f"stop {unit}"] if found.active else []
+        return words + ([f"remove {client.DATABASE}"] if state == "emptied" and found.data else [])
+    return {
+        "restarted": [f"restart {unit}"],
+        "restored": [f"restore {params['snapshot']}"],
+        "absent": [f"remove {path}" for path in absent_client.present(params["server"])],
+    }.get(state, [])
+
+
+def name_cluster(url: str) -> None:
+    """Write which cluster k3s joins when it has no data."""
+    files_client.write(str(client.at(client.CLUSTER_PART)), pure.cluster_part(url), 0o600)
+
+
+def start(params: dict, found: pure.Found) -> None:
+    """Start the unit; it joins, makes the cluster, or goes on from its data."""
+    unit = pure.unit(params["server"])
+    if not found.data:
+        if params["join"] and (refusal := cluster_client.joining_refusal(params["join"], params["token"])):
+            raise client.K3sError(f"{params['name']} does not join. {refusal}")
+        name_cluster(params["join"])
+    elif found.part != pure.cluster_part(params["url"]):
+        name_cluster(params["url"])
+        # A server with data does not read it; an agent finds its servers by it.
+        if not params["server"]:
+            units_client.systemctl("stop", unit)
+    units_client.systemctl("daemon-reload")
+    units_client.systemctl("enable", unit)
+    units_client.systemctl("start", "--no-block", unit)
+    if params["wait"]:
+        client.ready(params["server"], params["name"])
+        name_cluster(params["url"])
+
+
+def restore(params: dict) -> None:
+    """Make the database anew from a snapshot; k3s refuses to while its configuration names a server."""
+    name_cluster("")
+    flags = ["--cluster-reset", f"--cluster-reset-restore-path={params['snapshot']}", "--etcd-s3=false"]
+    client.run("server", *flags)
+    name_cluster(params["url"])
+
+
+def carry_out(params: dict, found: pure.Found) -> None:
+    """Do what is due."""
+    state, unit = params["state"], pure.unit(params["server"])
+    if state == "started":
+        start(params, found)
+        return
+    if state == "restarted":
+        units_client.systemctl("restart", unit)
+        client.ready(params["server"], params["name"])
+        return
+    if found.active:
+        units_client.systemctl("stop", unit)
+    if state == "emptied":
+        absent_client.remove(client.DATABASE)
+    elif state == "restored":
+        restore(params)
+    elif state == "absent":
+        if found.enabled:
+            units_client.systemctl("disable", unit)
+        absent_client.end_containers()
+        for path in absent_client.present(params["server"]):
+            absent_client.remove(path)
+        units_client.systemctl("daemon-reload")
+
+
+def identity(params: dict, found: pure.Found) -> dict[str, object]:
+    """What tells this machine's k3s and its cluster from others; of a planned machine nothing is known."""
+    if params["planned"]:
+        return {"version": "", "ca": "", "same_token": True, "credentials": ""}
+    token = (params["token"] or "").strip()
+    return {
+        "version": client.version(),
+        "ca": client.authority(params["server"]) if found.data else "",
+        "same_token": not token or client.text(client.TOKEN).strip() in ("", token),
+        "credentials": client.credentials(),
+    }
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {
+                "type": "str",
+                "choices": ["looked", "started", "restarted", "stopped", "emptied", "restored", "absent"],
+                "default": "looked",
+            },
+            "server": {"type": "bool", "default": False},
+            "name": {"type": "str"},
+            "url": {"type": "str"},
+            "join": {"type": "str", "default": ""},
+            "token": {"type": "str", "no_log": True},
+            "snapshot": {"type": "path"},
+            "wait": {"type": "bool", "default": True},
+            "planned": {"type": "bool", "default": False},
+        },
+        required_if=[*NEEDS_NAME, ("state", "restored", ("snapshot", "url"))],
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        with contextlib.nullcontext() if params["planned"] else client.lock():
+            found = pure.Found() if params["planned"] else client.look(params["server"])
+            now, actions = found, due(params, found)
+            if actions and not (module.check_mode or params["planned"]):
+                carry_out(params, found)
+                now = client.look(params["server"])
+            known = identity(params, now)
+    except (client.K3sError, files_client.NodeFileError, units_client.UnitError) as error:
+        module.fail_json(msg=str(error))
+    diff = [{"before": "", "after": f"{action}\n"} for action in actions]
+    named = now.part == pure.cluster_part(params["url"] or "")
+    module.exit_json(changed=bool(actions), diff=diff, state=pure.state(now), named=named, **known)
+
+
+if __name__ == "__main__":
+    main()
