@@ -23,7 +23,7 @@ from pathlib import Path
 import yaml
 
 STORE = Path(os.environ.get("ODP_CACHE", Path.home() / ".cache/odp")) / "artifacts"
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def binaries() -> dict[str, Path] | None:

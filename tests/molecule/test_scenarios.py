@@ -26,12 +26,17 @@ def without_root() -> str:
     return "" if os.geteuid() == 0 and sys.platform == "linux" else "it needs root on Linux"
 
 
+def engine() -> str:
+    """The container engine that answers; empty if none does."""
+    for name in ("docker", "podman"):
+        if shutil.which(name) and subprocess.run([name, "info"], capture_output=True, timeout=30).returncode == 0:
+            return name
+    return ""
+
+
 def without_engine() -> str:
-    """Whether Docker or Podman answers."""
-    engines = [engine for engine in ("docker", "podman") if shutil.which(engine)]
-    if any(subprocess.run([engine, "info"], capture_output=True, timeout=30).returncode == 0 for engine in engines):
-        return ""
-    return f"it needs a container engine that answers, found {' and '.join(engines) or 'neither docker nor podman'}"
+    """Clusters of kind are containers."""
+    return "" if engine() else "it needs a container engine, and neither docker nor podman answers"
 
 
 NEEDS: dict[str, Callable[[], str]] = {"kind": without_engine}
@@ -58,6 +63,7 @@ def molecule(action: str, scenario: str, directory: Path) -> None:
         "MOLECULE_EPHEMERAL_DIRECTORY": str(directory),
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
         "NO_COLOR": "1",
+        "ODP_ENGINE": engine(),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     process = subprocess.Popen(
