@@ -2,14 +2,18 @@
 """A bare control plane for tests: the real etcd and kube-apiserver as processes on loopback, no nodes.
 
 Its binaries come from the artifacts' store; `binaries()` is None where they are not there yet.
+
+api_server.py DIRECTORY    runs one until SIGTERM; DIRECTORY/ready is there once it answers
 """
 
 import contextlib
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +23,7 @@ from pathlib import Path
 import yaml
 
 STORE = Path(os.environ.get("ODP_CACHE", Path.home() / ".cache/odp")) / "artifacts"
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def binaries() -> dict[str, Path] | None:
@@ -50,7 +54,9 @@ def api_server(directory: Path) -> Iterator["ApiServer"]:
     try:
         for command in (server.etcd_command(found["etcd"]), server.api_command(found["kube-apiserver"])):
             log = (directory / f"{Path(command[0]).name}.log").open("wb")
-            processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
+            # Whoever dies without a goodbye leaves no server behind.
+            bound = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+            processes.append(subprocess.Popen(bound, stdout=log, stderr=subprocess.STDOUT))
         server.wait(processes)
         yield server
     finally:
@@ -151,3 +157,16 @@ class ApiServer:
             and event["verb"] in ("create", "update", "patch", "delete", "deletecollection")
             and "dryRun=All" not in event["requestURI"]
         ]
+
+
+def main(directory: Path) -> None:
+    """Run one for programs that are not Python."""
+    directory.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with api_server(directory):
+        (directory / "ready").touch()
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("lint", "unit", "golden", "e2e")
+LAYERS = ("lint", "unit", "golden", "molecule", "e2e")
 
 
 def shell_scripts() -> list[str]:

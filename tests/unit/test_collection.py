@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ROLES = sorted(f"opendata.platform.{path.name}" for path in (ROOT / "roles").iterdir())
 MODULES = sorted(f"opendata.platform.{path.stem}" for path in (ROOT / "plugins/modules").glob("*.py"))
-UNWANTED = (".venv", ".git", ".state", ".collections", "tests", "benchmarks", "verbs", "odp", ".ci")
+UNWANTED = (".venv", ".git", ".state", ".collections", "tests", "molecule", "benchmarks", "verbs", "odp", ".ci")
 
 
 @pytest.fixture(scope="module")
