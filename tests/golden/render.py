@@ -41,6 +41,8 @@ def value(role: str, name: str, **variables: Any) -> Any:
 def templar_of(role: str, variables: dict[str, Any]) -> Templar:
     """Ansible's templates with the role's defaults, its vars and `variables`."""
     loader = DataLoader()
+    # What a template includes lies beside it.
+    loader.set_basedir(str(ROOT / "roles" / role / "templates"))
     everything: dict[str, Any] = {}
     for kind in ("defaults", "vars"):
         source = ROOT / "roles" / role / kind / "main.yml"
