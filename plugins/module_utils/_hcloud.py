@@ -26,6 +26,11 @@ def labels(fleet: str, **more: str) -> dict[str, str]:
     return {f"{LABEL}/{name}": value for name, value in {"fleet": fleet, **more}.items()}
 
 
+def carries(thing: Record, wanted: dict[str, str]) -> bool:
+    """Whether a thing has these labels."""
+    return all(thing["labels"].get(name) == value for name, value in wanted.items())
+
+
 def selector(wanted: dict[str, str]) -> str:
     """The label selector for these labels."""
     return ",".join(f"{name}={value}" for name, value in wanted.items())

@@ -6,6 +6,8 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from ansible_collections.opendata.platform.plugins.module_utils._hcloud import carries
+
 Record = dict[str, Any]
 CENT = Decimal("0.01")
 
@@ -47,14 +49,14 @@ def costs(
 def of_servers(addresses: list[Record], servers: list[Record], fleet: dict[str, str]) -> list[Record]:
     """The primary IPs of these servers, or with the fleet's labels."""
     ids = {one["id"] for one in servers}
-    return [one for one in addresses if one["assignee_id"] in ids or fleet.items() <= one["labels"].items()]
+    return [one for one in addresses if one["assignee_id"] in ids or carries(one, fleet)]
 
 
 def snapshots_of(images: list[Record], servers: list[Record], fleet: dict[str, str]) -> list[Record]:
     """The snapshots that were taken of these servers, or with the fleet's labels."""
     ids = {one["id"] for one in servers}
     mine = [one for one in images if (one["created_from"] or {}).get("id") in ids]
-    return mine + [one for one in images if one not in mine and fleet.items() <= one["labels"].items()]
+    return mine + [one for one in images if one not in mine and carries(one, fleet)]
 
 
 def _at(prices: list[Record], location: str) -> Decimal | None:

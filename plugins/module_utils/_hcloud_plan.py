@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud import LABEL
+from ansible_collections.opendata.platform.plugins.module_utils._hcloud import LABEL, carries
 
 VARIABLE = "machine_hcloud_delete"
 Record = dict[str, Any]
@@ -74,7 +74,7 @@ def named(things: list[Record], delete: str) -> list[Record]:
 def of_fleet(volumes: list[Record], servers: list[Record], labels: dict[str, str]) -> list[Record]:
     """The volumes of a fleet: attached to one of its servers, or with its labels."""
     names = {server["name"] for server in servers}
-    return [one for one in volumes if one["server"] in names or labels.items() <= one["labels"].items()]
+    return [one for one in volumes if one["server"] in names or carries(one, labels)]
 
 
 def _anew(wanted: Record, server: Record) -> list[str]:
