@@ -63,14 +63,15 @@ def of_mesh(rest: list[str]) -> str:
 
 
 def confirmation(path: Path) -> list[str]:
-    """Asks for the fleet's name where a person is there and machines are not of our making; the playbook checks it."""
+    """Asks for the fleet's name where a person is there and not all is of our making; the playbook checks it."""
     from hosts import Fleet  # only here: it imports Ansible
 
     fleet = Fleet(path)
     given = [node for node in fleet.hosts("nodes") if fleet.value(node, "node_machine", "given") != "nspawn"]
+    given += [name for name in fleet.hosts("clusters") if fleet.value(name, "cluster_provider") == "existing"]
     if not given or not sys.stdin.isatty():
         return []
-    answer = input(f"This changes given machines ({', '.join(given)}). Type the name of the fleet to go on: ")
+    answer = input(f"This changes what was given ({', '.join(given)}). Type the name of the fleet to go on: ")
     return ["-e", f"down_confirm={answer.strip()}"]
 
 

@@ -205,3 +205,17 @@ def test_an_unknown_name_in_limit_ends_the_run_with_the_list(runner: Runner) -> 
     run = runner(str(runner.playbook), "--limit", "north,sout")
     assert run.returncode == 2
     assert "--limit: there is no host or group sout. Did you mean south? Known: north, north-1, south" in run.stdout
+
+
+@pytest.mark.parametrize("typed", [[], ["-e", "down_confirm=another"]])
+def test_a_fleet_that_was_given_goes_down_only_by_its_name(tmp_path: Path, typed: list[str]) -> None:
+    runner = Runner(tmp_path, inventories.FIXTURES / "valid/given")
+    kubeconfig = runner.inventory / ".state/kubeconfigs/metal"
+    kubeconfig.parent.mkdir(parents=True)
+    kubeconfig.touch()
+    run = runner("playbooks/down.yml", *typed)
+    assert run.returncode == 2
+    words = "Fleet trial has given machines or clusters. To take it down add: -e down_confirm=trial"
+    assert words in " ".join(run.stdout.split())
+    assert "PLAY [Given machines]" not in run.stdout
+    assert kubeconfig.exists()
