@@ -153,6 +153,8 @@ class CallbackModule(CallbackBase):
         try:
             if self._leases and self._fleet:
                 self._leases.take(self._fleet, self._hosts)
+                if not self._leases.alive:
+                    self._display.warning("No Leases: the process that keeps them has ended. See docs/start.md.")
         except ClustersInUse as error:
             self._end(error)
 

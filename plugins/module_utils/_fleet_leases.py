@@ -41,6 +41,11 @@ class FleetLeases:
             start_new_session=True,
         )
 
+    @property
+    def alive(self) -> bool:
+        """Whether the keeper runs; without it only the kernel's lock is left."""
+        return self._keeper.poll() is None
+
     def take(self, fleet: dict[str, Any], hosts: set[str]) -> None:
         """Take the Leases of those clusters of the hosts that answer. Raises ClustersInUse."""
         clusters = {
@@ -66,6 +71,6 @@ class FleetLeases:
             self._keeper.wait(RELEASE_SECONDS)
 
     def _hear(self) -> None:
-        """One answer of the keeper; none when it has ended, which leaves only the kernel's lock."""
+        """One answer of the keeper; none when it has ended."""
         if refused := json.loads(self._keeper.stdout.readline() or "{}").get("refused"):
             raise ClustersInUse("\n".join(refused))

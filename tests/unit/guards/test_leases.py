@@ -223,3 +223,5 @@ def test_a_keeper_that_cannot_run_stops_nothing(fleet: dict[str, Any], monkeypat
         first.take(fleet, {"north"})
         first.take(fleet, {"north"})
         first.check()
+        first._keeper.wait(10)
+        assert not first.alive
