@@ -219,3 +219,17 @@ def test_a_fleet_that_was_given_goes_down_only_by_its_name(tmp_path: Path, typed
     assert words in " ".join(run.stdout.split())
     assert "PLAY [Given machines]" not in run.stdout
     assert kubeconfig.exists()
+
+
+def test_a_first_run_names_every_host_that_does_not_answer_and_changes_nothing(tmp_path: Path) -> None:
+    """Of inventories/prd, with every address led to a port of this machine that nobody listens at."""
+    prd = Runner(tmp_path, inventories.ROOT / "inventories/prd")
+    nodes = prd.inventory / "group_vars/nodes.yml"
+    nodes.write_text("ansible_host: 127.0.0.1\nansible_port: 1\n")
+    run = prd("site.yml", HCLOUD_TOKEN="none", HCLOUD_ENDPOINT="http://127.0.0.1:1")
+    assert run.returncode != 0
+    given = [f"{place}-{number}" for place, last in (("second", 3), ("metal", 5)) for number in range(1, last + 1)]
+    silent = re.findall(r"(\S+) \(node_address \S+, \S+\): does not answer SSH", run.stdout)
+    assert sorted(set(silent)) == sorted(given), run.stdout[-4000:]
+    assert "changed=1" not in run.stdout
+    assert [path.name for path in (prd.inventory / ".state").iterdir()] == ["lock"]
