@@ -97,8 +97,9 @@ def run(descriptor: int, *command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=(descriptor,), env=environment)
     if done.returncode == 0:
         return done.stdout
-    lines = (done.stdout + done.stderr).strip().splitlines()[-40:]
-    raise KubeadmError(f"{' '.join(command[:3])} failed with {done.returncode}:\n" + "\n".join(lines))
+    # What is coloured is its list of the kernel's features.
+    lines = [line for line in (done.stdout + done.stderr).strip().splitlines() if "\x1b" not in line]
+    raise KubeadmError(f"{' '.join(command[:3])} failed with {done.returncode}:\n" + "\n".join(lines[-40:]))
 
 
 def credentials() -> str:
