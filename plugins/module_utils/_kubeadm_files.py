@@ -85,13 +85,13 @@ def kubeconfig(text: str, name: str, endpoint: str) -> dict[str, Any]:
     }
 
 
-def kept_kubeconfig(text: str, digest: str) -> str:
-    """The fleet's own kubeconfig if it holds the credentials of the administrator's; empty otherwise.
+def kept_kubeconfig(text: str, digests: list[str]) -> str:
+    """The fleet's own kubeconfig if it holds the credentials of an administrator; empty otherwise.
 
     :param text: what the controller has; empty if nothing.
-    :param digest: `credentials` of admin.conf.
+    :param digests: `credentials` of the servers' admin.conf, each of which has its own.
     """
-    if not digest or credentials(text) != digest:
+    if not text or credentials(text) not in [digest for digest in digests if digest]:
         return ""
     try:
         kubeconfig(text, "", "")

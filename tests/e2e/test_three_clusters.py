@@ -16,7 +16,8 @@ import pytest
 import host_state
 from fleet import Fleet, run, wait_until
 
-pytestmark = pytest.mark.e2e
+# With what is made before the first of them and taken down after the last.
+pytestmark = [pytest.mark.e2e, pytest.mark.minutes(12)]
 OLD, NEW = "v1.35.4", "v1.36.3"
 SERVERS = ["ha-1", "ha-2", "ha-3"]
 MINUTES = 45  # for what is built where nothing is cached
@@ -158,6 +159,7 @@ def requests(fleet: Fleet) -> tuple[int, list[str]]:
 
 
 @pytest.mark.timeout(1500)
+@pytest.mark.minutes(20)
 def test_an_upgrade_under_load_that_was_killed_in_the_middle(load: Fleet) -> None:
     set_version(load, NEW)
     site = load.play()
@@ -250,6 +252,6 @@ def destroy(fleet: Fleet, machine: str) -> None:
     """A machine with all that it kept is gone, as when its disk is lost."""
     directory = Path("/var/lib/odp") / fleet.name / "machines" / machine
     assert directory.is_dir(), directory
-    fleet.ssh(machine, "systemctl poweroff", check=False)
+    fleet.ssh(machine, "poweroff --force", check=False)
     wait_until(f"{machine} is off", lambda: not host_state.machine_processes(fleet.name, machine), 60)
     shutil.rmtree(directory)

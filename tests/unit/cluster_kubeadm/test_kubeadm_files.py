@@ -69,12 +69,13 @@ users:
 def test_a_kubeconfig_is_kept_while_its_credentials_are_the_clusters() -> None:
     digest = credentials(ADMIN)
     made = yaml.safe_dump(pure.kubeconfig(ADMIN, "north", "api.example.org:6443"))
-    assert pure.kept_kubeconfig(made, digest) == made
+    assert pure.kept_kubeconfig(made, [digest]) == made
     assert pure.kubeconfig(made, "north", "api.example.org:6443") == yaml.safe_load(made)
-    assert pure.kept_kubeconfig(made, credentials(ADMIN.replace("S0VZ", "TkVX"))) == ""
-    assert pure.kept_kubeconfig(made + "}", digest) == ""
-    assert pure.kept_kubeconfig("", digest) == ""
-    assert pure.kept_kubeconfig("", credentials("")) == ""
+    assert pure.kept_kubeconfig(made, [credentials(ADMIN.replace("S0VZ", "TkVX"))]) == ""
+    assert pure.kept_kubeconfig(made, ["", "another", digest]) == made
+    assert pure.kept_kubeconfig(made + "}", [digest]) == ""
+    assert pure.kept_kubeconfig("", [digest]) == ""
+    assert pure.kept_kubeconfig("", [credentials("")]) == ""
 
 
 def test_credentials() -> None:
