@@ -177,6 +177,7 @@ def test_download_and_archive_are_fetched_once(tmp_path: Path, server: str, run:
         ("archive.tgz", SHA256, "bin/three", "no member bin/three"),
         ("binary", SHA256, "bin/one", "no member bin/one"),
     ],
+    ids=["another digest", "not there", "no such member", "no archive"],
 )
 def test_a_bad_download_leaves_what_was_there(
     tmp_path: Path, server: str, run: Run, url: str, sha256: str, member: str, words: str
