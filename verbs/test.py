@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# Tests of one file stay together: some share a server that is slow to start.
+OPTIONS = {"unit": ("-n", "2", "--dist", "loadfile")}
 LAYERS = ("lint", "unit", "golden", "molecule", "e2e")
 
 
@@ -33,7 +35,7 @@ def main() -> int:
         sys.exit(f"odp: there is no layer {', '.join(unknown)}. Known: {', '.join(LAYERS)}.")
     for layer in layers:
         start = time.monotonic()
-        passed = lint() if layer == "lint" else run("pytest", f"tests/{layer}")
+        passed = lint() if layer == "lint" else run("pytest", f"tests/{layer}", *OPTIONS.get(layer, ()))
         print(f"odp: {layer} {'passed' if passed else 'FAILED'} in {time.monotonic() - start:.0f} s", flush=True)
         if not passed:
             return 1

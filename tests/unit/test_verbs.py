@@ -31,6 +31,11 @@ def test_without_a_verb_every_verb_is_listed() -> None:
         "bootstrap",
         "sync",
         "rescue",
+        "upgrade",
+        "remove",
+        "backup",
+        "restore",
+        "renew",
         "down",
         "status",
         "verify",
@@ -52,7 +57,10 @@ def test_every_verb_has_one_line_of_documentation() -> None:
 def test_an_unknown_inventory_is_refused_with_the_list(verb: str) -> None:
     run = odp(verb, "locla")
     assert run.returncode == 1
-    assert run.stderr == "odp: there is no inventory 'locla', by name or path. Did you mean local? Known: local.\n"
+    assert (
+        run.stderr
+        == "odp: there is no inventory 'locla', by name or path. Did you mean local? Known: dev, existing, local, mesh, prd.\n"
+    )
 
 
 def test_unknown_names_are_refused_with_the_list() -> None:

@@ -41,7 +41,7 @@ def objects(place: Path, values: dict[str, Any] | None = None, **platform: Any) 
             "state": str(place),
             "mesh": [],
             "platform": {**PLATFORM, "object_store": "garage", **platform},
-            "clusters": {"north": {"services": ["garage", "postgres", "superset"]}},
+            "clusters": {"north": {"cilium": True, "services": ["garage", "postgres", "superset"]}},
         },
         "artifacts": {"images": IMAGES},
         "platform_releases": others,
