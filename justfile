@@ -82,7 +82,7 @@ logs service *arguments:
 new *arguments:
     @python verbs/new.py "$@"
 
-# Run every test, or one layer: lint, unit, golden, molecule, e2e
+# Run every test but molecule, or one layer: lint, unit, golden, molecule, e2e
 test *layers:
     @python verbs/test.py "$@"
 

@@ -62,12 +62,12 @@ class Exchange:
 
 
 class StandIn:
-    """The stand-in on a port of 127.0.0.1. exchanges: everything that was said, in order."""
+    """The stand-in on a port of 127.0.0.1, a free one for 0. exchanges: everything that was said, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.world, self.faults, self.exchanges = World(), list[Fault](), list[Exchange]()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __enter__(self) -> "StandIn":
