@@ -10,7 +10,7 @@ from typing import Any
 def members(listed: str) -> dict[str, str]:
     """Identifier in hexadecimal digits by name.
 
-    :param listed: output of ``etcdctl member list --write-out=json``; empty in check mode.
+    :param listed: output of ``etcdctl member list --write-out=json``; empty if it failed.
     """
     found = json.loads(listed or "{}").get("members", [])
     # A member that has not started yet has no name.
@@ -38,8 +38,11 @@ def findings(cluster: dict[str, Any], leaving: list[str], found: dict[str, str],
     """
     name, servers = cluster["name"], [each for each in leaving if each in cluster["servers"]]
     staying = [each for each in found if each not in servers]
-    if not servers or not found:
+    if not servers:
         return []
+    if not found:
+        who = f"nobody knows whether {', '.join(servers)} can leave"
+        return [f"{name}: etcd did not say who its members are, so {who}. See why: ./odp status"]
     if not staying:
         return [f"{name}: {', '.join(servers)} would be the last to leave. To end the cluster: ./odp down"]
     lines = []

@@ -123,6 +123,12 @@ def test_who_may_leave(leaving: list[str], alive: list[str], expected: list[str]
     assert etcd.findings(CLUSTER, leaving, etcd.members(MEMBERS), alive) == expected
 
 
+def test_no_server_leaves_while_nobody_says_who_the_members_are() -> None:
+    words = "ha: etcd did not say who its members are, so nobody knows whether ha-1 can leave. See why: ./odp status"
+    assert etcd.findings(CLUSTER, ["ha-1"], {}, []) == [words]
+    assert etcd.findings(CLUSTER, ["agent"], {}, []) == []
+
+
 @given(st.sets(st.sampled_from(NAMES)), st.sets(st.sampled_from(NAMES), min_size=1))
 def test_a_majority_is_never_given_up(alive: set[str], leaving: set[str]) -> None:
     found = etcd.findings(CLUSTER, sorted(leaving), etcd.members(MEMBERS), sorted(alive))
