@@ -87,7 +87,7 @@ class CallbackModule(CallbackBase):
             state = Path(directory(context.CLIARGS.get("inventory") or [])) / ".state"
             if not reading:
                 self._lock = lock = FleetLock(state, sys.argv)
-                self._leases = FleetLeases(Run(lock.identity, lock.ended, who(), shown(sys.argv)))
+                self._leases = FleetLeases(Run(lock.identity, lock.controller, who(), shown(sys.argv)))
         except (UnknownInventory, FleetInUse, OSError) as error:
             self._end(error)
 

@@ -23,10 +23,14 @@ Lease = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A run. identity: no other run's; ended: that of a run which is known to be dead; who: user, host and process."""
+    """A run.
+
+    identity: no other run's, and below that of its controller; controller: its other runs on this fleet are known to be
+    dead; who: user, host and process.
+    """
 
     identity: str
-    ended: str
+    controller: str
     who: str
     command: str
 
@@ -34,7 +38,7 @@ class Run:
 def is_free(lease: Lease | None, run: Run, now: datetime.datetime) -> bool:
     """Whether the run may hold the Lease: nobody else does, or the holder is dead or silent for too long."""
     holder = (lease or {}).get("spec", {}).get("holderIdentity") or ""
-    return holder in ("", run.identity, run.ended) or now > end(lease or {})
+    return not holder or holder.startswith(f"{run.controller}/") or now > end(lease or {})
 
 
 def taken(lease: Lease | None, run: Run, now: datetime.datetime, seconds: int) -> Lease:

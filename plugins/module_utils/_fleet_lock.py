@@ -37,22 +37,24 @@ class FleetLock:
             holder = self._read()[0]
             os.close(self._fd)
             raise FleetInUse(refusal(state, holder)) from error
-        host = socket.gethostname()
-        # A run that was killed left its identity behind; the lock proves that it is dead, but on this host only.
-        left = self._read()[1]
-        self.ended = left if left.startswith(f"{host}/") else ""
-        self.identity = f"{host}/{uuid.uuid4()}"
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{holder_text(command)}\n{self.identity}\n".encode(), 0)
+        # Its runs exclude one another, so that one of them knows that all others are dead.
+        host, kept = socket.gethostname(), self._read()[1].split("/")
+        self.controller = "/".join(kept[:2] if kept[0] == host else (host, str(uuid.uuid4())))
+        self.identity = f"{self.controller}/{uuid.uuid4()}"
+        self._write(holder_text(command), self.identity)
 
     def _read(self) -> tuple[str, str]:
-        """Who holds the lock, and the identity of that run."""
+        """Who holds the lock, and the identity of that run or of its controller."""
         words, identity, *_ = [*os.pread(self._fd, 65536, 0).decode(errors="replace").split("\n"), "", ""]
         return words.strip(), identity
 
-    def release(self) -> None:
-        """Free the lock; the file stays, empty."""
+    def _write(self, words: str, identity: str) -> None:
         os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{words}\n{identity}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Free the lock; the file stays, and says nobody."""
+        self._write("", self.controller)
         os.close(self._fd)
 
 

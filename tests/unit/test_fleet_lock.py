@@ -52,7 +52,7 @@ def test_the_kernel_frees_the_lock_of_a_killed_run(state: Path, holder: subproce
     holder.wait()
     dead = (state / "lock").read_text().splitlines()[1]
     lock = FleetLock(state, ["ansible-playbook"])
-    assert lock.ended == dead != lock.identity
+    assert dead.startswith(f"{lock.controller}/") and dead != lock.identity
     lock.release()
 
 
@@ -60,15 +60,16 @@ def test_what_a_run_of_another_host_left_proves_nothing(state: Path) -> None:
     state.mkdir(parents=True)
     (state / "lock").write_text("anna on another.example.org, process 1, since then: x\nanother.example.org/1\n")
     lock = FleetLock(state, ["ansible-playbook"])
-    assert lock.ended == ""
+    assert "another" not in lock.controller + lock.identity
     lock.release()
 
 
 def test_a_released_lock_can_be_taken_again(state: Path) -> None:
     state.parent.mkdir()
-    FleetLock(state, ["ansible-playbook"]).release()
+    first = FleetLock(state, ["ansible-playbook"])
+    first.release()
     lock = FleetLock(state, ["ansible-playbook", "again"])
     assert (state / "lock").read_text().splitlines()[0].endswith("ansible-playbook again")
-    assert lock.ended == ""
+    assert (lock.controller, lock.identity != first.identity) == (first.controller, True)
     lock.release()
-    assert (state / "lock").read_text() == ""
+    assert (state / "lock").read_text() == f"\n{lock.controller}\n"

@@ -28,7 +28,7 @@ PLAYBOOK = """
       delegate_to: localhost
       run_once: true
 """
-BERT = pure.Run("desk/2", "", "bert on desk, process 7", "ansible-playbook site.yml")
+BERT = pure.Run("desk/2", "desk", "bert on desk, process 7", "ansible-playbook site.yml")
 
 
 @pytest.fixture

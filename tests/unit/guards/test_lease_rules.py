@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NOON = datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.UTC)
-ANNA = lease.Run("laptop/1", "", "anna on laptop, process 42", "ansible-playbook site.yml -i inventories/prd")
-BERT = lease.Run("desk/2", "desk/1", "bert on desk, process 7", "ansible-playbook site.yml")
+ANNA = lease.Run("laptop/1", "laptop", "anna on laptop, process 42", "ansible-playbook site.yml -i inventories/prd")
+BERT = lease.Run("desk/2", "desk", "bert on desk, process 7", "ansible-playbook site.yml")
 
 
 def after(seconds: float) -> datetime.datetime:
@@ -48,8 +48,9 @@ def test_another_run_has_it_until_it_ends(passed: float, seconds: int) -> None:
 
 def test_nobody_a_dead_run_and_a_released_lease_hold_nothing() -> None:
     assert lease.is_free(None, BERT, NOON)
-    assert lease.is_free(held(lease.Run("desk/1", "", "", "")), BERT, NOON)
+    assert lease.is_free(held(lease.Run("desk/1", "desk", "", "")), BERT, NOON)
     assert lease.is_free(held(holderIdentity=""), BERT, NOON)
+    assert not lease.is_free(held(lease.Run("desktop/1", "desktop", "", "")), BERT, NOON)
 
 
 def test_renewed_it_is_as_old_as_it_was_and_taken_over_it_is_new() -> None:

@@ -21,14 +21,14 @@ from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_clie
 
 from api_server import ApiServer
 
-ANNA = pure.Run("laptop/1", "", "anna on laptop, process 42", "ansible-playbook site.yml")
-BERT = pure.Run("desk/2", "", "bert on desk, process 7", "ansible-playbook site.yml")
+ANNA = pure.Run("laptop/1", "laptop", "anna on laptop, process 42", "ansible-playbook site.yml")
+BERT = pure.Run("desk/2", "desk", "bert on desk, process 7", "ansible-playbook site.yml")
 PARENT = """
 import json, sys
 import conftest
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease import Run
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_leases import FleetLeases
-leases = FleetLeases(Run("laptop/1", "", "anna on laptop, process 42", "ansible-playbook site.yml"), 60)
+leases = FleetLeases(Run("laptop/1", "laptop", "anna on laptop, process 42", "ansible-playbook site.yml"), 60)
 leases.take(json.loads(sys.argv[1]), {"north"})
 print("held", flush=True)
 sys.stdin.read()
@@ -106,7 +106,7 @@ def test_of_two_that_race_one_is_refused(api: Cluster, paths: dict[str, dict[str
 
 
 def test_of_two_that_race_for_a_dead_ones_lease_one_is_refused(api: Cluster, paths: dict[str, dict[str, str]]) -> None:
-    dead = pure.taken(None, pure.Run("gone/3", "", "", ""), api.now, 1)
+    dead = pure.taken(None, pure.Run("gone/3", "gone", "", ""), api.now, 1)
     dead["spec"]["renewTime"] = "2020-01-01T00:00:00.000000Z"
     for _ in range(20):
         api.request("POST", pure.LIST, body=dead)
@@ -178,7 +178,7 @@ def test_the_next_run_of_this_controller_need_not_wait_for_a_killed_one(api: Clu
     first.take(fleet, {"north"})
     os.kill(first._keeper.pid, signal.SIGKILL)
     first.release()
-    with leases(pure.Run("laptop/2", "laptop/1", "anna", "again")) as again:
+    with leases(pure.Run("laptop/2", "laptop", "anna", "again")) as again:
         again.take(fleet, {"north"})
         assert api.get(pure.PATH)["spec"]["holderIdentity"] == "laptop/2"
 
