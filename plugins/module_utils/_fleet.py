@@ -7,6 +7,7 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.opendata.platform.plugins.module_utils import _fleet_addresses as addresses
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_hcloud as hcloud
 from ansible_collections.opendata.platform.plugins.module_utils import _fleet_kind as kind
@@ -57,15 +58,15 @@ def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:
     checks.values(inventory, record, findings)
     checks.membership(record, findings)
     checks.mesh(record, findings)
-    checks.addresses(inventory, record, findings)
+    addresses.addresses(inventory, record, findings)
     hcloud.machines(inventory, record, findings)
-    checks.ranges(inventory, record, findings)
+    addresses.ranges(inventory, record, findings)
     networks.reach(record, findings)
     k3s(inventory, record, findings)
     services(inventory, record, findings)
     existing(inventory, record, findings)
     kind.clusters(inventory, record, findings)
-    bridges = [net for net in checks.machine_networks(inventory, record).values() if net]
+    bridges = [net for net in addresses.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
     record["engine"] = kind.engine(inventory, record)
     for name, cluster in record["clusters"].items():

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import NETWORK as HCLOUD_NETWORK
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import networks as hcloud_networks
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import Range, clashes, network, suggestion
+from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import address_of, network, suggestion
 from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
     ON_NODES,
     SCHEMA,
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CLUSTER_NAME, NODE_NAME = 32, 63
-NSPAWN_NETWORK = "machine_nspawn_network"
 Record = dict[str, Any]
 
 
@@ -88,7 +84,7 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
         findings.error(host, name, f"'{value}' is unknown: {spec.about}", did_you_mean(str(value), spec.choices))
     elif spec.kind == "network" and not network(value):
         findings.error(host, name, f"'{value}' is no network", suggestion(value))
-    elif spec.kind == "address" and not _address(value):
+    elif spec.kind == "address" and not address_of(value):
         findings.error(host, name, problem, "Write an IP address such as 10.77.0.11.")
     elif spec.kind == "endpoint" and not split_endpoint(value)[1]:
         findings.error(host, name, problem, "Write host:port, such as api.example.org:6443.")
@@ -135,73 +131,3 @@ def mesh(record: Record, findings: Findings) -> None:
         if first["id"] == second["id"]:
             problem = f"{second['id']} is already the number of {first['name']}"
             findings.error(second["name"], "cluster_id", problem, "Give each cluster of the mesh its own.")
-
-
-def addresses(inventory: Inventory, record: Record, findings: Findings) -> None:
-    """No two machines or APIs share an address; machines made here have one of the bridge's network."""
-    valid = {name: found for name, node in record["nodes"].items() if (found := _address(node["address"]))}
-    taken = [(name, "node_address", address) for name, address in valid.items()]
-    taken += [
-        (name, "cluster_virtual_address", found)
-        for name, cluster in record["clusters"].items()
-        if (found := _address(cluster["virtual_address"]))
-    ]
-    for (one, _, first), (two, variable, second) in itertools.combinations(taken, 2):
-        if first == second:
-            findings.error(two, variable, f"{second} is already the address of {one}", "Give each its own.")
-    for name, net in machine_networks(inventory, record).items():
-        if not net:
-            value = inventory.nodes[name].get(NSPAWN_NETWORK)
-            findings.error(name, NSPAWN_NETWORK, f"'{value}' is no network", suggestion(value))
-        if net and name in valid:
-            _on_bridge(name, "node_address", valid[name], net, findings)
-    for name, variable, address in taken:
-        first = next(iter(record["clusters"].get(name, {}).get("servers", [])), "")
-        if variable == "cluster_virtual_address" and (net := machine_networks(inventory, record).get(first)):
-            _on_bridge(name, variable, address, net, findings)
-
-
-def _on_bridge(name: str, variable: str, address: Any, net: Any, findings: Findings) -> None:
-    """An address that machines made here can have."""
-    bridge = net.network_address + 1
-    if address == bridge:
-        step = f"Use an address from {bridge + 1} on."
-        findings.error(name, variable, f"{address} is the address of the bridge (first of {net})", step)
-    elif address not in net or address in (net.network_address, net.broadcast_address):
-        step = f"Use one from {bridge + 1} to {net.broadcast_address - 1}, or change machine_nspawn_network."
-        findings.error(name, variable, f"{address} is no machine's address in {net}", step)
-
-
-def ranges(inventory: Inventory, record: Record, findings: Findings) -> None:
-    """Pods, Services and machines of all clusters can be told apart by their addresses."""
-    found = []
-    for name, cluster in record["clusters"].items():
-        # A cluster with a network of its own meets no other.
-        for kind in ("pod", "service") if cluster["cilium"] else ():
-            if net := network(cluster[f"{kind}_cidr"]):
-                found.append(Range(kind, name, f"cluster_{kind}_cidr", net))
-    bridges = {net: name for name, net in machine_networks(inventory, record).items() if net}
-    found += [Range("machine", name, NSPAWN_NETWORK, net) for net, name in bridges.items()]
-    away = {net: name for name, net in hcloud_networks(inventory, record).items() if net}
-    found += [Range("machine", name, HCLOUD_NETWORK, net) for net, name in away.items()]
-    for name, node in record["nodes"].items():
-        if node["machine"] == "given" and (address := _address(node["address"])):
-            found.append(Range("machine", name, "node_address", ipaddress.ip_network(address)))
-    for mine, other in clashes(found):
-        problem = f"{mine.net} overlaps {other.net}, {other.variable} of {other.owner}"
-        findings.error(mine.owner, mine.variable, problem, "Choose ranges that do not overlap.")
-
-
-def machine_networks(inventory: Inventory, record: Record) -> dict[str, Any]:
-    """For each machine made here the network of its bridge; None when it is not a network."""
-    default = inventory.roles.get("machine_nspawn", {}).get(NSPAWN_NETWORK)
-    made = [name for name, node in record["nodes"].items() if node["machine"] == "nspawn"]
-    return {name: network(inventory.nodes[name].get(NSPAWN_NETWORK, default)) for name in made}
-
-
-def _address(value: Any) -> Any:
-    """The IP address that `value` is, or None."""
-    try:
-        return ipaddress.ip_address(value) if isinstance(value, str) else None
-    except ValueError:
-        return None

@@ -49,3 +49,11 @@ def suggestion(value: Any) -> str:
     except (TypeError, ValueError):
         near = None
     return f"Host bits are set: did you mean {near}?" if near else "Write a network such as 10.1.0.0/16."
+
+
+def address_of(value: Any) -> Any:
+    """The IP address that `value` is, or None."""
+    try:
+        return ipaddress.ip_address(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
