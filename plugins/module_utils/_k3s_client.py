@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
 from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm
 from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+from ansible_collections.opendata.platform.plugins.module_utils._node_lock import hold
 
 ROOT = Path("/")
 BINARY = "/usr/local/bin/k3s"
@@ -24,7 +24,6 @@ CLUSTER_PART = "/etc/rancher/k3s/config.yaml.d/10-cluster.yaml"
 TOKEN = "/etc/rancher/k3s/token"
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 KUBELET_KUBECONFIG = f"{DATA}/agent/kubelet.kubeconfig"
-LOCK_SECONDS = 600
 READY_SECONDS = 300
 
 
@@ -44,21 +43,8 @@ def text(path: str) -> str:
 
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
-    """Wait until nothing else of ours works on k3s here, and keep it so to the end of the block.
-
-    :raises K3sError: if something still does after LOCK_SECONDS.
-    """
-    path = at("/run/opendata/k3s.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    for _ in range(LOCK_SECONDS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            time.sleep(1)
-    else:
-        raise K3sError(f"An earlier run still works on k3s after {LOCK_SECONDS} s. See: ps -C k3s")
+    """Wait until nothing else of ours works on k3s here, and keep it so to the end of the block."""
+    descriptor = hold(at("/run/opendata/k3s.lock"), "k3s")
     try:
         yield
     finally:

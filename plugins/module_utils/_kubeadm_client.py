@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -17,12 +16,12 @@ from pathlib import Path
 
 from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm as pure
 from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
+from ansible_collections.opendata.platform.plugins.module_utils._node_lock import hold
 
 ROOT = Path("/")
 RECORD = "/etc/kubernetes/opendata-platform.json"
 # A reboot clears it, and makes the restart needless.
 RESTARTS = "/run/opendata/renewed"
-LOCK_SECONDS = 600
 READY_SECONDS = 180
 TRACES = (
     "/etc/kubernetes/admin.conf",
@@ -43,20 +42,8 @@ def at(path: str) -> Path:
 
 
 def lock() -> int:
-    """Wait until no other kubeadm of ours runs; the descriptor holds the lock, also for its child processes.
-
-    :raises KubeadmError: if one still runs after LOCK_SECONDS.
-    """
-    path = at("/run/opendata/kubeadm.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    for _ in range(LOCK_SECONDS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
-            time.sleep(1)
-    raise KubeadmError(f"A kubeadm of an earlier run still runs after {LOCK_SECONDS} s. See: ps -C kubeadm")
+    """Wait until no other kubeadm of ours runs here; see `_node_lock.hold`."""
+    return hold(at("/run/opendata/kubeadm.lock"), "kubeadm")
 
 
 def look(files: list[str]) -> pure.Found:

@@ -106,6 +106,7 @@ from ansible_collections.opendata.platform.plugins.module_utils import _k3s_clie
 from ansible_collections.opendata.platform.plugins.module_utils import _k3s_cluster_client as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
 from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+from ansible_collections.opendata.platform.plugins.module_utils._node_lock import LockError
 
 NEEDS_NAME = [("state", state, ("name", "url", "token")) for state in ("started", "restarted")]
 
@@ -229,7 +230,7 @@ def main() -> None:
                 carry_out(params, found)
                 now = client.look(params["server"])
             known = identity(params, now)
-    except (client.K3sError, files_client.NodeFileError, units_client.UnitError) as error:
+    except (client.K3sError, LockError, files_client.NodeFileError, units_client.UnitError) as error:
         module.fail_json(msg=str(error))
     diff = [{"before": "", "after": f"{action}\n"} for action in actions]
     named = now.part == pure.cluster_part(params["url"] or "")

@@ -108,6 +108,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm as pure
 from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm_client as client
 from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
+from ansible_collections.opendata.platform.plugins.module_utils._node_lock import LockError
 
 JOIN_CONFIG = "/run/opendata/join.yaml"
 
@@ -249,7 +250,7 @@ def main() -> None:
             now = client.look(files(params))
         certificates = {} if params["planned"] else client.certificate_days()
         credentials = "" if params["planned"] else client.credentials()
-    except (client.KubeadmError, files_client.NodeFileError) as error:
+    except (client.KubeadmError, LockError, files_client.NodeFileError) as error:
         module.fail_json(msg=str(error))
     diff = [
         {"before_header": f"manifest {name}", "before": found.manifests.get(name, ""), "after": text}
