@@ -209,7 +209,7 @@ class Fleet:
         return victim
 
     def disturbed_in(self, stage: str, task: int, disturb: Callable[[], object], playbook: str = "site.yml") -> Run:
-        """A run that something happens to at a task of a stage."""
+        """A run that something happens to at the nth task of a stage, a regular expression for what it prints."""
         process = self._start(playbook)
         victim, seen = reach(process, stage, task)
         assert victim, seen[-3000:]

@@ -257,7 +257,8 @@ def test_a_new_ca_costs_no_request(caller: Fleet) -> None:
 def test_an_api_server_that_dies_in_the_middle_is_made_up_for(fleet: Fleet, undisturbed: dict) -> None:
     patch(fleet, "north", "cilium-clustermesh", {"south": None})
     patch(fleet, "south", "cilium-clustermesh", {"north": None})
-    run = fleet.disturbed_in("network", 8, lambda: fleet.ssh("south-1", "pkill -9 -x kube-apiserver"), NETWORK)
+    records = r"network \| clustermesh \| Records"
+    run = fleet.disturbed_in(records, 1, lambda: fleet.ssh("south-1", "pkill -9 -x kube-apiserver"), NETWORK)
     print(f"with a dead API server: exit code {run.code}, changes {run.changed}")
     wait_until("south answers again", lambda: fleet.kubectl("south", "get", "nodes", check=False) != "", 120)
     fleet.must(NETWORK)
