@@ -195,7 +195,9 @@ def test_swapped_kubeconfigs_are_refused(fleet: Fleet, undisturbed: dict) -> Non
         north.write_text(texts[0])
         south.write_text(texts[1])
     assert refused.code != 0 and refused.changes == 0, refused.tail()
-    assert "expected cluster 'north'" in refused.output and "found 'south'" in refused.output, refused.tail()
+    for path in (north, south):
+        words = f"Cluster {path.name}: kubeconfig {path} leads to the cluster with UID"
+        assert words in " ".join(refused.output.split()), refused.tail()
 
 
 def test_a_killed_clustermesh_apiserver_fails_no_request(caller: Fleet) -> None:
