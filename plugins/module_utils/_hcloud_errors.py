@@ -31,6 +31,15 @@ STEPS = {
     "protected": "It is protected against deletion. Take the protection away in the Cloud Console, and run again.",
     "invalid_input": "Correct what the API names above in the variables machine_hcloud_* of {node}.",
 }
+# The module location_info leaves them out; https://docs.hetzner.com/cloud/general/locations
+ZONES = {
+    "ash": "us-east",
+    "fsn1": "eu-central",
+    "hel1": "eu-central",
+    "hil": "us-west",
+    "nbg1": "eu-central",
+    "sin": "ap-southeast",
+}
 
 
 def explain(result: dict[str, Any], node: str, wanted: dict[str, Any]) -> str:
@@ -64,7 +73,7 @@ def unknown(
     :param zone: the network zone, which a location must be in.
     """
     found = []
-    places = {one["name"]: one["network_zone"] for one in locations}
+    places = {one["name"] for one in locations}
     offered = {one["name"]: one for one in types}
     for node, want in sorted(wanted.items()):
         kind, place, image = offered.get(want["server_type"]), want["location"], str(want["image"])
@@ -72,11 +81,9 @@ def unknown(
             found.append(_finding(node, "server_type", want["server_type"], offered))
         if place not in places:
             found.append(_finding(node, "location", place, places))
-        elif places[place] != zone:
-            step = f"Set machine_hcloud_network_zone: {places[place]}, or a location in {zone}."
-            found.append(
-                f"{node}: machine_hcloud_location: {place} is in {places[place]}, the network in {zone}. {step}"
-            )
+        elif (here := ZONES.get(place, zone)) != zone:
+            step = f"Set machine_hcloud_network_zone: {here}, or a location in {zone}."
+            found.append(f"{node}: machine_hcloud_location: {place} is in {here}, the network in {zone}. {step}")
         names = {one["name"] for one in images if not kind or one["architecture"] == kind["architecture"]}
         if not image.isdigit() and image not in names:
             found.append(_finding(node, "image", image, names))

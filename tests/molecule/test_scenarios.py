@@ -92,12 +92,18 @@ def test_scenario(scenario: str, host_before: dict[str, Any], request: pytest.Fi
         pytest.skip(f"scenario {scenario} was not run: {reason}")
     request.getfixturevalue("artifacts")
     directory = ROOT / ".cache/molecule" / scenario
-    if directory.exists():
-        # A run that was killed left it.
+    forget(scenario, directory)
+    try:
+        molecule("test", scenario, directory)
+    finally:
+        forget(scenario, directory)
+
+
+def forget(scenario: str, directory: Path) -> None:
+    """End what a killed run left; what had been cleaned up has no state."""
+    if (directory / "inventory/.state").exists():
         molecule("cleanup", scenario, directory)
-        shutil.rmtree(directory)
-    molecule("test", scenario, directory)
-    shutil.rmtree(directory)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_scenarios_left_nothing_on_the_host(host_before: dict[str, Any]) -> None:
