@@ -263,7 +263,8 @@ class Fleet:
         found = []
         for line in self.ssh(server, "cat /var/log/kubernetes/audit*.log").splitlines():
             event = json.loads(line)
-            user = event["user"]["username"]
+            # Who was refused has no name.
+            user = event["user"].get("username", "system:anonymous")
             moment = event["stageTimestamp"]
             if user.startswith("system:") or event["verb"] not in MUTATING or "dryRun=All" in event["requestURI"]:
                 continue
