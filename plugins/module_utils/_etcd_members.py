@@ -40,11 +40,14 @@ def findings(cluster: dict[str, Any], leaving: list[str], found: dict[str, str],
     staying = [each for each in found if each not in servers]
     if not servers:
         return []
+    last = f"{name}: {', '.join(servers)} would be the last to leave. To end the cluster: ./odp down"
+    if not set(cluster["servers"]) - set(servers):
+        return [last]
     if not found:
         who = f"nobody knows whether {', '.join(servers)} can leave"
         return [f"{name}: etcd did not say who its members are, so {who}. See why: ./odp status"]
     if not staying:
-        return [f"{name}: {', '.join(servers)} would be the last to leave. To end the cluster: ./odp down"]
+        return [last]
     lines = []
     for few, all_, when in (
         (alive, list(found), "now"),

@@ -123,6 +123,11 @@ def test_who_may_leave(leaving: list[str], alive: list[str], expected: list[str]
     assert etcd.findings(CLUSTER, leaving, etcd.members(MEMBERS), alive) == expected
 
 
+def test_the_last_servers_stay_although_nobody_is_left_to_ask() -> None:
+    expected = ["ha: ha-1, ha-2, ha-3 would be the last to leave. To end the cluster: ./odp down"]
+    assert etcd.findings(CLUSTER, NAMES, {}, []) == expected
+
+
 def test_no_server_leaves_while_nobody_says_who_the_members_are() -> None:
     words = "ha: etcd did not say who its members are, so nobody knows whether ha-1 can leave. See why: ./odp status"
     assert etcd.findings(CLUSTER, ["ha-1"], {}, []) == [words]
