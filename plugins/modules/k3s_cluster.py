@@ -156,7 +156,8 @@ def main() -> None:
     try:
         if params["version"] and not module.check_mode:
             cluster_client.wait_for(params["node"], params["version"])
-        nodes, members = cluster_client.nodes(), cluster_client.members()
+        # In this order: the first to fail tells what is the matter.
+        members, nodes = cluster_client.members(), cluster_client.nodes()
         actions = due(params, nodes, members)
         if actions and params["state"] == "forgotten":
             insist_on_a_majority(params, members)
