@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CLUSTER_NAME, NODE_NAME = 32, 63
+# What roles found out of a machine earlier in the run.
+FACTS = ("node_facts", "node_planned")
 Record = dict[str, Any]
 
 
@@ -48,10 +50,11 @@ def known_variables(inventory: Inventory, findings: Findings) -> None:
     """A variable with the prefix of a schema or of a role must be one of theirs; a misspelt one would be ignored."""
     options = {option for role in inventory.roles.values() for option in role}
     known = options.union(*SCHEMA.values())
+    passed = known.union(FACTS)
     prefixes = tuple(f"{word}_" for word in (*SCHEMA, *inventory.roles))
     hosts = {**inventory.clusters, **inventory.nodes}
     for host, name in ((host, name) for host, own in hosts.items() for name in own):
-        if name.startswith(prefixes) and name not in known:
+        if name.startswith(prefixes) and name not in passed:
             step = did_you_mean(name, (word for word in known if _prefix(word, prefixes) == _prefix(name, prefixes)))
             findings.error(host, name, "is no variable of this platform", step)
 

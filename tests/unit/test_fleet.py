@@ -48,6 +48,12 @@ def test_order_of_hosts_does_not_change_the_findings() -> None:
     assert errors(inventory) == errors(backwards)
 
 
+def test_what_roles_found_out_of_a_machine_is_no_misspelt_variable() -> None:
+    inventory = inventories.load("valid", "three")
+    inventory.nodes["north-3"] |= {"node_facts": {}, "node_planned": False}
+    assert errors(inventory) == []
+
+
 def test_an_even_number_of_servers_is_a_warning() -> None:
     inventory = inventories.load("valid", "three")
     del inventory.nodes["north-3"]
