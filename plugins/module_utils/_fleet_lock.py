@@ -39,7 +39,7 @@ class FleetLock:
             raise FleetInUse(refusal(state, holder)) from error
         # Its runs exclude one another, so that one of them knows that all others are dead.
         host, kept = socket.gethostname(), self._read()[1].split("/")
-        self.controller = "/".join(kept[:2] if kept[0] == host else (host, str(uuid.uuid4())))
+        self.controller = "/".join(kept[:2] if kept[0] == host and kept[1:] else (host, str(uuid.uuid4())))
         self.identity = f"{self.controller}/{uuid.uuid4()}"
         self._write(holder_text(command), self.identity)
 
@@ -54,8 +54,10 @@ class FleetLock:
 
     def release(self) -> None:
         """Free the lock; the file stays, and says nobody."""
-        self._write("", self.controller)
-        os.close(self._fd)
+        try:
+            self._write("", self.controller)
+        finally:
+            os.close(self._fd)
 
 
 def holder_text(command: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,14 @@ def test_what_a_run_of_another_host_left_proves_nothing(state: Path) -> None:
     (state / "lock").write_text("anna on another.example.org, process 1, since then: x\nanother.example.org/1\n")
     lock = FleetLock(state, ["ansible-playbook"])
     assert "another" not in lock.controller + lock.identity
+    lock.release()
+
+
+def test_a_lock_that_was_cut_short_makes_no_other_controller_of_this_host_one_of_ours(state: Path) -> None:
+    state.mkdir(parents=True)
+    (state / "lock").write_text(f"x\n{socket.gethostname()}")
+    lock = FleetLock(state, ["ansible-playbook"])
+    assert lock.controller != socket.gethostname()
     lock.release()
 
 
