@@ -132,11 +132,13 @@ class ApiServer:
         return [str(binary), *[f"--{name}={value}" for name, value in options.items()]]
 
     def wait(self, processes: list[subprocess.Popen[bytes]]) -> None:
-        """Return when /readyz says ok; fail with the end of the log when a process ended or the time is over."""
+        """Return when it has named its own address; fail with the end of the log when it ended or the time is over."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        # It writes this object as its last step, after /readyz says ok.
+        path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
         request = urllib.request.Request(
-            f"https://127.0.0.1:{self.port}/readyz", headers={"Authorization": "Bearer secret"}
+            f"https://127.0.0.1:{self.port}{path}", headers={"Authorization": "Bearer secret"}
         )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and all(process.poll() is None for process in processes):
