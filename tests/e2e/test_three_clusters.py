@@ -17,7 +17,7 @@ import host_state
 from fleet import Fleet, run, wait_until
 
 # All of them, with what is made before the first and taken down after the last.
-pytestmark = [pytest.mark.e2e, pytest.mark.minutes(40)]
+pytestmark = [pytest.mark.e2e, pytest.mark.minutes(50)]
 OLD, NEW = "v1.35.4", "v1.36.3"
 SERVERS = ["ha-1", "ha-2", "ha-3"]
 MINUTES = 45  # for what is built where nothing is cached
