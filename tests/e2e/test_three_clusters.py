@@ -232,7 +232,9 @@ def test_a_cluster_that_is_gone_is_restored_from_its_backup(trio: Fleet) -> None
     trio.kubectl("ha", "create", "configmap", "after")
     refused = trio.play("playbooks/restore.yml", "-e", f"restore_from={backup}")
     assert refused.code != 0
-    assert "ha: ha-1, ha-2, ha-3 hold data of a cluster, which the backup would replace." in refused.output
+    said = " ".join(refused.output.split())
+    assert "ha: ha-1, ha-2, ha-3 hold data of a cluster, which the backup would replace. If it shall be so" in said
+    assert "also after a restore that was interrupted, add: -e restore_confirm=ha" in said
     for name in SERVERS:
         destroy(trio, name)
     Path(trio.state / "kubeconfigs/ha").unlink()
