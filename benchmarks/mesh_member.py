@@ -3,8 +3,8 @@
 
 from dataclasses import dataclass
 
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import (
     AGENT_SECRET,
     KVSTOREMESH_SECRET,
     LEAFS,

@@ -20,8 +20,8 @@ from services import Service, names, password_command, read
 
 # isort: split
 # The imports above make the collection importable.
-from ansible_collections.opendata.platform.plugins.module_utils._report import aligned
-from ansible_collections.opendata.platform.plugins.module_utils._report_services import PORT
+from ansible_collections.opendata.platform.plugins.module_utils.report.clusters import aligned
+from ansible_collections.opendata.platform.plugins.module_utils.report.services import PORT
 
 
 def main() -> int:

@@ -24,9 +24,9 @@ from inventory import default, find
 
 # isort: split
 # The lines above make the collection importable.
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
-from ansible_collections.opendata.platform.plugins.module_utils._kind_findings import Wanted, findings
-from ansible_collections.opendata.platform.plugins.module_utils._kind_look import look
+from ansible_collections.opendata.platform.plugins.module_utils.kind.facts import look
+from ansible_collections.opendata.platform.plugins.module_utils.kind.preflight import Wanted, findings
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
 
 GIB = 1024**3
 CACHE = Path("~/.cache/odp").expanduser()

@@ -18,7 +18,7 @@ from ansible.vars.manager import VariableManager
 
 init_plugin_loader()
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import did_you_mean  # noqa: E402
+from ansible_collections.opendata.platform.plugins.module_utils.findings import did_you_mean  # noqa: E402
 
 
 class Fleet:

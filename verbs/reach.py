@@ -14,7 +14,7 @@ from inventory import default, find
 
 # isort: split
 # The import of hosts makes the collection importable.
-from ansible_collections.opendata.platform.plugins.module_utils import _ssh_host_key as host_key
+from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as host_key
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from reach import kubectl
 
 # isort: split
 # The imports above make the collection importable.
-from ansible_collections.opendata.platform.plugins.module_utils import _report_services as report
+from ansible_collections.opendata.platform.plugins.module_utils.report import services as report
 
 SECONDS = 10
 

@@ -16,20 +16,20 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_lock as lock
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build_images import (
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts import lockfile as lock
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.images import (
     install_programs,
     missing_programs,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_download import answering
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_facts import Facts, collect, lock_entries
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_jobs import disk_is_full
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import version_errors
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_make import Maker
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Choice, Plan, source_errors
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_registry import stored_digest
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_store import Store, StoreBusy
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import disk_is_full
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.cache_key import version_errors
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.download import answering
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.facts import Facts, collect, lock_entries
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.make import Maker
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.plan import Choice, Plan, source_errors
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import stored_digest
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import Store, StoreBusy
 
 COLLECTION = Path(__file__).resolve().parents[2]
 ARGUMENTS = {

@@ -12,13 +12,13 @@ from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory, describe
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import (
+from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding, did_you_mean
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_path import (
     UnknownInventory,
     directory,
     unknown_in_limit,
 )
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory, describe
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 TEXT_FILES = ("", ".yml", ".yaml", ".json", ".ini")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.action.direct import ActionModule as Direct
-from ansible_collections.opendata.platform.plugins.module_utils._flux_ready import PROGRESS
+from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import PROGRESS
 
 
 class ActionModule(Direct):

@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_report as mesh
-from ansible_collections.opendata.platform.plugins.module_utils import _report as report
-from ansible_collections.opendata.platform.plugins.module_utils import _report_services as services
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease import Run
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_leases import ClustersInUse, FleetLeases
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock, shown, who
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_source import UnknownInventory, directory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_path import UnknownInventory, directory
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
+from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetInUse, FleetLock, shown, who
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as mesh
+from ansible_collections.opendata.platform.plugins.module_utils.report import clusters as report
+from ansible_collections.opendata.platform.plugins.module_utils.report import services
 
 DOCUMENTATION = r"""
 name: report

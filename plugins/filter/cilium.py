@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cilium
+from ansible_collections.opendata.platform.plugins.module_utils.cilium import values as cilium_values
 
 
 class FilterModule:
@@ -12,7 +12,7 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "cilium_settings": _cilium.settings,
-            "cilium_fit": _cilium.fit,
-            "cilium_notes": _cilium.notes,
+            "cilium_settings": cilium_values.settings,
+            "cilium_fit": cilium_values.fit,
+            "cilium_notes": cilium_values.notes,
         }

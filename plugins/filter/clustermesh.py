@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_report, _mesh_roster
+from ansible_collections.opendata.platform.plugins.module_utils.mesh import members
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as status_report
 
 
 class FilterModule:
@@ -12,10 +13,10 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "clustermesh_behind": _mesh_roster.behind,
-            "clustermesh_first_nodes": _mesh_roster.first_nodes,
-            "clustermesh_gone": _mesh_roster.gone,
-            "clustermesh_records": _mesh_roster.records,
-            "clustermesh_strangers": _mesh_roster.strangers,
-            "clustermesh_unwell": _mesh_report.unwell,
+            "clustermesh_behind": members.behind,
+            "clustermesh_first_nodes": members.first_nodes,
+            "clustermesh_gone": members.gone,
+            "clustermesh_records": members.records,
+            "clustermesh_strangers": members.strangers,
+            "clustermesh_unwell": status_report.unwell,
         }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_rotation
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import rotation
 
 
 class FilterModule:
@@ -12,9 +12,9 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "clustermesh_rotation_answers": _mesh_rotation.asked,
-            "clustermesh_rotation_lacks": _mesh_rotation.lacks,
-            "clustermesh_rotation_refusals": _mesh_rotation.refusals,
-            "clustermesh_rotation_steps": _mesh_rotation.steps,
-            "clustermesh_rotation_words": _mesh_rotation.words,
+            "clustermesh_rotation_answers": rotation.asked,
+            "clustermesh_rotation_lacks": rotation.lacks,
+            "clustermesh_rotation_refusals": rotation.refusals,
+            "clustermesh_rotation_steps": rotation.steps,
+            "clustermesh_rotation_words": rotation.words,
         }

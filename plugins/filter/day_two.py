@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_upgrade, _etcd_members
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import etcd_members
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import upgrade as cluster_upgrade
 
 
 class FilterModule:
@@ -12,10 +13,10 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "etcd_findings": _etcd_members.findings,
-            "etcd_healthy": _etcd_members.healthy,
-            "etcd_members": _etcd_members.members,
-            "upgrade_due": _cluster_upgrade.due,
-            "upgrade_findings": _cluster_upgrade.findings,
-            "upgrade_nodes": _cluster_upgrade.nodes,
+            "etcd_findings": etcd_members.findings,
+            "etcd_healthy": etcd_members.healthy,
+            "etcd_members": etcd_members.members,
+            "upgrade_due": cluster_upgrade.due,
+            "upgrade_findings": cluster_upgrade.findings,
+            "upgrade_nodes": cluster_upgrade.nodes,
         }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _existing_kubeconfig
+from ansible_collections.opendata.platform.plugins.module_utils.existing import kubeconfig
 
 
 class FilterModule:
@@ -11,4 +11,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, object]:
         """Filters by name."""
-        return {"existing_kubeconfig": _existing_kubeconfig.own}
+        return {"existing_kubeconfig": kubeconfig.own}

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_install, _flux_secrets
+from ansible_collections.opendata.platform.plugins.module_utils.flux import install as flux_install
+from ansible_collections.opendata.platform.plugins.module_utils.flux import sops
 
 
 class FilterModule:
@@ -14,9 +15,9 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
         return {
-            "flux_encrypted_files": _flux_secrets.published,
-            "flux_encrypted_findings": _flux_secrets.findings,
-            "flux_install": _flux_install.install,
-            "flux_secrets": _flux_secrets.secrets,
-            "flux_waiting": _flux_install.waiting,
+            "flux_encrypted_files": sops.published,
+            "flux_encrypted_findings": sops.findings,
+            "flux_install": flux_install.install,
+            "flux_secrets": sops.secrets,
+            "flux_waiting": flux_install.waiting,
         }

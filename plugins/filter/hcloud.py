@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _hcloud,
-    _hcloud_costs,
-    _hcloud_errors,
-    _hcloud_plan,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud import costs, resources
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud import errors as hcloud_errors
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud import plan as hcloud_plan
 
 
 class FilterModule:
@@ -17,20 +14,20 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "hcloud_balancers": _hcloud.balancers,
-            "hcloud_clusters": _hcloud.clusters,
-            "hcloud_costs": _hcloud_costs.costs,
-            "hcloud_error": _hcloud_errors.explain,
-            "hcloud_firewall_rules": _hcloud.firewall_rules,
-            "hcloud_labels": _hcloud.labels,
-            "hcloud_named": _hcloud_plan.named,
-            "hcloud_node": _hcloud_plan.node_of,
-            "hcloud_of_fleet": _hcloud_plan.of_fleet,
-            "hcloud_of_servers": _hcloud_costs.of_servers,
-            "hcloud_plan": _hcloud_plan.plan,
-            "hcloud_selector": _hcloud.selector,
-            "hcloud_services": _hcloud.services,
-            "hcloud_snapshots_of": _hcloud_costs.snapshots_of,
-            "hcloud_subnets": _hcloud.subnets,
-            "hcloud_unknown": _hcloud_errors.unknown,
+            "hcloud_balancers": resources.balancers,
+            "hcloud_clusters": resources.clusters,
+            "hcloud_costs": costs.costs,
+            "hcloud_error": hcloud_errors.explain,
+            "hcloud_firewall_rules": resources.firewall_rules,
+            "hcloud_labels": resources.labels,
+            "hcloud_named": hcloud_plan.named,
+            "hcloud_node": hcloud_plan.node_of,
+            "hcloud_of_fleet": hcloud_plan.of_fleet,
+            "hcloud_of_servers": costs.of_servers,
+            "hcloud_plan": hcloud_plan.plan,
+            "hcloud_selector": resources.selector,
+            "hcloud_services": resources.services,
+            "hcloud_snapshots_of": costs.snapshots_of,
+            "hcloud_subnets": resources.subnets,
+            "hcloud_unknown": hcloud_errors.unknown,
         }

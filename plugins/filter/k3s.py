@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s, _k3s_files, _kubeadm_files
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import files as k3s_files
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as k3s_state
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import files as kubeadm_files
 
 
 class FilterModule:
@@ -12,13 +14,13 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "k3s_binary_files": _kubeadm_files.binary_files,
-            "k3s_in_state": _k3s_files.in_state,
-            "k3s_kept_kubeconfig": _kubeadm_files.kept_kubeconfig,
-            "k3s_kubeconfig": _kubeadm_files.kubeconfig,
-            "k3s_looked_at": _k3s_files.looked_at,
-            "k3s_node_findings": _k3s_files.node_findings,
-            "k3s_registries": _k3s_files.registries,
-            "k3s_s3": _k3s_files.s3,
-            "k3s_upgrade_refusal": _k3s.upgrade_refusal,
+            "k3s_binary_files": kubeadm_files.binary_files,
+            "k3s_in_state": k3s_files.in_state,
+            "k3s_kept_kubeconfig": kubeadm_files.kept_kubeconfig,
+            "k3s_kubeconfig": kubeadm_files.kubeconfig,
+            "k3s_looked_at": k3s_files.looked_at,
+            "k3s_node_findings": k3s_files.node_findings,
+            "k3s_registries": k3s_files.registries,
+            "k3s_s3": k3s_files.s3,
+            "k3s_upgrade_refusal": k3s_state.upgrade_refusal,
         }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm_files
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import files as kubeadm_files
 
 
 class FilterModule:
@@ -12,13 +12,13 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "kubeadm_binary_files": _kubeadm_files.binary_files,
-            "kubeadm_encryption_key": _kubeadm_files.encryption_key,
-            "kubeadm_image_tag": _kubeadm_files.image_tag,
-            "kubeadm_join_credentials": _kubeadm_files.join_credentials,
-            "kubeadm_kept_kubeconfig": _kubeadm_files.kept_kubeconfig,
-            "kubeadm_kubeconfig": _kubeadm_files.kubeconfig,
-            "kubeadm_node_images": _kubeadm_files.node_images,
-            "kubeadm_registry_hosts": _kubeadm_files.registry_hosts,
-            "kubeadm_nodes_in": _kubeadm_files.nodes_in,
+            "kubeadm_binary_files": kubeadm_files.binary_files,
+            "kubeadm_encryption_key": kubeadm_files.encryption_key,
+            "kubeadm_image_tag": kubeadm_files.image_tag,
+            "kubeadm_join_credentials": kubeadm_files.join_credentials,
+            "kubeadm_kept_kubeconfig": kubeadm_files.kept_kubeconfig,
+            "kubeadm_kubeconfig": kubeadm_files.kubeconfig,
+            "kubeadm_node_images": kubeadm_files.node_images,
+            "kubeadm_registry_hosts": kubeadm_files.registry_hosts,
+            "kubeadm_nodes_in": kubeadm_files.nodes_in,
         }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _node_findings
+from ansible_collections.opendata.platform.plugins.module_utils.node import preflight
 
 
 class FilterModule:
@@ -12,6 +12,6 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "node_findings": _node_findings.findings,
-            "node_answer_finding": _node_findings.answer_finding,
+            "node_findings": preflight.findings,
+            "node_answer_finding": preflight.answer_finding,
         }

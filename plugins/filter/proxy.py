@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy
+from ansible_collections.opendata.platform.plugins.module_utils.fleet import proxy
 
 
 class FilterModule:
@@ -12,7 +12,7 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "proxy_apt": _fleet_proxy.apt,
-            "proxy_environment": _fleet_proxy.environment,
-            "proxy_environment_file": _fleet_proxy.environment_file,
+            "proxy_apt": proxy.apt,
+            "proxy_environment": proxy.environment,
+            "proxy_environment_file": proxy.environment_file,
         }

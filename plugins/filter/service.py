@@ -3,11 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _service_manifests,
-    _service_secrets,
-    _service_view,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.service import context, secrets, tree
 
 
 class FilterModule:
@@ -16,11 +12,11 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "service_bucket_of_peer": _service_secrets.bucket_of_peer,
-            "service_findings": _service_manifests.findings,
-            "service_images": _service_view.images,
-            "service_manifests": _service_manifests.manifests,
-            "service_secrets": _service_secrets.secrets,
-            "service_view": _service_view.view,
-            "service_waiting": _service_view.waiting,
+            "service_bucket_of_peer": secrets.bucket_of_peer,
+            "service_findings": tree.findings,
+            "service_images": context.images,
+            "service_manifests": tree.manifests,
+            "service_secrets": secrets.secrets,
+            "service_view": context.view,
+            "service_waiting": context.waiting,
         }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _ssh_host_key
+from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key
 
 
 class FilterModule:
@@ -12,6 +12,6 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "ssh_arguments": _ssh_host_key.arguments,
-            "ssh_unpinned": _ssh_host_key.unpinned,
+            "ssh_arguments": ssh_host_key.arguments,
+            "ssh_unpinned": ssh_host_key.unpinned,
         }

@@ -71,9 +71,9 @@ adopts:
   type: bool
 """
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cilium_adoption, _cilium_client
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
 
 NOTHING = {"release": "cilium", "summary": "", "differences": [], "adopts": False}
 
@@ -97,24 +97,24 @@ def main() -> None:
     cluster = module.connect()
     try:
         daemon_sets = cluster.request("GET", "/apis/apps/v1/daemonsets")["items"]
-        there = _cilium_client.found(cluster, daemon_sets)
+        there = installed.found(cluster, daemon_sets)
         if not there or there["ours"]:
             module.exit_json(**{**NOTHING, "release": (there or {}).get("release") or NOTHING["release"]})
         if there["problem"]:
             where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
             module.fail_json(msg=f"{name}: {there['problem']} ({where}). {there['step']}")
-        release = _cilium_client.newest(cluster, there["release"]) or {}
+        release = installed.newest(cluster, there["release"]) or {}
     except (ApiError, Unreachable) as error:
         module.fail_json(msg=f"{error}.")
     chart = release["chart"]
     who, theirs = f"{name}: helm release {there['release']} of Cilium", chart["metadata"]["version"]
-    if problem := _cilium_adoption.version_problem(theirs, version):
+    if problem := adoption.version_problem(theirs, version):
         module.fail_json(msg=f"{who} {problem}.")
     status = release["info"]["status"]
     if status != "deployed":
-        step = f"Mend it first: helm -n {_cilium_client.NAMESPACE} history {there['release']}"
+        step = f"Mend it first: helm -n {installed.NAMESPACE} history {there['release']}"
         module.fail_json(msg=f"{who} is not deployed but {status}. {step}")
-    differences = _cilium_adoption.differences(release.get("config") or {}, chart.get("values") or {}, wanted)
+    differences = adoption.differences(release.get("config") or {}, chart.get("values") or {}, wanted)
     change = "has our version" if theirs == version else f"would go from {theirs} to {version}"
     heading = f"{who} {change}, {len(differences)} values differ"
     if not module.params["adopt"]:

@@ -140,32 +140,29 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _cluster_health,
-    _mesh_nudge,
-    _mesh_peer_options,
-    _mesh_write,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_peers import EMPTY_PURGE, plan
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_plan import Live, Plan, Wish
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import options, refresh
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import write as peers_write
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.plan import EMPTY_PURGE, plan
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.state import Live, Plan, Wish
 
 
 def wish(module: ClusterModule, own: str, own_id: int) -> Wish:
     """Return what is asked for; fails with all that is wrong with it."""
     asked = module.params
     absent, peers = asked["state"] == "absent", asked["peers"]
-    found = _mesh_peer_options.findings(peers, own, own_id, asked["dial"], absent)
+    found = options.findings(peers, own, own_id, asked["dial"], absent)
     if asked["purge"] and absent:
         found.append("purge works with state=present only: list what stays there")
     elif asked["purge"] and not peers and not asked["allow_empty"]:
         found.append(EMPTY_PURGE)
     if found:
         module.fail_json(msg=f"These peers cannot be connected: {'; '.join(found)}.", findings=found)
-    wanted = [] if absent else _mesh_peer_options.wanted(peers, own, asked["dial"], asked["domain"])
+    wanted = [] if absent else options.wanted(peers, own, asked["dial"], asked["domain"])
     return Wish(
         peers=wanted,
         gone=frozenset(item["name"] for item in peers) - {peer.name for peer in wanted},
@@ -180,7 +177,7 @@ def identity(module: ClusterModule, config: Manifest) -> tuple[str, int]:
     """Return name and id of the cluster; fails when it is not the expected one."""
     name, number = config["data"].get("cluster-name", "default"), int(config["data"].get("cluster-id", 0))
     asked = module.params
-    other = _mesh_peer_options.mismatch(name, number, (asked["name"], asked["id"]), asked["peers"])
+    other = options.mismatch(name, number, (asked["name"], asked["id"]), asked["peers"])
     if other:
         module.fail_json(
             msg=f"expected cluster {other} behind context {asked['context'] or 'current'}, "
@@ -200,7 +197,7 @@ def planned(module: ClusterModule) -> None:
 def live(module: ClusterModule, objects: dict[str, Manifest], own: str, needed: bool) -> Live:
     """Return what the cluster is and has; fails when it must render entries and cannot know how."""
     where = f"in namespace {module.params['namespace']}"
-    version = _cluster_health.image_version(objects.get(_mesh_write.AGENTS))
+    version = health.image_version(objects.get(peers_write.AGENTS))
     deployment = objects.get(DEPLOYMENT)
     found = []
     if needed and deployment is None:
@@ -208,7 +205,7 @@ def live(module: ClusterModule, objects: dict[str, Manifest], own: str, needed: 
             planned(module)
         found.append(f"Deployment {DEPLOYMENT} is missing {where}: set clustermesh.useAPIServer=true first")
     if needed and not re.match(r"\d+\.\d+", version):
-        found.append(f"DaemonSet {_mesh_write.AGENTS} {where} has no image with a version in its tag (v1.20.2)")
+        found.append(f"DaemonSet {peers_write.AGENTS} {where} has no image with a version in its tag (v1.20.2)")
     if found:
         module.fail_json(msg=f"Cluster '{own}' cannot be connected yet: {'; '.join(found)}.", findings=found)
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
@@ -220,15 +217,15 @@ def write(module: ClusterModule, cluster: Cluster, objects: dict[str, Manifest],
     asked = module.params
     force, rollback = asked["force_conflicts"], asked["rollback"] == "on_write_error"
     kept = {"check": module.check_mode, "rollback": rollback, "objects": dict(objects)}
-    writer = _mesh_write.Writer(cluster, asked["namespace"], asked["field_manager"], force, **kept)
+    writer = peers_write.Writer(cluster, asked["namespace"], asked["field_manager"], force, **kept)
     try:
         writer.write(made.steps)
-    except _mesh_write.WriteFailed as error:
+    except peers_write.WriteFailed as error:
         module.fail_json(msg=f"{error}.", rolled_back=error.rolled_back)
     if made.steps and not module.check_mode:
-        _mesh_nudge.nudge(cluster, asked["namespace"], datetime.now(UTC))
+        refresh.nudge(cluster, asked["namespace"], datetime.now(UTC))
     waits = made.restarts and asked["wait"] and not module.check_mode
-    if waits and (lack := _mesh_write.rollout(cluster, asked["namespace"], asked["wait_timeout"])):
+    if waits and (lack := peers_write.rollout(cluster, asked["namespace"], asked["wait_timeout"])):
         module.fail_json(msg=f"{lack}, after {asked['wait_timeout']} s.", changed=True, rolled_back=False)
 
 
@@ -273,7 +270,7 @@ def main() -> None:
         planned(module)
     cluster = module.connect()
     try:
-        objects = _mesh_write.read(cluster, asked["namespace"])
+        objects = peers_write.read(cluster, asked["namespace"])
     except (ApiError, Unreachable) as error:
         module.fail_json(msg=f"{error}.")
     if CONFIG not in objects:

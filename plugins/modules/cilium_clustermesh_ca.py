@@ -134,16 +134,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_authority as authority
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_authority_files as store
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust as trust
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_authority import Authority
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import make_authority
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_leafs import authority_findings
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.ca import Authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_certificates import authority_findings
 
 _WARN_DAYS = 90  # a replacement needs three runs over all clusters
 

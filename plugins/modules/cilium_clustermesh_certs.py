@@ -143,23 +143,23 @@ restarted:
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust as trust
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust_plan as plan
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_leafs import (
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import USERS
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.refresh import nudge
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import plan
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_certificates import (
     authority_findings,
     leafs,
     name_findings,
     remote_cn,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import USERS
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_nudge import nudge
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_trust_client import NotRolledOut, Trust
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_trust_owner import refusals
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.owner import refusals
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets_client import NotRolledOut, Trust
 
 OPTIONS = {
     **CLUSTER_OPTIONS,

@@ -139,10 +139,10 @@ reasons:
   sample: ["cluster north, peer south: agent cilium-x: not in sync yet: endpoints"]
 """
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_info import OF_OBJECTS, OF_PODS, Info
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.info import OF_OBJECTS, OF_PODS, Info
 
 PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
 
@@ -199,7 +199,7 @@ def main() -> None:
         missing = info.objects()
         record = info.record()
         found = info.reach(record) + info.pods(record)
-    except (ApiError, Unreachable, _mesh_client.Unreadable, ValueError) as error:
+    except (ApiError, Unreachable, record_client.Unreadable, ValueError) as error:
         module.fail_json(msg=f"{error}.")
     missing = [f"cluster {record['name']}: {text}" for text in missing]
     if info.waits and (missing or found):

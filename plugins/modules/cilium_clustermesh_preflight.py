@@ -119,10 +119,10 @@ peers_by_cluster:
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings import judge, peers
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings_shape import faults
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_rules import RULES
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.check import judge, peers
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.messages import RULES
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.shape import faults
 
 
 def main() -> None:

@@ -104,17 +104,17 @@ wrong:
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe_objects as objects
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Change, Refused
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import (
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Change, Refused
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import Pods
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
     CLUSTER_OPTIONS,
     ClusterModule,
     summary,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_probe_client import Probe, ProbeError
-from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import Pods
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import judge
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import manifests as objects
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity.client import Probe, ProbeError
 
 NOTHING: dict[str, Any] = {"checks": [], "wrong": []}
 
@@ -124,7 +124,7 @@ def check(module: ClusterModule) -> None:
     asked, found = module.params, []
     if asked["requests"] < 1:
         found.append(f"requests is {asked['requests']}: at least 1 is needed")
-    far = [mode for mode in asked["modes"] if not _mesh_probe.expected(mode, asked["name"], asked["peers"])]
+    far = [mode for mode in asked["modes"] if not judge.expected(mode, asked["name"], asked["peers"])]
     if asked["state"] == "probed" and far:
         found.append(f"modes {', '.join(far)}: peers names no other cluster that could answer")
     if asked["state"] == "probed" and not asked["modes"]:
@@ -166,8 +166,8 @@ def main() -> None:
             "modes": {
                 "type": "list",
                 "elements": "str",
-                "choices": [*_mesh_probe.MODES],
-                "default": [*_mesh_probe.MODES],
+                "choices": [*judge.MODES],
+                "default": [*judge.MODES],
             },
             "requests": {"type": "int", "default": 20},
             "wait_timeout": {"type": "int", "default": 60},

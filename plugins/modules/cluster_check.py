@@ -105,24 +105,19 @@ notes:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _existing_client,
-    _existing_findings,
-    _existing_kubeconfig,
-    _existing_nodes,
-    _existing_rights,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._existing_state import Finding, State, Wanted
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_checks import split_endpoint
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.existing import client as existing_client
+from ansible_collections.opendata.platform.plugins.module_utils.existing import kubeconfig, nodes, preflight, rbac
+from ansible_collections.opendata.platform.plugins.module_utils.existing.state import Finding, State, Wanted
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.general import split_endpoint
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
 
 
 def entry_of(module: ClusterModule) -> dict[str, Any]:
     """The cluster's entry of the kubeconfig; fails with what is wrong with the file."""
     path, context = module.params["kubeconfig"], module.params["context"] or ""
     try:
-        return _existing_kubeconfig.chosen(Path(path).read_text(encoding="utf-8"), context)[1]
+        return kubeconfig.chosen(Path(path).read_text(encoding="utf-8"), context)[1]
     except (OSError, ValueError) as error:
         reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
         step = "Set cluster_existing_kubeconfig to a kubeconfig, and cluster_existing_context to one of its contexts."
@@ -132,17 +127,17 @@ def entry_of(module: ClusterModule) -> dict[str, Any]:
 def look(module: ClusterModule, entry: dict[str, Any], wanted: Wanted) -> tuple[State | None, list[Finding]]:
     """The cluster's state, None if it may not be read, and all findings."""
     params = module.params
-    rights = _existing_rights.needed(params["cilium"], params["mesh"], params["flux"])
+    rights = rbac.needed(params["cilium"], params["mesh"], params["flux"])
     endpoint = split_endpoint(params["endpoint"]) if params["endpoint"] else None
     try:
         cluster = Cluster(params["kubeconfig"], params["context"])
-        missing = _existing_client.missing_rights(cluster, rights)
+        missing = existing_client.missing_rights(cluster, rights)
         step = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or let one grant these."
-        found = [Finding(True, _existing_rights.words(missing), params["kubeconfig"], step)] if missing else []
-        if {*missing} & {*_existing_rights.READ}:
+        found = [Finding(True, rbac.words(missing), params["kubeconfig"], step)] if missing else []
+        if {*missing} & {*rbac.READ}:
             return None, found
-        state = _existing_client.read(cluster, entry, endpoint)
-        return state, [*found, *_existing_findings.findings(state, wanted)]
+        state = existing_client.read(cluster, entry, endpoint)
+        return state, [*found, *preflight.findings(state, wanted)]
     except (ApiError, Unreachable) as error:
         step = "Look whether this machine reaches it (VPN, allowed addresses) and whether the credentials are valid."
         return None, [Finding(True, str(error), params["kubeconfig"], step)]
@@ -173,14 +168,14 @@ def main() -> None:
     errors = [finding.sentence(params["name"]) for finding in findings if finding.error]
     if errors or state is None:
         module.fail_json(msg="\n".join(errors))
-    ranges = _existing_nodes.pod_ranges(state.nodes)
+    ranges = nodes.pod_ranges(state.nodes)
     module.exit_json(
         found={
             "api": {"host": state.api.host, "port": state.api.port, "source": state.api.source},
             "ipam": "kubernetes" if ranges else "cluster-pool",
             "cilium_release": (state.cilium or {}).get("release", ""),
             "kubernetes": state.kubernetes,
-            "nodes": _existing_nodes.facts(state.nodes),
+            "nodes": nodes.facts(state.nodes),
         },
         notes=notes,
     )

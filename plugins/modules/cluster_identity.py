@@ -44,10 +44,10 @@ uids:
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_identity as pure
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_process import write_private
+from ansible_collections.opendata.platform.plugins.module_utils.fleet import identity as pure
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.process import write_private
 
 
 def look(name: str, kubeconfig: str, file: str) -> pure.Seen:

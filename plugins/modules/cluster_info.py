@@ -84,9 +84,9 @@ details:
 
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_info
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import status as cluster_status
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
 
 
 def main() -> None:
@@ -114,9 +114,11 @@ def main() -> None:
             cluster = Cluster(wanted["kubeconfig"], wanted["context"])
             info["api"] = cluster.host.partition("://")[2]
             if wanted["wait"] and not module.check_mode:
-                seen, details = _cluster_info.settle(cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"])
+                seen, details = cluster_status.settle(
+                    cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"]
+                )
             else:
-                seen, details = _cluster_info.read(cluster, wanted["nodes"], wanted["cilium"])
+                seen, details = cluster_status.read(cluster, wanted["nodes"], wanted["cilium"])
             info |= seen
         except (ApiError, Unreachable) as error:
             info["reason"] = str(error)

@@ -78,8 +78,8 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils._engine import by_digest
-from ansible_collections.opendata.platform.plugins.module_utils._engine_client import Engine, EngineError
+from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
+from ansible_collections.opendata.platform.plugins.module_utils.container_engine.output import by_digest
 
 LABEL = "opendata.platform/made-from"
 DESCRIBED = ("image", "network", "publish", "volumes", "environment")

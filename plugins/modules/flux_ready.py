@@ -109,11 +109,13 @@ details:
 import time
 from functools import partial
 
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_details, _flux_report, _report_services
-from ansible_collections.opendata.platform.plugins.module_utils._flux_ready import Flux
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import judge
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.flux import diagnostics
+from ansible_collections.opendata.platform.plugins.module_utils.flux import report as flux_report
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import judge
+from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Flux
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.report import services as report_services
 
 
 def main() -> None:
@@ -143,14 +145,14 @@ def main() -> None:
             waited = time.monotonic() - start
         else:
             states = flux.read()
-        described = _report_services.entries(cluster.get(_report_services.PATH))
-        reason = _flux_report.reason(states)
-        details = _flux_details.read(cluster, states)
-        text = _flux_report.failure(states, details, wanted["revision"], waited)
+        described = report_services.entries(cluster.get(report_services.PATH))
+        reason = flux_report.reason(states)
+        details = diagnostics.read(cluster, states)
+        text = flux_report.failure(states, details, wanted["revision"], waited)
     except (ApiError, Unreachable) as error:
         reason, text = str(error), f"{error}."
     result = {
-        "services": _flux_report.services(states, took),
+        "services": flux_report.services(states, took),
         "described": described,
         "reason": reason,
         "details": [line for lines in details.values() for line in lines],

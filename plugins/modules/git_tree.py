@@ -76,9 +76,10 @@ import posixpath
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _oci_archive, _oci_diff
-from ansible_collections.opendata.platform.plugins.module_utils._git_client import GitError
-from ansible_collections.opendata.platform.plugins.module_utils._git_tree import Entry, Tree
+from ansible_collections.opendata.platform.plugins.module_utils.git.cli import GitError
+from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, Tree
+from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
+from ansible_collections.opendata.platform.plugins.module_utils.oci import diff as oci_diff
 
 
 def folder(path: str) -> list[str]:
@@ -94,7 +95,7 @@ def differences(tree: Tree, before: dict[str, Entry], files: dict[str, str]) -> 
     after = tree.wanted(files)
     differ = [path for path in {*before, *after} if before.get(path) != after.get(path)]
     old = {path: tree.text(before[path]) for path in differ if path in before}
-    return _oci_diff.trees(old, {path: files[path] for path in differ if path in files})
+    return oci_diff.trees(old, {path: files[path] for path in differ if path in files})
 
 
 def main() -> None:
@@ -116,7 +117,7 @@ def main() -> None:
     module.params["files"] = sorted(files)
     tree = Tree(module.params["directory"], module.params["path"], module.params["branch"])
     try:
-        findings = folder(module.params["path"]) + _oci_archive.findings(files)
+        findings = folder(module.params["path"]) + archive.findings(files)
         findings += tree.findings() if not findings else []
         if findings:
             module.fail_json(msg=f"Nothing was committed: {'; '.join(findings)}.", findings=findings)

@@ -86,10 +86,11 @@ objects:
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _helm_release, _manifests
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import (
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import manifests as kubernetes_manifests
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
     CLUSTER_OPTIONS,
     ClusterModule,
     summary,
@@ -104,7 +105,7 @@ def newest(cluster: Cluster, secrets: str, name: str) -> tuple[str, dict[str, An
     if not found:
         return "", None
     path = f"{secrets}/{max(found, key=lambda each: int(each['labels']['version']))['name']}"
-    return path, _helm_release.decode(cluster.request("GET", path)["data"]["release"])
+    return path, helm_release.decode(cluster.request("GET", path)["data"]["release"])
 
 
 def of_flux(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any] | None, bool]:
@@ -120,7 +121,7 @@ def taken_up(module: ClusterModule, cluster: Cluster, secrets: str, wanted: dict
 
     def ready(_items: list[dict[str, Any]]) -> bool:
         release = newest(cluster, secrets, name)[1]
-        return bool(release) and not _helm_release.gap(release, release["chart"]["metadata"]["version"], wanted)
+        return bool(release) and not helm_release.gap(release, release["chart"]["metadata"]["version"], wanted)
 
     selector = f"owner=helm,name={name}"
     if not cluster.wait(secrets, ready, seconds, labelSelector=selector)[0]:
@@ -150,14 +151,14 @@ def main() -> None:
     wanted = module.params["values"]
     module.params["values"] = "not shown: may hold secrets"
     if module.planned:
-        module.exit_json(gap=_helm_release.gap(None, "", {}), owner="helm", suspended=False, **summary([]))
+        module.exit_json(gap=helm_release.gap(None, "", {}), owner="helm", suspended=False, **summary([]))
     cluster = module.connect()
     namespace = module.params["namespace"]
     secrets = f"/api/v1/namespaces/{namespace}/secrets"
     try:
         delivered, suspended = of_flux(cluster, namespace, module.params["name"])
         path, release = newest(cluster, secrets, module.params["name"])
-        gap = _helm_release.gap(release, module.params["chart_version"], wanted)
+        gap = helm_release.gap(release, module.params["chart_version"], wanted)
         if delivered:
             if gap and not module.check_mode:
                 taken_up(module, cluster, secrets, wanted)
@@ -168,8 +169,8 @@ def main() -> None:
             cluster.request("DELETE", path)
     except (ApiError, Unreachable) as error:
         module.fail_json(msg=f"{error}.")
-    stored = _manifests.load(release["manifest"]) if release and status == "deployed" else []
-    manifests = [_helm_release.as_installed(each, module.params["name"], namespace) for each in stored]
+    stored = kubernetes_manifests.load(release["manifest"]) if release and status == "deployed" else []
+    manifests = [helm_release.as_installed(each, module.params["name"], namespace) for each in stored]
     # Forced, because whoever altered a field by hand owns it now.
     applier = Applier(cluster, "helm", force=True, check=module.check_mode, namespace=namespace)
     result = module.apply(applier, manifests) if manifests else summary([])

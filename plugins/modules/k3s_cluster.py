@@ -76,9 +76,9 @@ snapshot:
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_client as client
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_cluster_client as cluster_client
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
 
 NEEDS_NODE = [("state", state, ("node",)) for state in ("drained", "uncordoned", "forgotten")]
 

@@ -100,13 +100,13 @@ credentials:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_absent_client as absent_client
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_client as client
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_cluster_client as cluster_client
-from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
-from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
-from ansible_collections.opendata.platform.plugins.module_utils._node_lock import LockError
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import uninstall as absent_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
+from ansible_collections.opendata.platform.plugins.module_utils.node.lock import LockError
 
 NEEDS_NAME = [("state", state, ("name", "url", "token")) for state in ("started", "restarted")]
 

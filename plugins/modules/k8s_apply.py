@@ -109,34 +109,34 @@ objects:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests, _prune
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier, Change
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import (
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory, manifests
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier, Change
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
     CLUSTER_OPTIONS,
     ClusterModule,
     summary,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_prune import Pruner
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_rollout import settle
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.prune import Pruner
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.rollout import settle
 
 
-def read(module: ClusterModule) -> list[_manifests.Manifest]:
+def read(module: ClusterModule) -> list[manifests.Manifest]:
     """Return the manifests of both options; fails with all findings at once."""
     wanted = list(module.params["manifests"])
-    findings = _manifests.findings(wanted)
+    findings = manifests.findings(wanted)
     # What is noted of the call must not hold the data of Secrets.
-    module.params["manifests"] = [_manifests.name_of(each) for each in wanted]
+    module.params["manifests"] = [manifests.name_of(each) for each in wanted]
     for path in module.params["files"]:
         try:
-            loaded = _manifests.load(Path(path).read_text(encoding="utf-8"))
+            loaded = manifests.load(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             findings.append(f"{path} cannot be read: {error}")
             continue
-        findings += [f"{path}: {finding}" for finding in _manifests.findings(loaded)]
+        findings += [f"{path}: {finding}" for finding in manifests.findings(loaded)]
         wanted += loaded
     label = module.params["prune_label"]
-    if label is not None and (finding := _prune.finding(label, wanted)):
+    if label is not None and (finding := inventory.finding(label, wanted)):
         findings.append(finding)
     if findings:
         module.fail_json(msg=f"These manifests cannot be applied: {'; '.join(findings)}.", findings=findings)
@@ -149,7 +149,7 @@ def counted(result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "counts": {**result["counts"], "removed": removed}}
 
 
-def settled(module: ClusterModule, applier: Applier, wanted: list[_manifests.Manifest]) -> None:
+def settled(module: ClusterModule, applier: Applier, wanted: list[manifests.Manifest]) -> None:
     """Wait until all is rolled out; fails with what is not, and what its pods say."""
     seconds = module.params["wait_timeout"]
     try:
@@ -179,7 +179,7 @@ def main() -> None:
     )
     wanted, asked = read(module), module.params
     if module.planned:
-        ordered = [each for stage in _manifests.stages(wanted) for each in stage]
+        ordered = [each for stage in manifests.stages(wanted) for each in stage]
         result = summary([Change(each, "created", None, each) for each in ordered])
         module.exit_json(**counted(result), kept=[])
     options = (module.connect(), asked["field_manager"], asked["force_conflicts"], module.check_mode)

@@ -71,8 +71,8 @@ import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _kernel_settings as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import sysctl as pure
 
 ROOT = Path("/")
 

@@ -66,8 +66,8 @@ findings:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils._kind_findings import Wanted, findings
-from ansible_collections.opendata.platform.plugins.module_utils._kind_look import look
+from ansible_collections.opendata.platform.plugins.module_utils.kind.facts import look
+from ansible_collections.opendata.platform.plugins.module_utils.kind.preflight import Wanted, findings
 
 
 def main() -> None:

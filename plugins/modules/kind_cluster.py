@@ -112,11 +112,11 @@ import contextlib
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _kind as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _kind_refusals as refusals
-from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
-from ansible_collections.opendata.platform.plugins.module_utils._engine_client import Engine, EngineError
-from ansible_collections.opendata.platform.plugins.module_utils._kind_client import Kind, KindError, locked
+from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
+from ansible_collections.opendata.platform.plugins.module_utils.kind import config as pure
+from ansible_collections.opendata.platform.plugins.module_utils.kind import refusals
+from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import Kind, KindError, locked
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 
 
 class Run:

@@ -105,10 +105,10 @@ credentials:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm_client as client
-from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
-from ansible_collections.opendata.platform.plugins.module_utils._node_lock import LockError
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import cli as client
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.node.lock import LockError
 
 JOIN_CONFIG = "/run/opendata/join.yaml"
 

@@ -69,7 +69,7 @@ import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _node_facts as facts
+from ansible_collections.opendata.platform.plugins.module_utils.node import facts
 
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
 TIME_ERROR = 5

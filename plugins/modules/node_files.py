@@ -108,10 +108,10 @@ units:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _node_download_client as download_client
-from ansible_collections.opendata.platform.plugins.module_utils import _node_files as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as client
-from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import download as download_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as client
+from ansible_collections.opendata.platform.plugins.module_utils.node import files as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
 
 FILE_SPEC = {
     "path": {"type": "path", "required": True},

@@ -75,9 +75,9 @@ import os
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
-from ansible_collections.opendata.platform.plugins.module_utils._nspawn_findings import Seen, Wanted, findings
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import UP, Supervisor
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.preflight import Seen, Wanted, findings
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor
 
 
 def main() -> None:

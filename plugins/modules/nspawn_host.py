@@ -78,9 +78,9 @@ exceptions:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn as rules
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_down as down
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import teardown as down
 
 
 class Carrier:

@@ -127,19 +127,23 @@ import uuid
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils._nspawn import STATE, bridge_address, machine_address
-from ansible_collections.opendata.platform.plugins.module_utils._nspawn_machine import (
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import (
+    STATE,
+    bridge_address,
+    machine_address,
+)
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import (
     GuestFile,
     guest_root,
     ssh_answers,
     wait_for_ssh,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor import Program, program_text
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import (
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
     UP,
     Supervisor,
     SupervisorError,
 )
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import Program, program_text
 
 STOP_SECONDS = 20
 

@@ -85,17 +85,15 @@ import ssl
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _oci_archive,
-    _oci_artifact,
-    _oci_chart,
-    _oci_diff,
-    _oci_reference,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._oci_artifact import Artifact
-from ansible_collections.opendata.platform.plugins.module_utils._oci_reference import Reference
-from ansible_collections.opendata.platform.plugins.module_utils._oci_refusal import RegistryError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._oci_registry import Repository, trust
+from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
+from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
+from ansible_collections.opendata.platform.plugins.module_utils.oci import chart as oci_chart
+from ansible_collections.opendata.platform.plugins.module_utils.oci import diff as oci_diff
+from ansible_collections.opendata.platform.plugins.module_utils.oci import reference as oci_reference
+from ansible_collections.opendata.platform.plugins.module_utils.oci.artifact import Artifact
+from ansible_collections.opendata.platform.plugins.module_utils.oci.errors import RegistryError, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.oci.reference import Reference
+from ansible_collections.opendata.platform.plugins.module_utils.oci.registry import Repository, trust
 
 
 def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
@@ -103,7 +101,7 @@ def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None
     params = module.params
     reference = tls = None
     try:
-        reference = _oci_reference.parse(params["reference"])
+        reference = oci_reference.parse(params["reference"])
     except ValueError as error:
         findings.append(str(error))
     try:
@@ -121,19 +119,19 @@ def content(module: AnsibleModule, reference: Reference | None, findings: list[s
     if files is not None:
         # What is noted of the call must not hold the texts.
         module.params["files"] = sorted(files)
-        faults = _oci_archive.findings(files)
+        faults = archive.findings(files)
         findings += faults
-        return None if faults else _oci_artifact.flux(files)
+        return None if faults else oci_artifact.flux(files)
     if module.check_mode and not Path(chart).exists():
         module.warn(f"chart {chart} does not exist yet. It is planned as new.")
         return None
     try:
-        metadata, packed = _oci_chart.read(Path(chart))
+        metadata, packed = oci_chart.read(Path(chart))
     except ValueError as error:
         findings.append(str(error))
         return None
-    findings += _oci_chart.findings(metadata, reference) if reference else []
-    return _oci_artifact.chart(metadata, packed)
+    findings += oci_chart.findings(metadata, reference) if reference else []
+    return oci_artifact.chart(metadata, packed)
 
 
 def published(module: AnsibleModule, repository: Repository) -> str:
@@ -150,8 +148,8 @@ def published(module: AnsibleModule, repository: Repository) -> str:
 def tree(module: AnsibleModule, repository: Repository) -> dict[str, str]:
     """Return the published files, none when they cannot be read: that must not keep from publishing."""
     try:
-        layer = repository.layer(_oci_artifact.FLUX_LAYER)
-        files = _oci_archive.unpack(layer) if layer else {}
+        layer = repository.layer(oci_artifact.FLUX_LAYER)
+        files = archive.unpack(layer) if layer else {}
     except (RegistryError, ValueError, LookupError, TypeError) as error:
         module.warn(f"What is published cannot be compared: {error}")
         return {}
@@ -188,9 +186,9 @@ def main() -> None:
     try:
         before = published(module, repository)
         changed = before != digest or not artifact
-        diff = [_oci_diff.digests(str(reference), before, digest)] if changed else []
+        diff = [oci_diff.digests(str(reference), before, digest)] if changed else []
         if changed and files is not None and module._diff:
-            diff += _oci_diff.trees(tree(module, repository) if before else {}, files)
+            diff += oci_diff.trees(tree(module, repository) if before else {}, files)
         if changed and artifact and not module.check_mode:
             repository.push(artifact)
     except RegistryError as error:

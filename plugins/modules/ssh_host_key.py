@@ -67,7 +67,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _ssh_host_key as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as pure
 
 SECONDS = 10
 

@@ -105,15 +105,15 @@ log:
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor import (
-    Program,
-    program_findings,
-    program_text,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import (
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
     UP,
     Supervisor,
     SupervisorError,
+)
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import (
+    Program,
+    program_findings,
+    program_text,
 )
 
 

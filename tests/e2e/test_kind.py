@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._engine_client import Engine, EngineError
+from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
 
 from fleet import RECAP, ROOT, Run
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import issue
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue
 
 import host_state
 from fleet import Fleet, odp, pod, run, wait_until

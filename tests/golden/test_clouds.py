@@ -5,8 +5,8 @@ import os
 import re
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _load_balancers as balancers
-from ansible_collections.opendata.platform.plugins.module_utils._ports import port_table
+from ansible_collections.opendata.platform.plugins.module_utils.cloud import load_balancers as balancers
+from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import port_table
 
 import render
 

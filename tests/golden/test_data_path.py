@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _service_scan
+from ansible_collections.opendata.platform.plugins.module_utils.service import manifest_checks
 
 import render
 
@@ -23,17 +23,17 @@ def objects(store: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("store", ["garage", "minio"])
 def test_its_objects_pass_the_scans(store: str) -> None:
     made = objects(store)
-    assert _service_scan.shape("data-path", made, TEMPLATE) == []
+    assert manifest_checks.shape("data-path", made, TEMPLATE) == []
     spaces = [each["metadata"]["name"] for each in made if each["kind"] == "Namespace"]
     assert spaces == ["odp-data-path", store]
     for space in spaces:
         own = [each for each in made if space in (each["metadata"].get("namespace"), each["metadata"]["name"])]
-        assert [str(each) for each in _service_scan.objects(space, space, "restricted", own, TEMPLATE)] == []
+        assert [str(each) for each in manifest_checks.objects(space, space, "restricted", own, TEMPLATE)] == []
     assert {each["metadata"].get("namespace") for each in made} == {None, *spaces}
 
 
 def test_its_namespace_holds_pods_to_what_was_scanned() -> None:
-    assert objects("garage")[0]["metadata"]["labels"] == {_service_scan.LEVEL: "restricted"}
+    assert objects("garage")[0]["metadata"]["labels"] == {manifest_checks.LEVEL: "restricted"}
 
 
 def test_the_checks_find_the_pod_and_the_pod_finds_the_store() -> None:

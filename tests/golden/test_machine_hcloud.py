@@ -4,8 +4,8 @@
 import json
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud import balancers, firewall_rules
-from ansible_collections.opendata.platform.plugins.module_utils._ports import port_table
+from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import port_table
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud.resources import balancers, firewall_rules
 
 import render
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_aliases, _mesh_entries
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_peer_options as options
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DOMAIN
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import contents
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import flavour
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import DOMAIN
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import entries, host_aliases, options
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import contents
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.versions import flavour
 
 from api_server import STORE
 from render import GOLDEN
@@ -25,7 +24,7 @@ def values(case: str) -> dict[str, Any]:
     return yaml.safe_load((FILES / f"values-{case}.yml").read_text())["clustermesh"]
 
 
-def peers(case: str) -> list[_mesh_entries.Peer]:
+def peers(case: str) -> list[entries.Peer]:
     asked = [{"name": each["name"], "endpoint": each} for each in values(case)["config"]["clusters"]]
     return options.wanted(asked, "north", "auto", DOMAIN)
 
@@ -35,12 +34,12 @@ def rendered(name: str) -> dict[str, dict[str, bytes]]:
     version, _dash, case = name.partition("-")
     found: dict[str, dict[str, bytes]] = {}
     for peer in peers(case):
-        for secret, content in _mesh_entries.render(
+        for secret, content in entries.render(
             peer, flavour(version), "kube-system", kvstoremesh=case != "agents"
         ).items():
             found.setdefault(secret, {})[peer.name] = content
     users = {f"remote-{peer.name}": "remote" for peer in peers(case)}
-    return {**found, "clustermesh-remote-users": {"users.yaml": _mesh_entries.render_users(users).encode()}}
+    return {**found, "clustermesh-remote-users": {"users.yaml": entries.render_users(users).encode()}}
 
 
 @pytest.mark.parametrize("name", GOLDENS)
@@ -54,7 +53,7 @@ def test_entries_and_users_are_the_charts(name: str) -> None:
 @pytest.mark.parametrize("path", ALIASES, ids=lambda path: path.stem)
 def test_aliases_are_the_charts(path: Path) -> None:
     pairs = {(ip, peer.hostname) for peer in peers("mesh") for ip in peer.ips}
-    assert _mesh_aliases.items(pairs) == yaml.safe_load(path.read_text())
+    assert host_aliases.items(pairs) == yaml.safe_load(path.read_text())
 
 
 def test_all_versions_are_there() -> None:

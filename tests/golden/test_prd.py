@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _hcloud, _k3s, _service_manifests
-from ansible_collections.opendata.platform.plugins.module_utils._fleet import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud import resources
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as k3s_state
+from ansible_collections.opendata.platform.plugins.module_utils.service import tree as service_tree
 
 import inventories
 import render
@@ -56,11 +58,11 @@ def test_files_of_a_node(node: str) -> None:
     }
     texts = {
         "/etc/rancher/k3s/config.yaml": render.render("cluster_k3s", "config.yaml.j2", **given),
-        "/etc/rancher/k3s/config.yaml.d/10-cluster.yaml": _k3s.cluster_part(
+        "/etc/rancher/k3s/config.yaml.d/10-cluster.yaml": k3s_state.cluster_part(
             str(render.value("cluster_k3s", "__cluster_k3s_url", **given))
         ),
         "/etc/rancher/k3s/registries.yaml": str(render.value("cluster_k3s", REGISTRIES, **given)),
-        f"/etc/systemd/system/{_k3s.unit(server)}": render.render("cluster_k3s", "k3s.service.j2", **given),
+        f"/etc/systemd/system/{k3s_state.unit(server)}": render.render("cluster_k3s", "k3s.service.j2", **given),
         "kernel settings": plain(render.value("node", "__node_sysctls | combine(__node_machine_sysctls)", **given)),
     }
     if server:
@@ -104,7 +106,7 @@ def test_services_of_the_cluster_that_has_some() -> None:
         "images": service_examples.IMAGES | {name: f"example.org/{name}:1.2.3" for name in names},
         "waiting": {},
     }
-    made = _service_manifests.manifests([entry(role, context) for role in services], context)
+    made = service_tree.manifests([entry(role, context) for role in services], context)
     render.assert_golden("prd/services.txt", page({path: str(text) for path, text in made["files"].items()}))
 
 
@@ -114,7 +116,7 @@ def test_what_is_made_at_hetzner() -> None:
         {"ipv4_address": f"203.0.113.{number}", "labels": {"opendata.platform/cluster": "hetzner"}} for number in (1, 2)
     ]
     made = {
-        "firewall": _hcloud.firewall_rules(FLEET, "hetzner", operators, servers),
-        "load balancers": _hcloud.balancers(FLEET, "opendata-prd"),
+        "firewall": resources.firewall_rules(FLEET, "hetzner", operators, servers),
+        "load balancers": resources.balancers(FLEET, "opendata-prd"),
     }
     render.assert_golden("prd/hetzner.json", json.dumps(made, indent=2) + "\n")

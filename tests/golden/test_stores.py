@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _service_manifests, _service_view
+from ansible_collections.opendata.platform.plugins.module_utils.service import context as service_context
+from ansible_collections.opendata.platform.plugins.module_utils.service import tree as service_tree
 
 import render
 import service_examples
@@ -19,14 +20,14 @@ def entry(role: str, context: dict[str, Any], task: int = 0) -> dict[str, Any]:
     """What a task of a role describes, with the values that the role sets."""
     tasks = yaml.safe_load((render.ROOT / "roles" / role / "tasks/main.yml").read_text())
     release = tasks[task]["vars"]["service_release"] | {"overrides": {}}
-    template, view = release.get("manifests"), _service_view.view(release, context)
+    template, view = release.get("manifests"), service_context.view(release, context)
     return {"role": role, "release": release, "rendered": render.render(role, template, **view) if template else ""}
 
 
 def tree(role: str, **context: Any) -> str:
     """Text of the objects of a role's service."""
     described = entry(role, whole := CONTEXT | context)
-    made = _service_manifests.manifests([described], whole)
+    made = service_tree.manifests([described], whole)
     return str(made["files"][f"services/{described['release']['name']}/manifests.yaml"])
 
 
@@ -43,7 +44,7 @@ def test_objects(role: str) -> None:
 
 def test_objects_of_cloudnative_pg_and_its_database() -> None:
     context = CONTEXT | {"database": "cloudnative_pg"}
-    made = _service_manifests.manifests([entry("cloudnative_pg", context), entry("postgres", context, 1)], context)
+    made = service_tree.manifests([entry("cloudnative_pg", context), entry("postgres", context, 1)], context)
     for name in ("cloudnative-pg", "postgres"):
         render.assert_golden(f"stores/cloudnative_pg/{name}.yaml", made["files"][f"services/{name}/manifests.yaml"])
     [order] = yaml.safe_load_all(made["files"]["platform/postgres.yaml"])

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.opendata.platform.plugins.action.artifacts import Provider
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build_images as images
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_make as make
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build import Workplace, binary_name
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_jobs import Job, explain, run_jobs
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_registry import stored_digest
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError, Shell
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_store import Store
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts import make
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build import images
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.go import Workplace, binary_name
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import Job, explain, run_jobs
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import stored_digest
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import Store
 
 pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="builds run on Linux with util-linux only")
 
@@ -281,7 +281,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import conftest
 from ansible_collections.opendata.platform.plugins.action.artifacts import Provider
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_make as make
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts import make
 make.BUILDERS["test"] = lambda place: place.run("sh", "-c", sys.argv[4])
 Provider(json.loads(sys.argv[2]), Path(sys.argv[3]), print).provide(False)
 """

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Plan, source_errors
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.plan import Plan, source_errors
 
 RELEASE = {"url": "https://releases.example.org/kubelet", "checksum": "https://releases.example.org/kubelet.sha256"}
 TABLE = {

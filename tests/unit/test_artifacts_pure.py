@@ -5,18 +5,18 @@ import json
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_lock as lock
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_checksum import (
-    ChecksumError,
-    published_checksum,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import (
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts import lockfile as lock
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.schedule import startable, urgency
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.cache_key import (
     content_key,
     files_digest,
     pinned_version,
     version_errors,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_schedule import startable, urgency
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.checksum import (
+    ChecksumError,
+    published_checksum,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

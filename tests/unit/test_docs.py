@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import SCHEMA
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "name: opendata.platform.service\n"

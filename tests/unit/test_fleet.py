@@ -5,10 +5,10 @@ import dataclasses
 import ipaddress
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory, describe
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_checks import split_endpoint
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import locate
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import Range, clashes, network
+from ansible_collections.opendata.platform.plugins.module_utils.findings import locate
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import Range, clashes, network
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory, describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.general import split_endpoint
 from hypothesis import given
 from hypothesis import strategies as st
 

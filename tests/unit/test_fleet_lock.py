@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetInUse, FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetInUse, FleetLock
 
 HOLDER = """
 import sys, pathlib
 import conftest
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetLock
 lock = FleetLock(pathlib.Path(sys.argv[1]), ["/x/ansible-playbook", "site.yml"])
 print("held", flush=True)
 sys.stdin.read()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetLock
 
 import inventories
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_checksum import (
+from .checksum import (
     ChecksumError,
     published_checksum,
 )

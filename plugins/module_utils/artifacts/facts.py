@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import directory_name
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Choice, version_of
+from .cache_key import directory_name
+from .plan import Choice, version_of
 
 Facts = dict[str, dict[str, dict[str, Any]]]
 

@@ -11,21 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build as build
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build_images as images
-from ansible_collections.opendata.platform.plugins.module_utils import _artifacts_build_packages as packages
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build_crates import build_crate
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_download import (
+from .build import go as build
+from .build import images, packages
+from .build.crates import build_crate
+from .build.jobs import Job, run_jobs
+from .build.shell import Shell
+from .download import (
     DownloadError,
     extract,
     fetch_file,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_jobs import Job, run_jobs
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_lock import changed_release
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_plan import Choice, registry_url, version_of
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_registry import PushRegistry, image_digest
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import Shell
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_store import Store
+from .lockfile import changed_release
+from .plan import Choice, registry_url, version_of
+from .registry import PushRegistry, image_digest
+from .store import Store
 
 Table = dict[str, dict[str, Any]]
 BUILDERS: dict[str, Callable[[build.Workplace], None]] = {

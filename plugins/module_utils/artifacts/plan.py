@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import content_key
+from .cache_key import content_key
 
 SOURCES = ("auto", "download", "build")
 

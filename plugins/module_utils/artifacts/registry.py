@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_download import DownloadError, open_url
+from .download import DownloadError, open_url
 
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",

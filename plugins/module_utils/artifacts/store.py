@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_files import describe, listing, remove
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import directory_name, files_digest
+from .cache_key import directory_name, files_digest
+from .files import describe, listing, remove
 
 
 class StoreBusy(Exception):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _helm_release
-from ansible_collections.opendata.platform.plugins.module_utils._cluster_health import image_version
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ..kubernetes import helm_release
+from ..kubernetes.client import Cluster
+from ..kubernetes.health import image_version
 
 NAMESPACE = "kube-system"
 # Role cilium writes it before it installs or takes over a release.
@@ -68,4 +68,4 @@ def newest(cluster: Cluster, name: str) -> dict[str, Any] | None:
     if not revisions:
         return None
     last = max(revisions, key=lambda each: int(each["labels"]["version"]))
-    return _helm_release.decode(cluster.request("GET", f"{path}/{last['name']}")["data"]["release"])
+    return helm_release.decode(cluster.request("GET", f"{path}/{last['name']}")["data"]["release"])

@@ -6,9 +6,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._pod_details import pod_details
+from ..kubernetes import health
+from ..kubernetes.client import Cluster
+from ..kubernetes.pod_diagnostics import pod_details
 
 _NODES = "/api/v1/nodes"
 _PODS = "/api/v1/namespaces/kube-system/pods"

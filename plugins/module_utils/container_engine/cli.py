@@ -15,7 +15,7 @@ import socket
 import subprocess
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _engine as pure
+from . import output as pure
 
 # In the words of docker and of podman.
 _NOT_THERE = re.compile(r"no such|not (found|known)|could not (be found|find)|does not exist", re.IGNORECASE)

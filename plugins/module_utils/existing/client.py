@@ -8,12 +8,13 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cilium_client, _existing_api
-from ansible_collections.opendata.platform.plugins.module_utils._existing_api import Api
-from ansible_collections.opendata.platform.plugins.module_utils._existing_rights import EVERYTHING, Right
-from ansible_collections.opendata.platform.plugins.module_utils._existing_state import State
-from ansible_collections.opendata.platform.plugins.module_utils._kubeconfig import CONNECTIONS
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ..cilium import installed
+from ..kubernetes.client import Cluster
+from ..kubernetes.kubeconfig import CONNECTIONS
+from . import api_endpoint
+from .api_endpoint import Api
+from .rbac import EVERYTHING, Right
+from .state import State
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
@@ -64,7 +65,7 @@ def read(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | No
         proxy_pods=proxies.result(),
         crds=[each["name"] for each in crds.result()],
         service_ranges=ranges.result(),
-        cilium=_cilium_client.found(cluster, daemon_sets.result()),
+        cilium=installed.found(cluster, daemon_sets.result()),
         api=api.result(),
     )
 
@@ -88,7 +89,7 @@ def where_api_is(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, i
         for one in each.get("endpoints") or []
         for address in one["addresses"]
     ]
-    return _existing_api.choose(entry, resolve(_existing_api.address_of(entry["server"])[0]), endpoints)
+    return api_endpoint.choose(entry, resolve(api_endpoint.address_of(entry["server"])[0]), endpoints)
 
 
 def resolve(host: str) -> list[str]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from ansible_collections.opendata.platform.plugins.module_utils import _existing_network as network
-from ansible_collections.opendata.platform.plugins.module_utils import _existing_nodes as nodes_of
-from ansible_collections.opendata.platform.plugins.module_utils._existing_state import Finding, State, Wanted
+from . import network
+from . import nodes as nodes_of
+from .state import Finding, State, Wanted
 
 # By minor of Cilium the oldest and newest of Kubernetes that it is tested with (its page Kubernetes Compatibility).
 _KUBERNETES = {"1.18": (30, 33), "1.20": (33, 36)}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils._existing_api import Api
+from .api_endpoint import Api
 
 
 class Finding(NamedTuple):

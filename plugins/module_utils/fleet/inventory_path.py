@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import did_you_mean
+from ..findings import did_you_mean
 
 
 class UnknownInventory(Exception):

@@ -7,23 +7,20 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_addresses as addresses
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_checks as checks
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_hcloud as hcloud
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_kind as kind
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_networks as networks
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy as proxy
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_existing import brings_cilium, existing
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, Findings
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_k3s import k3s
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
+from ..findings import Finding, Findings
+from . import proxy
+from .rules import addresses, hcloud, kind, networks
+from .rules import general as checks
+from .rules.existing import brings_cilium, existing
+from .rules.k3s import k3s
+from .rules.services import services
+from .schema import (
     API_PORT,
     CLUSTER,
     NODE,
     PLATFORM,
     Variable,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_services import services
 
 Variables = dict[str, Any]
 

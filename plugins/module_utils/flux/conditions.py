@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
+from .dependencies import Key
 
 Object = dict[str, Any]
 WAITING = ("DependencyNotReady", "SourceNotReady", "HealthCheckCanceled")

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_links as links
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
-from ansible_collections.opendata.platform.plugins.module_utils._flux_report import unwell
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import State, runs_pods
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._pod_details import last_events, pod_details
+from ..kubernetes import health
+from ..kubernetes.client import Cluster
+from ..kubernetes.pod_diagnostics import last_events, pod_details
+from . import dependencies as links
+from .dependencies import Key
+from .readiness import State, runs_pods
+from .report import unwell
 
 _PODS_SHOWN = 3
 

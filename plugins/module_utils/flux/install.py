@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests
+from ..kubernetes import manifests
 
 Object = dict[str, Any]
 
@@ -61,7 +61,7 @@ def install(text: str, known: dict[str, Any], nodes: int, proxy: dict[str, str] 
     have = images(known)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     found = [namespace]
-    for each in _manifests.load(text):
+    for each in manifests.load(text):
         if each["kind"] != "Namespace" and _component(each) in ("", *have):
             found.append(_fitted(each, have, nodes))
     if proxy:

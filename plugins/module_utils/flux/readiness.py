@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_links as links
-from ansible_collections.opendata.platform.plugins.module_utils._flux_conditions import (
+from . import dependencies as links
+from .conditions import (
     WAITING,
     condition,
     has_failed,
@@ -18,7 +18,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._flux_conditions
     lack,
     revision_of,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
+from .dependencies import Key
 
 Object = dict[str, Any]
 # Kustomizations first: what they applied is there when the others are read after them.

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._flux_conditions import short
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import State
+from .conditions import short
+from .dependencies import Key
+from .readiness import State
 
 _SHOWN, _WIDTH = 3, 100
 

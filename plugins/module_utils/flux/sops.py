@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._service_view import plain
+from ..kubernetes import manifests
+from ..kubernetes.manifests import Manifest
+from ..service.context import plain
 
 END = ".sops.yaml"
 FLUX = "flux-system"
@@ -39,7 +39,7 @@ def findings(files: Mapping[str, str], key: str, namespaces: list[str], key_file
         documents, faults = _read(text)
         for document in documents:
             faults += _faults(path, document, {*namespaces, *ALWAYS})
-            name = _manifests.name_of(document) if isinstance(document, dict) else ""
+            name = manifests.name_of(document) if isinstance(document, dict) else ""
             if (owner := owners.setdefault(name, path)) != path and name:
                 faults.append(f"{name} stands in {owner} too: remove one")
         found += [f"{path}: {fault}." for fault in faults]
@@ -57,7 +57,7 @@ def _by_name(files: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 def _read(text: str) -> tuple[list[Any], list[str]]:
     try:
-        documents = _manifests.load(text)
+        documents = manifests.load(text)
     except ValueError:
         return [], ["is no YAML: write it anew, and encrypt it"]
     return documents, [] if documents else ["is empty: take it away"]

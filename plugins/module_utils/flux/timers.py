@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_links as links
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import State
+from . import dependencies as links
+from .dependencies import Key
+from .readiness import State
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_report as report
-from ansible_collections.opendata.platform.plugins.module_utils._flux_clock import Clock, is_decided
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import GROUPS, State
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ..kubernetes.client import ApiError, Cluster, Unreachable
+from . import report
+from .dependencies import Key
+from .readiness import GROUPS, State
+from .timers import Clock, is_decided
 
 Judge = Callable[[dict[str, list[dict[str, Any]]]], list[State]]
 # Modules cannot print; the action plugin shows what this logger is told.

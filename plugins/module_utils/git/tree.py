@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils._git_client import Git, GitError
+from .cli import Git, GitError
 
 SHOWN, _FILE, _SUBMODULE, _GONE = 4, "100644", "160000", "0"
 

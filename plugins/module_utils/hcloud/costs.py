@@ -6,7 +6,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud import carries
+from .resources import carries
 
 Record = dict[str, Any]
 CENT = Decimal("0.01")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import did_you_mean
+from ..findings import did_you_mean
 
 AGAIN = "Run again: what was made is found by its labels."
 WRITE = "The token may not do this. Make one that reads and writes in the Cloud Console (Security, API tokens)."

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud import LABEL, carries
+from .resources import LABEL, carries
 
 VARIABLE = "machine_hcloud_delete"
 Record = dict[str, Any]

@@ -11,8 +11,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import halves
-from ansible_collections.opendata.platform.plugins.module_utils._ports import ANYONE, CLUSTER, MESH, OPERATORS, PORTS
+from ..cloud.ports import ANYONE, CLUSTER, MESH, OPERATORS, PORTS
+from ..fleet.rules.hcloud import halves
 
 LABEL = "opendata.platform"
 EVERYWHERE = ["0.0.0.0/0", "::/0"]

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm
-from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
-from ansible_collections.opendata.platform.plugins.module_utils._node_lock import hold
+from ..kubeadm import state as kubeadm_state
+from ..node import systemd as units_client
+from ..node.lock import hold
+from . import state as pure
 
 ROOT = Path("/")
 BINARY = "/usr/local/bin/k3s"
@@ -79,7 +79,7 @@ def authority(server: bool) -> str:
 
 def credentials() -> str:
     """Digest of the administrator's credentials; empty on an agent."""
-    return _kubeadm.credentials(text(KUBECONFIG))
+    return kubeadm_state.credentials(text(KUBECONFIG))
 
 
 def run(*arguments: str, log: bool = False) -> str:

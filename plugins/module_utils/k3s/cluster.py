@@ -11,9 +11,9 @@ import time
 import urllib.error
 import urllib.request
 
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
-from ansible_collections.opendata.platform.plugins.module_utils._k3s_client import READY_SECONDS, K3sError, run, text
-from ansible_collections.opendata.platform.plugins.module_utils._k3s_client import TOKEN as TOKEN_FILE
+from . import state as pure
+from .cli import READY_SECONDS, K3sError, run, text
+from .cli import TOKEN as TOKEN_FILE
 
 LOCAL = "https://127.0.0.1:6443"
 TIMEOUT_SECONDS = 10

@@ -9,8 +9,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_client as client
+from . import cli as client
+from . import state as pure
 
 # Files and folders of k3s, as its own k3s-uninstall.sh removes them.
 TREES = (

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils import _kind as pure
-from ansible_collections.opendata.platform.plugins.module_utils._engine_client import Engine, EngineError
+from ..container_engine.cli import Engine, EngineError
+from . import config as pure
 
 _LAST_LINES = 20
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout=10s")

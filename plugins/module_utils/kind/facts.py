@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _engine as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _kind
-from ansible_collections.opendata.platform.plugins.module_utils._engine_client import Engine, EngineError, port_busy
-from ansible_collections.opendata.platform.plugins.module_utils._kind_client import Kind
-from ansible_collections.opendata.platform.plugins.module_utils._kind_findings import Seen, Wanted
+from ..container_engine import output as pure
+from ..container_engine.cli import Engine, EngineError, port_busy
+from . import config as kind_config
+from .cli import Kind
+from .preflight import Seen, Wanted
 
 
 def look(wanted: Wanted, network: str) -> Seen:
@@ -19,13 +19,13 @@ def look(wanted: Wanted, network: str) -> Seen:
     try:
         memory = pure.memory(engine.info())
         found = {name: Kind(engine, name, network).look() for name in wanted.images}
-        states = {name: _kind.state(each, network) for name, each in found.items()}
-        due = [name for name, state in states.items() if state == _kind.ABSENT]
+        states = {name: kind_config.state(each, network) for name, each in found.items()}
+        due = [name for name, state in states.items() if state == kind_config.ABSENT]
         return Seen(
             installed=installed,
             memory=memory,
-            foreign={name: found[name] for name, state in states.items() if state == _kind.FOREIGN},
-            made=[name for name, state in states.items() if state not in (_kind.ABSENT, _kind.FOREIGN)],
+            foreign={name: found[name] for name, state in states.items() if state == kind_config.FOREIGN},
+            made=[name for name, state in states.items() if state not in (kind_config.ABSENT, kind_config.FOREIGN)],
             busy=_busy(engine, {port for name in due for port in wanted.ports[name].values() if port}),
             refused={image: _refusal(engine, image) for image in {wanted.images[name] for name in due}},
         )

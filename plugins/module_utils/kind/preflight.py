@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ansible_collections.opendata.platform.plugins.module_utils import _kind_refusals as refusals
-from ansible_collections.opendata.platform.plugins.module_utils._engine import ENGINES
-from ansible_collections.opendata.platform.plugins.module_utils._kind import Found
+from ..container_engine.output import ENGINES
+from . import refusals
+from .config import Found
 
 GIB = 1024**3
 

@@ -6,7 +6,7 @@ Private to this collection: it may change without notice.
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils import _kind as pure
+from . import config as pure
 
 _ACCEPT = "To accept that, run again with -e cluster_kind_recreate=true"
 

@@ -14,9 +14,9 @@ import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _node_files_client as files_client
-from ansible_collections.opendata.platform.plugins.module_utils._node_lock import hold
+from ..node import file_io as files_client
+from ..node.lock import hold
+from . import state as pure
 
 ROOT = Path("/")
 RECORD = "/etc/kubernetes/opendata-platform.json"

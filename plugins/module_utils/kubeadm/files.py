@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._kubeadm import credentials
+
+from .state import credentials
 
 
 def binary_files(

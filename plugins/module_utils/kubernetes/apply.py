@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests as manifests
-from ansible_collections.opendata.platform.plugins.module_utils._kubeconfig import CONNECTIONS
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_read import Resources, key, read
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._ownership import is_current
+from . import manifests
+from .client import ApiError, Cluster
+from .kubeconfig import CONNECTIONS
+from .managed_fields import is_current
+from .manifests import Manifest
+from .reader import Resources, key, read
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

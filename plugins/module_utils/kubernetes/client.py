@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeconfig
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest, Resource
+
+from . import kubeconfig as kubernetes_kubeconfig
+from .manifests import Manifest, Resource
 
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _METADATA = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadataList"
@@ -45,7 +46,7 @@ class Cluster:
     def __init__(self, kubeconfig: str, context: str | None = None) -> None:
         """Raise Unreachable when the kubeconfig cannot be used."""
         try:
-            self.host, self._pool, self._who = _kubeconfig.connect(kubeconfig, context)
+            self.host, self._pool, self._who = kubernetes_kubeconfig.connect(kubeconfig, context)
         except (ValueError, OSError) as error:
             raise Unreachable(f"kubeconfig {kubeconfig} cannot be used: {error}") from error
         self.warnings: list[str] = []

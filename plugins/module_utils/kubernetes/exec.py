@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import urllib3
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeconfig
+
+from . import kubeconfig as kubernetes_kubeconfig
 
 # The fifth version only adds how to end an input, and there is none here.
 _PROTOCOL = "v4.channel.k8s.io"
@@ -37,7 +38,7 @@ class Pods:
 
     def __init__(self, kubeconfig: str, context: str | None) -> None:
         """Raise ValueError or OSError when the kubeconfig cannot be used."""
-        self._server, self._pool, self._headers = _kubeconfig.connect(kubeconfig, context)
+        self._server, self._pool, self._headers = kubernetes_kubeconfig.connect(kubeconfig, context)
 
     def run(self, namespace: str, pod: str, container: str, command: list[str], seconds: int = 30) -> Answer:
         """Return what the command says; raise ExecError when it cannot run or is silent for so many seconds."""

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from .manifests import Manifest
 
 NAMESPACE = "kube-system"  # of the record: every cluster has it
 # Removing one of these takes away what nobody can make again from the manifests.

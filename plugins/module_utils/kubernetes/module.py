@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier, Change, Refused
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import (
+
+from . import manifests
+from .apply import Applier, Change, Refused
+from .client import (
     ApiError,
     Cluster,
     Unreachable,
@@ -39,7 +40,7 @@ class ClusterModule(AnsibleModule):
         except Unreachable as error:
             self.fail_json(msg=f"{error}.")
 
-    def apply(self, applier: Applier, wanted: list[_manifests.Manifest]) -> dict[str, Any]:
+    def apply(self, applier: Applier, wanted: list[manifests.Manifest]) -> dict[str, Any]:
         """Apply the manifests and return the result to show; fails with all findings of a stage at once."""
         try:
             changes = applier.apply(wanted)
@@ -60,6 +61,6 @@ def summary(changes: list[Change]) -> dict[str, Any]:
     return {
         "changed": bool(due),
         "counts": {action: actions.count(action) for action in ("created", "changed", "unchanged")},
-        "objects": [{"object": _manifests.name_of(change.wanted), "action": change.action} for change in changes],
-        "diff": [_manifests.diff(_manifests.name_of(change.wanted), change.before, change.after) for change in due],
+        "objects": [{"object": manifests.name_of(change.wanted), "action": change.action} for change in changes],
+        "diff": [manifests.diff(manifests.name_of(change.wanted), change.before, change.after) for change in due],
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from . import health
+from .client import Cluster
 
 _LAST_EVENTS = 3
 _LAST_LINES = 8

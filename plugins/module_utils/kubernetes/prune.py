@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests as manifests
-from ansible_collections.opendata.platform.plugins.module_utils import _prune
-from ansible_collections.opendata.platform.plugins.module_utils._kubeconfig import CONNECTIONS
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier, Change, refuse
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_read import key, read
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from . import inventory, manifests
+from .apply import Applier, Change, refuse
+from .client import ApiError
+from .kubeconfig import CONNECTIONS
+from .manifests import Manifest
+from .reader import key, read
 
 
 @dataclass
@@ -28,22 +27,26 @@ class Pruner(Applier):
 
     def apply(self, wanted: Iterable[Manifest]) -> list[Change]:
         """Apply all, then remove what left the set and note what is in it. Raise Refused as Applier does."""
-        prepared = self.prepared(_prune.labelled(each, self.label) for each in wanted)
-        members = set(map(_prune.entry, prepared))
-        live = self.cluster.get(self.path(_prune.record(self.label)))
-        known = _prune.entries(live)
+        prepared = self.prepared(inventory.labelled(each, self.label) for each in wanted)
+        members = set(map(inventory.entry, prepared))
+        live = self.cluster.get(self.path(inventory.record(self.label)))
+        known = inventory.entries(live)
         if not members <= known:
-            self._ahead = _prune.record(self.label, known | members)
+            self._ahead = inventory.record(self.label, known | members)
         changes = self.in_stages(prepared)
-        left = [each for each in self._read(known - members) if _prune.is_ours(each, self.label, self.manager)]
-        stay = [each for each in left if each["kind"] in _prune.DATA and not self.data]
+        left = [each for each in self._read(known - members) if inventory.is_ours(each, self.label, self.manager)]
+        stay = [each for each in left if each["kind"] in inventory.DATA and not self.data]
         self.kept = sorted(map(manifests.name_of, stay))
         removed = [Change(each, "removed", each) for each in left if each not in stay]
         if not self.check:
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 list(pool.map(self._delete, removed))
             refuse(removed)
-        return [*changes, *removed, self._note(_prune.record(self.label, members | set(map(_prune.entry, stay))), live)]
+        return [
+            *changes,
+            *removed,
+            self._note(inventory.record(self.label, members | set(map(inventory.entry, stay))), live),
+        ]
 
     def write(self, due: list[Change], pool: ThreadPoolExecutor) -> None:
         """Note what joins the set before the first of it is made: a run that is killed then leaves nothing unknown."""
@@ -53,7 +56,7 @@ class Pruner(Applier):
             refuse([ahead])
         super().write(due, pool)
 
-    def _read(self, entries: set[_prune.Entry]) -> list[Manifest]:
+    def _read(self, entries: set[inventory.Entry]) -> list[Manifest]:
         """Return the live objects of some entries, in the record's order."""
         served = {(api.rpartition("/")[0], kind): api for api, kind in reversed(self.resources)}
         found = [

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.opendata.platform.plugins.module_utils._kubeconfig import CONNECTIONS
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest, Resource
+from .client import ApiError, Cluster
+from .kubeconfig import CONNECTIONS
+from .manifests import Manifest, Resource
 
 _FEW = 4  # up to here one GET an object is cheaper than a list
 _LIST_LIMIT = 500  # beyond it the rest of what we own is read by name

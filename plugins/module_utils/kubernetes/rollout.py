@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests as manifests
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._pod_details import pod_details
+from . import health, manifests
+from .client import Cluster
+from .manifests import Manifest
+from .pod_diagnostics import pod_details
 
 _PLURALS = {"Deployment": "deployments", "DaemonSet": "daemonsets"}
 

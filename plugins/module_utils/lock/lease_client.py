@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_lease as pure
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ..kubernetes.client import ApiError, Cluster, Unreachable
+from . import lease as pure
 
 CONFLICT = 409
 

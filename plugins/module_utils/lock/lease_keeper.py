@@ -15,8 +15,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease import Run
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease_client import Leases
+from .lease import Run
+from .lease_client import Leases
 
 # How soon the end of a parent is noticed whose own children hold our input open.
 LOOK_SECONDS = 1

@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_lease
+from . import lease
 
-KEEPER = "ansible_collections.opendata.platform.plugins.module_utils._fleet_lease_keeper"
+KEEPER = "ansible_collections.opendata.platform.plugins.module_utils.lock.lease_keeper"
 RELEASE_SECONDS = 10
 
 
@@ -26,10 +26,10 @@ class ClustersInUse(Exception):
 class FleetLeases:
     """The Leases of the clusters that this run writes to, until `release` or the end of this process."""
 
-    def __init__(self, run: _fleet_lease.Run, seconds: int = _fleet_lease.SECONDS) -> None:
+    def __init__(self, run: lease.Run, seconds: int = lease.SECONDS) -> None:
         """Start the keeper; it is ready when the inventory was read."""
         # Where this collection is, whatever finds it for Ansible.
-        paths = [str(Path(__file__).parents[5]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(Path(__file__).parents[6]), *filter(None, [os.environ.get("PYTHONPATH")])]
         # Of its own session: Ctrl-C is for the run, whose end it notices.
         self._keeper = subprocess.Popen(
             [sys.executable, "-m", KEEPER, json.dumps(asdict(run)), str(seconds)],

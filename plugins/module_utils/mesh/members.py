@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DOMAIN, MANAGER
+from .names import DOMAIN, MANAGER
 
 Record = dict[str, Any]
 

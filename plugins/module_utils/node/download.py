@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from typing import BinaryIO
 
-from ansible_collections.opendata.platform.plugins.module_utils._node_files_client import (
+from .file_io import (
     CHUNK,
     NodeFileError,
     replacing,

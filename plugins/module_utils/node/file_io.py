@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ansible_collections.opendata.platform.plugins.module_utils._node_files import Found
+from .files import Found
 
 CHUNK = 1 << 20
 

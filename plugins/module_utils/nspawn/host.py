@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils._nspawn import PACKAGES, REMEMBERED, STATE
+from .layout import PACKAGES, REMEMBERED, STATE
 
 ENVIRONMENT = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 

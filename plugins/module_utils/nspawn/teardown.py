@@ -7,9 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn as rules
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import Supervisor
+from ..supervisor.client import Supervisor
+from . import host
+from . import layout as rules
 
 
 def remove_fleet(fleet: str, directory: str, check: bool) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils import _oci_archive
+from . import archive as oci_archive
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 FLUX_CONFIG = "application/vnd.cncf.flux.config.v1+json"
@@ -56,10 +56,10 @@ def _json(content: dict[str, Any]) -> bytes:
 
 def flux(files: Mapping[str, str]) -> Artifact:
     """Return the artifact that an OCIRepository of Flux takes for a tree of manifests."""
-    archive = _oci_archive.tar({path: text.encode() for path, text in files.items()})
+    archive = oci_archive.tar({path: text.encode() for path, text in files.items()})
     rootfs = {"type": "layers", "diff_ids": [Blob("", archive).digest]}
     config = {"architecture": "", "os": "", "rootfs": rootfs, "config": {}}
-    return _artifact(Blob(FLUX_CONFIG, _json(config)), Blob(FLUX_LAYER, _oci_archive.gzip(archive)))
+    return _artifact(Blob(FLUX_CONFIG, _json(config)), Blob(FLUX_LAYER, oci_archive.gzip(archive)))
 
 
 def chart(metadata: dict[str, Any], packed: bytes) -> Artifact:

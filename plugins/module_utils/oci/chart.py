@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _oci_archive
-from ansible_collections.opendata.platform.plugins.module_utils._oci_reference import Reference
+
+from . import archive
+from .reference import Reference
 
 
 def read(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -29,11 +30,11 @@ def _folder(path: Path) -> tuple[dict[str, Any], bytes]:
         for file in path.rglob("*")
         if file.is_file()
     }
-    return metadata, _oci_archive.gzip(_oci_archive.tar(files))
+    return metadata, archive.gzip(archive.tar(files))
 
 
 def _packed(data: bytes) -> tuple[dict[str, Any], bytes]:
-    files = _oci_archive.unpack(data)
+    files = archive.unpack(data)
     found = [name for name in files if name.count("/") == 1 and name.endswith("/Chart.yaml")]
     if not found:
         raise ValueError("it holds no <name>/Chart.yaml. Pack it with helm package")

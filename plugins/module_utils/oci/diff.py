@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests
+
+from ..kubernetes import manifests
 
 
 def digests(reference: str, before: str, after: str) -> dict[str, str]:
@@ -29,10 +30,10 @@ def _entry(name: str, before: str, after: str) -> dict[str, str]:
 def _shown(text: str) -> str:
     """Return the text as it is, unless it holds a Secret; a text that cannot be judged as its digest."""
     try:
-        documents = _manifests.load(text)
+        documents = manifests.load(text)
         if not any(_is_secret(each) for each in documents):
             return text
-        return yaml.safe_dump_all([_manifests.redact(each) for each in documents])
+        return yaml.safe_dump_all([manifests.redact(each) for each in documents])
     except (ValueError, TypeError, AttributeError):
         return f"not YAML that can be shown, sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}\n"
 

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 import urllib3
-from ansible_collections.opendata.platform.plugins.module_utils._oci_artifact import MANIFEST, Artifact, Blob
-from ansible_collections.opendata.platform.plugins.module_utils._oci_reference import Reference
-from ansible_collections.opendata.platform.plugins.module_utils._oci_refusal import broken, refused
+
+from .artifact import MANIFEST, Artifact, Blob
+from .errors import broken, refused
+from .reference import Reference
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._report import REASON_WIDTH, aligned
+from .clusters import REASON_WIDTH, aligned
 
 Row = dict[str, Any]
 COLUMNS = ("service", "cluster", "ready", "version", "revision", "url", "reason")

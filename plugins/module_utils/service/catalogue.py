@@ -6,10 +6,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _service_nouns
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._report_services import KEY, NAME, NAMESPACE
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release
+from ..kubernetes.manifests import Manifest
+from ..report.services import KEY, NAME, NAMESPACE
+from . import common_manifests
+from .schema import Release
 
 # The Secret of the person who may do everything, by convention of its name in `secrets`.
 ADMIN, USERNAME, PASSWORD = "admin", "username", "password"
@@ -41,7 +41,7 @@ def entry(release: Release, context: dict[str, Any]) -> dict[str, Any]:
         "secret": f"{release['name']}-{ADMIN}" if person else "",
         "key": PASSWORD if person else "",
         "version": version(release, context["images"]),
-        "url": f"{scheme}://{_service_nouns.host(release, context)}" if served else "",
+        "url": f"{scheme}://{common_manifests.host(release, context)}" if served else "",
     }
 
 

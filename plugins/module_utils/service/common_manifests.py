@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._service_scan import LEVEL
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release
+from ..kubernetes.manifests import Manifest
+from .manifest_checks import LEVEL
+from .schema import Release
 
 Context = dict[str, Any]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cilium, _flux_install
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release, merged
+from ..cilium import values as cilium_values
+from ..flux import install as flux_install
+from .schema import Release, merged
 
 
 def view(release: Release, context: dict[str, Any]) -> dict[str, Any]:
@@ -39,8 +40,8 @@ def images(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 def waiting(found: dict[str, dict[str, Any]]) -> dict[str, str]:
     """What cannot be had with these images, with the reason."""
-    lacking = {} if _cilium.has_envoy(found) else {"gateway": "there is no image of Envoy where images are built"}
-    return {**_flux_install.waiting(found), **lacking}
+    lacking = {} if cilium_values.has_envoy(found) else {"gateway": "there is no image of Envoy where images are built"}
+    return {**flux_install.waiting(found), **lacking}
 
 
 def plain(value: Any) -> Any:

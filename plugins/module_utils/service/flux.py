@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release
+from ..kubernetes.manifests import Manifest
+from .schema import Release
 
 FLUX = "flux-system"
 _SOURCES = "source.toolkit.fluxcd.io/v1"

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests, _service_pods
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest, name_of
+from ..findings import Finding, did_you_mean
+from ..kubernetes import manifests as kubernetes_manifests
+from ..kubernetes.manifests import Manifest, name_of
+from . import pod_checks
 
 LEVEL = "pod-security.kubernetes.io/enforce"
 # Kinds without a namespace that services bring.
@@ -45,7 +46,7 @@ def tree(files: dict[str, str]) -> list[Finding]:
         parts = path.split("/")
         if parts[0] != "services":
             continue
-        manifests = _manifests.load(text)
+        manifests = kubernetes_manifests.load(text)
         found += shape(parts[1], manifests, path)
         namespace = next((each["metadata"] for each in manifests if each.get("kind") == "Namespace"), None)
         if namespace:
@@ -58,7 +59,7 @@ def tree(files: dict[str, str]) -> list[Finding]:
 def rendered(service: str, text: str, where: str) -> tuple[list[Manifest], list[Finding]]:
     """The objects that a template rendered, and what keeps them from being objects."""
     try:
-        manifests = _manifests.load(text)
+        manifests = kubernetes_manifests.load(text)
     except ValueError as error:
         problem = f"renders no YAML: {' '.join(str(error).split())}"
         return [], [Finding(True, service, "", problem, "Mend the template.", where)]
@@ -70,14 +71,14 @@ def rendered(service: str, text: str, where: str) -> tuple[list[Manifest], list[
 def shape(service: str, manifests: list[Any], where: str) -> list[Finding]:
     """Findings of what is no object, and of objects that stand there twice."""
     step = "An object has apiVersion, kind and metadata.name, and stands there once."
-    return [Finding(True, service, "", found, step, where) for found in _manifests.findings(manifests)]
+    return [Finding(True, service, "", found, step, where) for found in kubernetes_manifests.findings(manifests)]
 
 
 def objects(service: str, namespace: str, level: str, manifests: list[Manifest], where: str) -> list[Finding]:
     """Findings of well-formed objects of a service with this namespace and pod security level."""
     found = []
     for manifest in manifests:
-        told = [*_place(service, namespace, manifest), *_secret(manifest), *_service_pods.findings(manifest, level)]
+        told = [*_place(service, namespace, manifest), *_secret(manifest), *pod_checks.findings(manifest, level)]
         found += [Finding(True, service, name_of(manifest), problem, step, where) for problem, step in told]
     return found
 

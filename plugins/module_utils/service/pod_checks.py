@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ..kubernetes.manifests import Manifest
 
 Told = Iterator[tuple[str, str]]  # problem, next step
 _TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")

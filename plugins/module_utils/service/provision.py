@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import DATABASE, Release
-from ansible_collections.opendata.platform.plugins.module_utils._service_scripts import GARAGE, MINIO, POSTGRES
-from ansible_collections.opendata.platform.plugins.module_utils._service_secrets import database
+from ..kubernetes.manifests import Manifest
+from .provision_scripts import GARAGE, MINIO, POSTGRES
+from .schema import DATABASE, Release
+from .secrets import database
 
 Context = dict[str, Any]
 

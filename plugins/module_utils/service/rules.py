@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import (
+from .schema import (
     CHARACTERS,
     CHART,
     CLIENTS,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import did_you_mean
+from ..findings import did_you_mean
 
 Release = dict[str, Any]
 Told = Iterator[tuple[str, str, str]]  # key, problem, next step

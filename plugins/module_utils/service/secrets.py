@@ -12,10 +12,11 @@ from __future__ import annotations
 import string
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import DATABASE, Release
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ..kubernetes.manifests import Manifest
+from .schema import DATABASE, Release
 
 ALPHABETS = {"letters": string.ascii_letters + string.digits, "hex": "0123456789abcdef"}
 LEAST_KEY = 32

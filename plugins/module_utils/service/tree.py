@@ -7,19 +7,13 @@ import re
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _service_findings,
-    _service_flux,
-    _service_list,
-    _service_nouns,
-    _service_provision,
-    _service_scan,
-    _service_secrets,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import Release, filled
-from ansible_collections.opendata.platform.plugins.module_utils._service_view import plain
+
+from ..findings import Finding
+from ..kubernetes.manifests import Manifest
+from . import catalogue, common_manifests, flux, manifest_checks, provision, validate
+from . import secrets as service_secrets
+from .context import plain
+from .schema import Release, filled
 
 Context = dict[str, Any]
 
@@ -67,11 +61,11 @@ def _judged(
     found: list[Finding] = []
     sound: list[tuple[Release, dict[str, Any]]] = []
     for entry in entries:
-        faults = _service_findings.findings(entry)
+        faults = validate.findings(entry)
         found += faults
         sound += [] if faults else [(filled(entry["release"], context), entry)]
     switched_on = {str(entry["release"].get("name")) for entry in entries}
-    found += _service_findings.together([(release, entry["role"]) for release, entry in sound], switched_on, context)
+    found += validate.together([(release, entry["role"]) for release, entry in sound], switched_on, context)
     made = []
     for release, entry in sound:
         own, faults = _own(release, entry)
@@ -83,25 +77,25 @@ def _judged(
 def _own(release: Release, entry: dict[str, Any]) -> tuple[list[Manifest], list[Finding]]:
     """The service's own objects, each in its namespace, and what is wrong with them."""
     if release["chart"]:
-        return _service_flux.chart(release), []
+        return flux.chart(release), []
     name, namespace = release["name"], release["namespace"]
     where = f"{release['manifests']} of role {entry['role']}"
-    objects, found = _service_scan.rendered(name, entry["rendered"], where)
+    objects, found = manifest_checks.rendered(name, entry["rendered"], where)
     if found:
         return [], found
-    found = _service_scan.objects(name, namespace, release["pod_security"], objects, where)
-    for problem, step in _service_scan.route(release, objects) if release["route"] else ():
-        found.append(_service_findings.of_key(name, "route", problem, step, entry["role"]))
+    found = manifest_checks.objects(name, namespace, release["pod_security"], objects, where)
+    for problem, step in manifest_checks.route(release, objects) if release["route"] else ():
+        found.append(validate.of_key(name, "route", problem, step, entry["role"]))
     return [_placed(manifest, namespace) for manifest in objects], found
 
 
 def _placed(manifest: Manifest, namespace: str) -> Manifest:
     """The object in its namespace; a claim for storage outlives its service."""
     metadata = dict(manifest["metadata"])
-    if manifest["kind"] not in _service_scan.CLUSTER_KINDS:
+    if manifest["kind"] not in manifest_checks.CLUSTER_KINDS:
         metadata = {"name": metadata["name"], "namespace": namespace, **metadata}
     if manifest["kind"] == "PersistentVolumeClaim":
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **_service_nouns.KEPT}
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **common_manifests.KEPT}
     return {**manifest, "metadata": metadata}
 
 
@@ -119,16 +113,16 @@ def _of_store(manifest: Manifest, store: str) -> Manifest:
 def _tree(services: list[tuple[Release, list[Manifest]]], context: Context) -> dict[str, Any]:
     files, secrets, namespaces = {}, [], []
     for release, own in services:
-        name, namespace = release["name"], _service_nouns.namespace(release)
+        name, namespace = release["name"], common_manifests.namespace(release)
         pods = [_of_store(each, context["object_store"]) for each in own] if release["buckets"] else own
-        objects = [namespace, *_service_nouns.policies(release, context), *pods]
-        objects += _service_nouns.route(release, context) + _service_nouns.monitor(release, context)
-        objects += _service_provision.manifests(release, context)
-        files[f"platform/{name}.yaml"] = text([_service_flux.kustomization(release, context["source"])])
+        objects = [namespace, *common_manifests.policies(release, context), *pods]
+        objects += common_manifests.route(release, context) + common_manifests.monitor(release, context)
+        objects += provision.manifests(release, context)
+        files[f"platform/{name}.yaml"] = text([flux.kustomization(release, context["source"])])
         files[f"services/{name}/manifests.yaml"] = text(objects)
-        secrets += _service_secrets.recipes(release, context)
+        secrets += service_secrets.recipes(release, context)
         namespaces.append(namespace)
-    listed = _service_list.config_map([release for release, _own in services], context)
+    listed = catalogue.config_map([release for release, _own in services], context)
     files["platform/platform-services.yaml"] = text([listed])
     return {"files": dict(sorted(files.items())), "secrets": secrets, "namespaces": namespaces}
 

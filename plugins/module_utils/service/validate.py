@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Finding, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._service_rules import meaning
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import RELEASE, Release, shape
+from ..findings import Finding, did_you_mean
+from .rules import meaning
+from .schema import RELEASE, Release, shape
 
 Entry = dict[str, Any]  # of platform_releases: the role, its release, and what its template rendered
 

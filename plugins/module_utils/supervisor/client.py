@@ -14,13 +14,13 @@ import xmlrpc.client
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor import (
+from .config import (
     Program,
     program_text,
     supervisord_text,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_process import end, pids_of, write_private
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_rpc import answers, info, proxy
+from .process import end, pids_of, write_private
+from .rpc import answers, info, proxy
 
 WAIT_SECONDS = 30
 UP = {"RUNNING", "STARTING", "BACKOFF"}

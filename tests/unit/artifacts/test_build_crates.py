@@ -9,13 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build import Workplace
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build_crates import (
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.crates import (
     build_crate,
     environment,
     install,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.go import Workplace
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError, Shell
 
 RECIPE = {
     "kind": "cargo",

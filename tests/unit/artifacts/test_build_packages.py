@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build import Workplace
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build_packages import build_own, build_python
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_files import remove
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.go import Workplace
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.packages import build_own, build_python
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.files import remove
 
 pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="builds run on Linux with util-linux only")
 RECIPE = {"kind": "python", "source": "images/app/requirements.txt", "base": "base", "python": "3.13"}

@@ -5,8 +5,13 @@ import ipaddress
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _existing_client
-from ansible_collections.opendata.platform.plugins.module_utils._existing_api import Api, address_of, choose, unfit
+from ansible_collections.opendata.platform.plugins.module_utils.existing import client as existing_client
+from ansible_collections.opendata.platform.plugins.module_utils.existing.api_endpoint import (
+    Api,
+    address_of,
+    choose,
+    unfit,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,6 +78,6 @@ def test_no_node_is_sent_to_itself(address: ipaddress.IPv4Address, endpoints: li
 
 
 def test_names_are_resolved_here() -> None:
-    assert _existing_client.resolve("127.0.0.1") == ["127.0.0.1"]
-    assert "127.0.0.1" in _existing_client.resolve("localhost")
-    assert _existing_client.resolve("no-such-name.invalid") == []
+    assert existing_client.resolve("127.0.0.1") == ["127.0.0.1"]
+    assert "127.0.0.1" in existing_client.resolve("localhost")
+    assert existing_client.resolve("no-such-name.invalid") == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
 
 import existing_objects as objects
 from api_server import ApiServer, free_port

@@ -5,12 +5,12 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _existing_network as network
-from ansible_collections.opendata.platform.plugins.module_utils import _existing_nodes as nodes_of
-from ansible_collections.opendata.platform.plugins.module_utils import _existing_rights as rights
-from ansible_collections.opendata.platform.plugins.module_utils._existing_api import Api
-from ansible_collections.opendata.platform.plugins.module_utils._existing_findings import findings
-from ansible_collections.opendata.platform.plugins.module_utils._existing_state import State, Wanted
+from ansible_collections.opendata.platform.plugins.module_utils.existing import network
+from ansible_collections.opendata.platform.plugins.module_utils.existing import nodes as nodes_of
+from ansible_collections.opendata.platform.plugins.module_utils.existing import rbac as rights
+from ansible_collections.opendata.platform.plugins.module_utils.existing.api_endpoint import Api
+from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import findings
+from ansible_collections.opendata.platform.plugins.module_utils.existing.state import State, Wanted
 
 from existing_objects import daemon_set, node
 

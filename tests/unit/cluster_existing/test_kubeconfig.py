@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._existing_kubeconfig import chosen, own
+from ansible_collections.opendata.platform.plugins.module_utils.existing.kubeconfig import chosen, own
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,8 +2,8 @@
 """What may be done to the nodes of a k3s cluster."""
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s as pure
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_files as files
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import files
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_client as client
-from ansible_collections.opendata.platform.plugins.module_utils import _k3s_cluster_client as cluster_client
-from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
 
 import stand_in_k3s
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._kind import Found, Node
-from ansible_collections.opendata.platform.plugins.module_utils._kind_findings import GIB, Seen, Wanted, findings
+from ansible_collections.opendata.platform.plugins.module_utils.kind.config import Found, Node
+from ansible_collections.opendata.platform.plugins.module_utils.kind.preflight import GIB, Seen, Wanted, findings
 
 IMAGE = "kindest/node:v1.36.4@sha256:0123"
 PULLED = "kindest/node@sha256:0123"

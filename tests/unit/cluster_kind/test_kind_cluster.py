@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils._kind_client import locked
+from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import locked
 
 Result = dict[str, Any]
 RECORD = "/kind/opendata-platform.yaml"

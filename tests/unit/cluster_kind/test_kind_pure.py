@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _engine, _kind
+from ansible_collections.opendata.platform.plugins.module_utils.container_engine import (
+    output as container_engine_output,
+)
+from ansible_collections.opendata.platform.plugins.module_utils.kind import config as kind_config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,22 +23,27 @@ configs = st.dictionaries(
 def test_keys_are_named_exactly_where_configs_differ(one: dict[str, Any], other: dict[str, Any]) -> None:
     # In YAML and for kind 1 is not true, in Python it is; so texts are compared.
     same = yaml.safe_dump(one, sort_keys=True) == yaml.safe_dump(other, sort_keys=True)
-    assert (_kind.changed_keys(one, other) == []) == same
-    assert _kind.changed_keys(one, other) == _kind.changed_keys(other, one)
+    assert (kind_config.changed_keys(one, other) == []) == same
+    assert kind_config.changed_keys(one, other) == kind_config.changed_keys(other, one)
 
 
 @given(configs)
 def test_record_gives_the_config_back(config: dict[str, Any]) -> None:
-    assert _kind.Found(record=_kind.text(config)).config() == config
+    assert kind_config.Found(record=kind_config.text(config)).config() == config
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r")))
 def test_archive_of_one_file_gives_its_text_back(text: str) -> None:
-    assert _engine.only_file(_engine.archive({"/etc/containerd/certs.d/quay.io/hosts.toml": text})) == text
+    assert (
+        container_engine_output.only_file(
+            container_engine_output.archive({"/etc/containerd/certs.d/quay.io/hosts.toml": text})
+        )
+        == text
+    )
 
 
 def test_archive_without_a_file_is_empty() -> None:
-    assert _engine.only_file(_engine.archive({})) == ""
+    assert container_engine_output.only_file(container_engine_output.archive({})) == ""
 
 
 @pytest.mark.parametrize(
@@ -49,14 +57,18 @@ def test_archive_without_a_file_is_empty() -> None:
     ],
 )
 def test_digest_goes_before_the_tag(image: str, expected: str) -> None:
-    assert _engine.by_digest(image) == expected
+    assert container_engine_output.by_digest(image) == expected
 
 
 def test_memory_and_ports_in_the_words_of_both_engines() -> None:
-    assert _engine.memory({"MemTotal": 5}) == _engine.memory({"host": {"memTotal": 5}}) == 5
+    assert (
+        container_engine_output.memory({"MemTotal": 5})
+        == container_engine_output.memory({"host": {"memTotal": 5}})
+        == 5
+    )
     bound = {"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "443/tcp": None, "90/tcp": [{"HostPort": ""}]}
-    assert _engine.published([{"Name": "/web", "NetworkSettings": {"Ports": bound}}]) == {8080: "web"}
-    assert _engine.published([{"Name": "web", "NetworkSettings": {}}]) == {}
+    assert container_engine_output.published([{"Name": "/web", "NetworkSettings": {"Ports": bound}}]) == {8080: "web"}
+    assert container_engine_output.published([{"Name": "web", "NetworkSettings": {}}]) == {}
 
 
 @pytest.mark.parametrize(
@@ -68,5 +80,5 @@ def test_memory_and_ports_in_the_words_of_both_engines() -> None:
     ],
 )
 def test_loss_is_told(kept: list[str] | None, words: str) -> None:
-    nodes = [_kind.Node("a", "worker", True, ()), _kind.Node("b", "external-load-balancer", True, ())]
-    assert _kind.loss(_kind.Found(nodes), kept) == words
+    nodes = [kind_config.Node("a", "worker", True, ()), kind_config.Node("b", "external-load-balancer", True, ())]
+    assert kind_config.loss(kind_config.Found(nodes), kept) == words

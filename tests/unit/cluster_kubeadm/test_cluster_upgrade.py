@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_upgrade as upgrade
-from ansible_collections.opendata.platform.plugins.module_utils import _etcd_members as etcd
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import etcd_members as etcd
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import upgrade
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeadm as pure
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
 
 KUBELET = "/etc/kubernetes/kubelet.conf"
 DONE = pure.Found(record={"files": {"/a": "1"}, "manifests": {"etcd": "x"}}, traces=(KUBELET,), files={"/a": "1"})

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_secrets
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.flux import sops
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 import api_server
 import git_clones
@@ -80,7 +80,7 @@ def objects(template: str, fleet: dict[str, Any], published: dict[str, Any]) -> 
 def test_flux_reads_what_git_tree_pushed_and_decrypts_it(run: Run, flux: dict[str, str], tmp_path: Path) -> None:
     origin = git_clones.bare(tmp_path / "repositories/fleet.git")
     clone = git_clones.Clone(tmp_path / "clone", origin).push_first()
-    keys = _flux_secrets.secrets({"sops-age": {"age.agekey": KEY}, "platform-git": {}})
+    keys = sops.secrets({"sops-age": {"age.agekey": KEY}, "platform-git": {}})
     with git_server.serve(origin.parent) as url:
         fleet = render.fleet("git")
         fleet["platform"] |= {"git_url": f"{url}/fleet.git", "git_branch": "main"}
@@ -88,7 +88,7 @@ def test_flux_reads_what_git_tree_pushed_and_decrypts_it(run: Run, flux: dict[st
         marked = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mark", "namespace": "default"}}
         for number in ("1", "2"):
             marked["data"] = {"number": number}
-            files = _flux_secrets.published(CIPHERTEXT, kustomization) | {"platform/mark.yaml": yaml.safe_dump(marked)}
+            files = sops.published(CIPHERTEXT, kustomization) | {"platform/mark.yaml": yaml.safe_dump(marked)}
             made = run("git_tree", **clone.arguments(files, PATH))
             # Another cluster pushes afterwards: the branch has one more commit than this one's.
             last = run("git_tree", **clone.arguments({"mark": number}, "clusters/git/south"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_install as rules
+from ansible_collections.opendata.platform.plugins.module_utils.flux import install as rules
 
 TEXT = (Path(__file__).parent / "fixtures/distribution.yaml").read_text()
 HELM = "ghcr.io/fluxcd/helm-controller:v1.6.4"

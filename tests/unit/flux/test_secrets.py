@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_secrets
+from ansible_collections.opendata.platform.plugins.module_utils.flux import sops
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures/secrets"
 GOOD = (FIXTURES / "warehouse.sops.yaml").read_text()
@@ -24,7 +24,7 @@ def changed(**changes: Any) -> str:
 
 def findings(files: dict[str, str], key: str = KEY, namespaces: tuple[str, ...] = ("postgres",)) -> list[str]:
     paths = {f"{SECRETS}/{name}": text for name, text in files.items()}
-    found = _flux_secrets.findings(paths, key, [*namespaces], "/fleet/test/.state/age.key")
+    found = sops.findings(paths, key, [*namespaces], "/fleet/test/.state/age.key")
     return [each.replace(f"{SECRETS}/", "") for each in found]
 
 
@@ -101,10 +101,10 @@ def test_one_secret_stands_in_one_file() -> None:
 def test_ciphertext_is_published_as_it_is_and_a_clusters_own_file_wins() -> None:
     own = changed(metadata={"name": "warehouse", "namespace": "flux-system"})
     files = {"/s/warehouse.sops.yaml": GOOD, "/s/readme": "no", "/s/north/warehouse.sops.yaml": own}
-    assert _flux_secrets.published(files, "kustomization\n") == {
+    assert sops.published(files, "kustomization\n") == {
         "platform/secrets.yaml": "kustomization\n",
         "services/secrets/warehouse.sops.yaml": own,
     }
-    assert _flux_secrets.published({"/s/warehouse.sops.yaml": GOOD}, "")["services/secrets/warehouse.sops.yaml"] == GOOD
-    assert _flux_secrets.published({}, "kustomization\n") == {}
+    assert sops.published({"/s/warehouse.sops.yaml": GOOD}, "")["services/secrets/warehouse.sops.yaml"] == GOOD
+    assert sops.published({}, "kustomization\n") == {}
     assert findings({"a.sops.yaml": changed(sops=None), "north/a.sops.yaml": GOOD}) == []

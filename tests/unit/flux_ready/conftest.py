@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import GROUPS
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import GROUPS
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
 
 import api_server
 from stand_in_kubelet import certificate

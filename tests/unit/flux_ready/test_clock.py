@@ -4,10 +4,10 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_report as report
-from ansible_collections.opendata.platform.plugins.module_utils._flux_clock import Clock, is_decided, limit
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import State, judge
+from ansible_collections.opendata.platform.plugins.module_utils.flux import report
+from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencies import Key
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge
+from ansible_collections.opendata.platform.plugins.module_utils.flux.timers import Clock, is_decided, limit
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.action import direct, flux_ready
-from ansible_collections.opendata.platform.plugins.module_utils import _flux_ready
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError
+from ansible_collections.opendata.platform.plugins.module_utils.flux import watch
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError
 
 import flux_objects as flux
 from api_server import ApiServer, free_port
@@ -89,12 +89,12 @@ def test_a_connection_that_breaks_is_made_again(run: Run, line: Any, controllers
 def test_a_watch_that_lags_does_not_end_the_wait(
     run: Run, server: ApiServer, controllers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    see, lags = _flux_ready.Flux._see, [True]
+    see, lags = watch.Flux._see, [True]
 
-    def late(self: _flux_ready.Flux, kind: str, items: list[dict[str, Any]]) -> bool:
+    def late(self: watch.Flux, kind: str, items: list[dict[str, Any]]) -> bool:
         return see(self, kind, [] if kind == "HelmRelease" and lags else items)
 
-    monkeypatch.setattr(_flux_ready.Flux, "_see", late)
+    monkeypatch.setattr(watch.Flux, "_see", late)
     release = flux.made("HelmRelease", "trino", "trino", interval="1h")
     release["spec"]["chartRef"] = {"kind": "OCIRepository", "name": "trino"}
     done = flux.said(release, flux.condition("Ready", "True", "InstallSucceeded", "done"))
@@ -305,15 +305,15 @@ def test_a_watch_that_is_refused_is_an_error(controllers: Any) -> None:
 def test_progress(
     run: Run, server: ApiServer, controllers: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_flux_ready, "SPEAK_SECONDS", 0.3)
-    monkeypatch.setattr(_flux_ready.PROGRESS, "propagate", True)
+    monkeypatch.setattr(watch, "SPEAK_SECONDS", 0.3)
+    monkeypatch.setattr(watch.PROGRESS, "propagate", True)
     controllers.make(flux.source(), POSTGRES)
     broken = flux.failed(POSTGRES, "BuildFailed", "no such file")
     tried = [lambda: controllers.say(broken), lambda: controllers.say(flux.checking(POSTGRES))]
     controllers.later(0.15, *[lambda: None] * 5, *tried * 5, lambda: controllers.say(flux.applied(POSTGRES)))
-    with caplog.at_level(logging.INFO, _flux_ready.PROGRESS.name):
+    with caplog.at_level(logging.INFO, watch.PROGRESS.name):
         run("flux_ready", kubeconfig=str(server.kubeconfig), revision=NEW, wait_timeout=60)
-    assert [record.getMessage() for record in caplog.records if record.name == _flux_ready.PROGRESS.name] == [
+    assert [record.getMessage() for record in caplog.records if record.name == watch.PROGRESS.name] == [
         "1 of 2 ready; waits for: postgres (its last change has not been taken up)",
         "1 of 2 ready; waits for: postgres (no such file)",
     ]
@@ -322,7 +322,7 @@ def test_progress(
 def test_the_action_shows_progress_with_the_name_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr(Display, "display", lambda _self, text, **_options: shown.append(text))
-    monkeypatch.setattr(direct.ActionModule, "run", lambda *_arguments: _flux_ready.PROGRESS.info("5 of 8 ready"))
+    monkeypatch.setattr(direct.ActionModule, "run", lambda *_arguments: watch.PROGRESS.info("5 of 8 ready"))
     action = object.__new__(flux_ready.ActionModule)
     for host in ("north", "south"):
         action.run(None, {"inventory_hostname": host})

@@ -4,8 +4,8 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._flux_links import Key, workloads
-from ansible_collections.opendata.platform.plugins.module_utils._flux_status import State, judge, runs_pods
+from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencies import Key, workloads
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge, runs_pods
 from hypothesis import given
 from hypothesis import strategies as st
 

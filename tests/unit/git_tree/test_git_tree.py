@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._git_client import Git, GitError
-from ansible_collections.opendata.platform.plugins.module_utils._git_tree import Tree, blob
+from ansible_collections.opendata.platform.plugins.module_utils.git.cli import Git, GitError
+from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Tree, blob
 
 from git_clones import FILES, PATH, Clone
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_identity as pure
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.fleet import identity as pure
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 from api_server import ApiServer
 

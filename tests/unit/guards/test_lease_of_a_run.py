@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_lease as pure
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.lock import lease as pure
 
 import inventories
 from api_server import ApiServer

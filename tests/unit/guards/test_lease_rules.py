@@ -4,8 +4,8 @@
 import datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_lease as lease
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lock import shown
+from ansible_collections.opendata.platform.plugins.module_utils.lock import lease
+from ansible_collections.opendata.platform.plugins.module_utils.lock.local import shown
 from hypothesis import given
 from hypothesis import strategies as st
 

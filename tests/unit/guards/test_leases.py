@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_lease as pure
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease_client import Leases
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_leases import ClustersInUse, FleetLeases
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.lock import lease as pure
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_client import Leases
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
 
 from api_server import ApiServer
 
@@ -26,8 +26,8 @@ BERT = pure.Run("desk/2", "desk", "bert on desk, process 7", "ansible-playbook s
 PARENT = """
 import json, sys
 import conftest
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_lease import Run
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_leases import FleetLeases
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import FleetLeases
 leases = FleetLeases(Run("laptop/1", "laptop", "anna on laptop, process 42", "ansible-playbook site.yml"), 60)
 leases.take(json.loads(sys.argv[1]), {"north"})
 print("held", flush=True)

@@ -5,9 +5,9 @@ import ipaddress
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_networks as networks
-from ansible_collections.opendata.platform.plugins.module_utils._fleet import describe
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings
+from ansible_collections.opendata.platform.plugins.module_utils.findings import Findings
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules import networks
 from hypothesis import given
 from hypothesis import strategies as st
 

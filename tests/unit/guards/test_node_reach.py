@@ -4,7 +4,7 @@
 import socket
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_roster as roster
+from ansible_collections.opendata.platform.plugins.module_utils.mesh import members as roster
 
 
 def test_an_open_and_a_closed_port_are_answers(run: Any) -> None:

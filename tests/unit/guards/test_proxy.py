@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _fleet_proxy as proxy
-from ansible_collections.opendata.platform.plugins.module_utils import _node_download_client as download
-from ansible_collections.opendata.platform.plugins.module_utils._fleet import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet import proxy
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.node import download
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _ssh_host_key as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as pure
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,8 +4,8 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud import labels
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud_plan import named, of_fleet, plan, typed
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud.plan import named, of_fleet, plan, typed
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud.resources import labels
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils._ports import MESH, PORTS, WHO, Port, port_table
+from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import MESH, PORTS, WHO, Port, port_table
 
 
 def test_the_mesh_needs_what_cilium_asks_for_and_no_more() -> None:

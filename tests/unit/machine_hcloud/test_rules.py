@@ -4,10 +4,10 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _hcloud, _hcloud_costs
-from ansible_collections.opendata.platform.plugins.module_utils._fleet import describe
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud_errors import STEPS, explain, unknown
-from ansible_collections.opendata.platform.plugins.module_utils._ports import CLUSTER, PORTS, SERVERS
+from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import CLUSTER, PORTS, SERVERS
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud import costs, resources
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud.errors import STEPS, explain, unknown
 
 import inventories
 from standins.hcloud import offer
@@ -22,7 +22,7 @@ def fleet(**platform: Any) -> dict[str, Any]:
 
 
 def rules(record: dict[str, Any], servers: list[Any]) -> dict[str, list[str]]:
-    found = _hcloud.firewall_rules(record, "hz", ["198.51.100.0/24"], servers)
+    found = resources.firewall_rules(record, "hz", ["198.51.100.0/24"], servers)
     return {rule["description"].partition(":")[0]: rule["source_ips"] for rule in found}
 
 
@@ -43,7 +43,7 @@ def test_without_gateway_and_mesh_only_operators_come_in() -> None:
 
 def test_machines_of_the_cluster_reach_the_api_by_its_public_name() -> None:
     servers = [
-        {"ipv4_address": f"203.0.113.{number}", "labels": _hcloud.labels("hcloud", cluster=name)}
+        {"ipv4_address": f"203.0.113.{number}", "labels": resources.labels("hcloud", cluster=name)}
         for number, name in ((2, "hz"), (1, "hz"), (3, "other"))
     ]
     assert rules(fleet(), servers)["api"] == ["198.51.100.0/24", "203.0.113.1/32", "203.0.113.2/32"]
@@ -51,17 +51,17 @@ def test_machines_of_the_cluster_reach_the_api_by_its_public_name() -> None:
 
 def test_one_server_needs_no_load_balancer_for_its_api() -> None:
     record = fleet(gateway=False)
-    assert [one["name"] for one in _hcloud.balancers(record, "x")] == ["x-hz-api"]
+    assert [one["name"] for one in resources.balancers(record, "x")] == ["x-hz-api"]
     record["clusters"]["hz"]["servers"] = ["hz-1"]
-    assert _hcloud.balancers(record, "x") == []
-    [gateway] = _hcloud.balancers({**record, "platform": {"gateway": True}}, "x")
+    assert resources.balancers(record, "x") == []
+    [gateway] = resources.balancers({**record, "platform": {"gateway": True}}, "x")
     assert (gateway["name"], gateway["ports"]) == ("x-hz-gateway", [80, 443])
     assert gateway["targets"] == "opendata.platform/fleet=hcloud,opendata.platform/cluster=hz"
 
 
 def test_a_port_that_is_served_is_told_without_its_check() -> None:
     wanted = [{"name": "one", "ports": [80, 443]}]
-    found = _hcloud.services(wanted, [{"name": "one", "services": [{"listen_port": 80}]}])
+    found = resources.services(wanted, [{"name": "one", "services": [{"listen_port": 80}]}])
     assert [(one["port"], bool(one["check"])) for one in found] == [(80, False), (443, True)]
     assert found[1]["check"]["port"] == 443
 
@@ -73,13 +73,13 @@ def test_what_stays_is_priced_as_the_api_says() -> None:
     picture = offer.image(
         20, None, "snapshot", image_size=2.5, created_from={"id": 1, "name": "hz-1"}, description="old"
     )
-    lines = _hcloud_costs.costs(
+    lines = costs.costs(
         offer.PRICING,
         [server, {**server, "name": "hz-2", "server_type": "gone"}],
         [{"name": "data", "size": 50}],
         [balancer],
-        _hcloud_costs.of_servers(ips, [server], {"x": "y"}),
-        _hcloud_costs.snapshots_of([picture, offer.image(21, None, "snapshot")], [server], {"x": "y"}),
+        costs.of_servers(ips, [server], {"x": "y"}),
+        costs.snapshots_of([picture, offer.image(21, None, "snapshot")], [server], {"x": "y"}),
     )
     assert lines == [
         "server hz-1 (cx33 at fsn1): 5.49 EUR",
@@ -90,7 +90,7 @@ def test_what_stays_is_priced_as_the_api_says() -> None:
         "snapshot old (2.5 GB): 0.03 EUR",
         "together 13.61 EUR a month, without VAT, as Hetzner's API says today",
     ]
-    assert _hcloud_costs.costs(offer.PRICING, [], [], [], [], []) == []
+    assert costs.costs(offer.PRICING, [], [], [], [], []) == []
 
 
 @pytest.mark.parametrize("code", sorted(STEPS))

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._hcloud import labels
+from ansible_collections.opendata.platform.plugins.module_utils.hcloud.resources import labels
 
 from standins.hcloud import offer
 from standins.hcloud.server import Fault

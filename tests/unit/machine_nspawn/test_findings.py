@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._nspawn_findings import GIB, Seen, Wanted, findings
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.preflight import GIB, Seen, Wanted, findings
 
 WANTED = Wanted("local", "/srv/inv/local", "odp-local", "10.77.0.0/24", 6, 15, {"north-1": "10.77.0.11"})
 OURS = {"directory": "/srv/inv/local", "bridge": "odp-local", "network": "10.77.0.0/24"}

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._nspawn_machine import (
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import (
     GuestFile,
     guest_root,
     ssh_answers,

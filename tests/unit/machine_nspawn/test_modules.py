@@ -4,9 +4,9 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn as rules
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn_host as host
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import Supervisor
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import Supervisor
 from ansible_collections.opendata.platform.plugins.modules import nspawn_machine
 
 HOST = {"fleet": "unit-test", "directory": "/srv/inv/unit-test"}

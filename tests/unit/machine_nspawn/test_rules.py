@@ -4,7 +4,7 @@
 import ipaddress
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _nspawn as rules
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Step, contents
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_write import Writer
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import Step, contents
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.write import Writer
 
 from api_server import ApiServer
 
@@ -308,7 +308,7 @@ KILLED = """
 import json, os, signal, sys
 import conftest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_write import Writer
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.write import Writer
 from ansible_collections.opendata.platform.plugins.modules import cilium_clustermesh
 left, real = int(sys.argv[1]), Writer._send
 def send(self, step):

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_endpoint import find, usable
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record.endpoint import find, usable
 from hypothesis import given
 from hypothesis import strategies as st
 

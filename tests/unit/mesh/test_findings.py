@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_finding import Finding, Record
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings import judge, peers
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings_shape import faults
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_rules import RULES, WARNINGS
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.check import judge, peers
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.finding import Finding, Record
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.messages import RULES, WARNINGS
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.shape import faults
 from hypothesis import given
 from hypothesis import strategies as st
 

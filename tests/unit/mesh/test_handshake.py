@@ -4,8 +4,8 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_handshake as handshake
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_handshake import Handshake, Shaken, Wanted
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import tls as handshake
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.tls import Handshake, Shaken, Wanted
 
 import mesh_objects as objects
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client, _mesh_handshake
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import tls
 
 import mesh_objects as objects
 from api_server import ApiServer
@@ -130,7 +131,7 @@ def test_the_record_of_a_real_api_server(mesh: Mesh, run: Run) -> None:
 def test_keys_are_dropped_when_they_are_read(mesh: Mesh) -> None:
     coded = objects.tls_secret("server", "x")["data"]["tls.key"]
     assert coded in json.dumps(mesh.api.get(f"{SYSTEM}/secrets/clustermesh-apiserver-server-cert"))
-    found = json.dumps(_mesh_client.fetch(mesh.api, "kube-system", _mesh_client.SOURCES))
+    found = json.dumps(record_client.fetch(mesh.api, "kube-system", record_client.SOURCES))
     assert "clustermesh-apiserver-server-cert" in found and coded not in found
 
 
@@ -222,7 +223,7 @@ CAS = [objects.pem(objects.authority(number)[0]) for number in (1, 2)]
 
 def shaken(peer: str, *trusted: str, signer: str) -> str:
     """The fixture's handshakes with its peer called otherwise, other CAs trusted, and another signer."""
-    found = _mesh_handshake.wanted("".join(trusted), signer)
+    found = tls.wanted("".join(trusted), signer)
     serial, key = "1a:45:65:5e:be:69:db:69:7d:2e:08:49:ae:ba:0a:1f:c1:ed:9e:39", f"{found.signer:040x}"
     lines = text("south-troubleshoot.txt").replace('Cluster "north"', f'Cluster "{peer}"')
     lines = lines.replace("29:7f:21:d1:3d:4a:c6:74:0b:83:2e:fc:b1:44:ac:d0:1b:f5:bd:dc", key)
@@ -237,7 +238,7 @@ def test_waiting_until_pods_trust_the_bundle_and_read_it(mesh: Mesh, run: Run) -
     wanted = {"wait": True, "wait_for": ["bundle"], "expect": EXPECT, "gather": ["identity"]}
     wanted |= {"ca_bundle": "".join(CAS), "ca_cert": CAS[1], "ca_fingerprint": "f" * 64}
     result = run("cilium_clustermesh_info", kubeconfig=mesh.kubeconfig, **wanted, wait_timeout=0)
-    second = _mesh_handshake.wanted(CAS[1], CAS[1]).trusted[2][:16]
+    second = tls.wanted(CAS[1], CAS[1]).trusted[2][:16]
     assert result["failed"] and result["msg"].splitlines() == [
         "After 0 s this is still missing:",
         f"cluster a: KVStoreMesh mesh-x, its own etcd: its mounted CA file lacks {second}",

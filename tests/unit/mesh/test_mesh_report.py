@@ -7,30 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _mesh_health,
-    _mesh_report,
-    _mesh_status,
-    _mesh_wait,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Expected, Seen
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import agents, health, wait
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as status_report
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.agents import Expected, Seen
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.client import View
 from hypothesis import given
 from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).parent / "fixtures"
-AGENT = _mesh_status.of_agent((FIXTURES / "a-agent-status-ready.json").read_text())
-KVSTOREMESH = _mesh_status.of_kvstoremesh((FIXTURES / "a-kvstoremesh-ready.json").read_text(), "", 0) or {}
+AGENT = agents.of_agent((FIXTURES / "a-agent-status-ready.json").read_text())
+KVSTOREMESH = agents.of_kvstoremesh((FIXTURES / "a-kvstoremesh-ready.json").read_text(), "", 0) or {}
 NODE = json.loads((FIXTURES / "north-nodes.json").read_text())[1]
 WELL = {"ready": True, "nodes": 1, "endpoints": 2, "services": 1, "reason": ""}
 
 
 def probed(pods: bool = True) -> dict[str, Any]:
     """What is judged in cluster a when the node of b answers, and the pod on it does or does not."""
-    wanted = _mesh_health.targets(json.dumps([{**NODE, "name": "b/b-1"}]), ["b"])
-    return _mesh_health.judge(
-        wanted, " ".join(each.at for each in wanted["b"] if pods or each.words.startswith("node"))
-    )
+    wanted = health.targets(json.dumps([{**NODE, "name": "b/b-1"}]), ["b"])
+    return health.judge(wanted, " ".join(each.at for each in wanted["b"] if pods or each.words.startswith("node")))
 
 
 def answer(
@@ -45,25 +39,25 @@ def answer(
         "tls": {
             "leafs": {leaf: {"days_left": left, "not_after": "2026-01-02T03:04:05Z"} for leaf, left in days.items()}
         },
-        "status": _mesh_status.summary(view.agents, view.kvstoremesh or []),
+        "status": agents.summary(view.agents, view.kvstoremesh or []),
         **changes,
     }
     wait_for = ["kvstoremesh", "agents", "traffic"]
-    return {"cluster": record, "reasons": _mesh_wait.missing(view, "a", [Expected("b", 2)], wait_for, 0)}
+    return {"cluster": record, "reasons": wait.missing(view, "a", [Expected("b", 2)], wait_for, 0)}
 
 
 def peer(found: dict[str, Any], name: str = "b") -> dict[str, Any]:
-    return _mesh_report.matrix(["a", "b"], {"a": found}, {})["a"]["peers"][name]
+    return status_report.matrix(["a", "b"], {"a": found}, {})["a"]["peers"][name]
 
 
 def test_all_well() -> None:
-    found = _mesh_report.matrix(["b", "a"], {"a": answer()}, {})
+    found = status_report.matrix(["b", "a"], {"a": answer()}, {})
     assert found == {"a": {"peers": {"b": WELL}, "certificate_days": 30, "reason": ""}}
-    assert _mesh_report.status(found, failed=False) == {
+    assert status_report.status(found, failed=False) == {
         "ok": True,
         "clusters": {"a": {"peers": {"b": WELL}, "certificate_days": 30}},
     }
-    assert _mesh_report.unwell(answer(), "a", ["a", "b"]) == []
+    assert status_report.unwell(answer(), "a", ["a", "b"]) == []
 
 
 def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
@@ -73,8 +67,8 @@ def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
     address = NODE["health-endpoint-address"]["ipv4"]["ip"]
     why = f"traffic: pod of node b/b-1 ({address}) does not answer within 3 s"
     assert row == {**WELL, "ready": False, "reason": why}
-    assert _mesh_report.unwell(found, "a", ["a", "b"]) == [f"cluster a, peer b: {why}"]
-    assert _mesh_report.status(_mesh_report.matrix(["a", "b"], {"a": found}, {}), failed=False)["ok"] is False
+    assert status_report.unwell(found, "a", ["a", "b"]) == [f"cluster a, peer b: {why}"]
+    assert status_report.status(status_report.matrix(["a", "b"], {"a": found}, {}), failed=False)["ok"] is False
 
 
 def test_an_agent_and_kvstoremesh_that_see_nobody() -> None:
@@ -97,15 +91,15 @@ def test_what_concerns_the_whole_cluster_concerns_each_peer() -> None:
     found = answer(tls={"leafs": leafs})
     found["reasons"] = ["cluster a: agent cilium-y: it does not run yet"]
     why = "agent cilium-y: it does not run yet; its remote certificate ended 2026-01-02T03:04:05Z"
-    row = _mesh_report.matrix(["a", "b"], {"a": found}, {})["a"]
+    row = status_report.matrix(["a", "b"], {"a": found}, {})["a"]
     assert row["reason"] == row["peers"]["b"]["reason"] == why
     assert row["certificate_days"] == -1
-    assert _mesh_report.unwell(found, "a", ["a", "b"]) == [f"cluster a: {each}" for each in why.split("; ")]
-    assert _mesh_report.status({"a": {**row, "peers": {}}}, failed=False)["ok"] is False
+    assert status_report.unwell(found, "a", ["a", "b"]) == [f"cluster a: {each}" for each in why.split("; ")]
+    assert status_report.status({"a": {**row, "peers": {}}}, failed=False)["ok"] is False
 
 
 def test_a_kubeconfig_that_leads_elsewhere() -> None:
-    assert _mesh_report.unwell(answer(), "north", ["north", "b"]) == [
+    assert status_report.unwell(answer(), "north", ["north", "b"]) == [
         "cluster north: its kubeconfig leads to cluster a"
     ]
 
@@ -117,35 +111,35 @@ def test_an_entry_that_the_inventory_does_not_know_is_a_row() -> None:
     status["clusters"]["elsewhere"] = {**status["clusters"]["b"], "ready": False, "error": "not connected: EOF"}
     found = answer(peers=entries, status=status)
     assert peer(found, "elsewhere")["reason"] == "not connected: EOF"
-    assert _mesh_report.unwell(found, "a", ["a", "b"]) == ["cluster a, peer elsewhere: not connected: EOF"]
+    assert status_report.unwell(found, "a", ["a", "b"]) == ["cluster a, peer elsewhere: not connected: EOF"]
 
 
 def test_a_cluster_that_does_not_answer_is_a_row_with_the_reason() -> None:
-    found = _mesh_report.matrix(["a", "b", "c", "left"], {"a": answer()}, {"b": "https://b:6443 does not answer"})
+    found = status_report.matrix(["a", "b", "c", "left"], {"a": answer()}, {"b": "https://b:6443 does not answer"})
     assert [*found] == ["a", "b"]
     assert found["b"]["certificate_days"] is None
     lost = {"ready": False, "nodes": 0, "endpoints": 0, "services": 0, "reason": "https://b:6443 does not answer"}
     assert found["b"]["peers"] == {"a": lost, "c": lost, "left": lost}
-    assert _mesh_report.status(found, failed=True)["ok"] is False
-    assert _mesh_report.status({}, failed=False)["ok"] is False
+    assert status_report.status(found, failed=True)["ok"] is False
+    assert status_report.status({}, failed=False)["ok"] is False
 
 
 def test_a_cluster_that_check_mode_does_not_find_is_not_made_yet() -> None:
     planned = {"cluster": {}, "reasons": []}
-    row = _mesh_report.matrix(["a", "b"], {"a": planned}, {})["a"]
+    row = status_report.matrix(["a", "b"], {"a": planned}, {})["a"]
     assert row["certificate_days"] is None
     assert row["peers"] == {"b": {"ready": False, "nodes": 0, "endpoints": 0, "services": 0, "reason": "not made yet"}}
 
 
 def test_table_has_a_line_for_each_pair() -> None:
-    found = _mesh_report.matrix(["a", "b"], {"a": answer()}, {"b": "no\n answer"})
-    assert _mesh_report.table(found) == [
+    found = status_report.matrix(["a", "b"], {"a": answer()}, {"b": "no\n answer"})
+    assert status_report.table(found) == [
         "cluster  peer  ready  nodes  endpoints  services  certificate  reason",
         "a        b     yes    1      2          1         30 days      ok",
         "b        a     no     0      0          0         -            no answer",
     ]
-    alone = _mesh_report.matrix(["a"], {"a": answer(agent={}, mesh={}, peers={})}, {})
-    assert _mesh_report.table(alone)[1].split() == ["a", "-", "-", "-", "-", "-", "30", "days", "ok"]
+    alone = status_report.matrix(["a"], {"a": answer(agent={}, mesh={}, peers={})}, {})
+    assert status_report.table(alone)[1].split() == ["a", "-", "-", "-", "-", "-", "30", "days", "ok"]
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True), st.booleans(), st.booleans())
@@ -153,23 +147,23 @@ def test_whatever_is_seen_the_object_is_ok_only_if_nothing_is_unwell(
     members: list[str], lost: bool, broken: bool
 ) -> None:
     seen = {"a": answer(traffic=probed(pods=not broken))}
-    found = _mesh_report.matrix(members, seen, {"b": "gone"} if lost else {})
-    status = _mesh_report.status(found, failed=False)
+    found = status_report.matrix(members, seen, {"b": "gone"} if lost else {})
+    status = status_report.status(found, failed=False)
     assert status == json.loads(json.dumps(status))
     assert [*status["clusters"]] == sorted({*members} & ({"a", "b"} if lost else {"a"}))
-    unwell = _mesh_report.unwell(seen["a"], "a", members) if "a" in members else []
+    unwell = status_report.unwell(seen["a"], "a", members) if "a" in members else []
     assert status["ok"] is (bool(found) and not unwell and "b" not in found)
-    assert len(_mesh_report.table(found)) == 1 + sum(max(len(row["peers"]), 1) for row in found.values())
+    assert len(status_report.table(found)) == 1 + sum(max(len(row["peers"]), 1) for row in found.values())
 
 
 CHECK = {"name": "all", "ok": True, "expected": "a, b", "found": "a 9, b 11", "seconds": 2.14}
 
 
 def test_checks_of_all_clusters() -> None:
-    found = _mesh_report.checks({"b": [CHECK], "a": [{**CHECK, "name": "local", "words": "not shown"}]}, {})
+    found = status_report.checks({"b": [CHECK], "a": [{**CHECK, "name": "local", "words": "not shown"}]}, {})
     assert found == [{"cluster": "a", **CHECK, "name": "local"}, {"cluster": "b", **CHECK}]
-    assert _mesh_report.test(found, failed=False) == {"ok": True, "checks": found}
-    assert _mesh_report.check_table(found) == [
+    assert status_report.test(found, failed=False) == {"ok": True, "checks": found}
+    assert status_report.check_table(found) == [
         "cluster  check  ok   seconds  expected  found",
         "a        local  yes  2.1      a, b      a 9, b 11",
         "b        all    yes  2.1      a, b      a 9, b 11",
@@ -186,11 +180,11 @@ def test_checks_of_all_clusters() -> None:
     ],
 )
 def test_a_test_that_did_not_test_all_is_not_ok(checks: list[Any], failures: dict[str, str], failed: bool) -> None:
-    assert _mesh_report.test(_mesh_report.checks({"a": checks}, failures), failed)["ok"] is False
+    assert status_report.test(status_report.checks({"a": checks}, failures), failed)["ok"] is False
 
 
 def test_a_cluster_that_failed_without_checks_is_one_itself() -> None:
-    found = _mesh_report.checks({"a": [CHECK], "b": []}, {"a": "a wrong check", "b": "no answer"})
+    found = status_report.checks({"a": [CHECK], "b": []}, {"a": "a wrong check", "b": "no answer"})
     assert found[1:] == [
         {"cluster": "b", "name": "run", "ok": False, "expected": "checks", "found": "no answer", "seconds": 0}
     ]

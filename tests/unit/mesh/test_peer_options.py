@@ -4,8 +4,8 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_peer_options as options
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_entries import Peer
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import options
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.entries import Peer
 
 SOUTH = {"name": "south", "id": 2, "endpoint": {"ips": ["192.0.2.1"], "address": "", "port": 32379}}
 

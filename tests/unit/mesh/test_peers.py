@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_peers as peers
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_entries import Peer
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_plan import Live, Plan, Wish
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Step, contents, undo
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import plan as peers
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.entries import Peer
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.state import Live, Plan, Wish
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import Step, contents, undo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

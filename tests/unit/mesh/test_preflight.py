@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_client
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings import judge
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_findings_shape import faults
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_rules import RULES
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.check import judge
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.messages import RULES
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.shape import faults
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
 
 NAME = "cilium_clustermesh_preflight"
 OBJECTS = Path(__file__).resolve().parent / "fixtures"
@@ -108,14 +108,14 @@ def test_a_cluster_without_cilium_is_left_out_in_check_mode_only(run: Run, north
 
 def test_a_record_made_of_real_objects_is_understood() -> None:
     """The objects are those of Cilium 1.20.2; without Secrets there are no certificates to judge."""
-    raw: dict[str, Any] = dict.fromkeys(name for names in _mesh_client.SOURCES.values() for name in names)
+    raw: dict[str, Any] = dict.fromkeys(name for names in record_client.SOURCES.values() for name in names)
     raw |= {"nodes": [], "cilium_nodes": []}
     raw["config"] = yaml.safe_load((OBJECTS / "a-cilium-config.yaml").read_text())
     raw["apiserver"] = yaml.safe_load((OBJECTS / "a-clustermesh-apiserver.json").read_text())
     raw["agents"] = {"metadata": {"labels": {"helm.sh/chart": "cilium-1.20.2"}}, "spec": {"template": {"spec": {}}}}
     raw["agents"]["spec"]["template"]["spec"]["containers"] = [{"name": "cilium-agent", "image": "cilium:v1.20.2"}]
     where = {"context": "a", "namespace": "kube-system"}
-    record = _mesh_client.record(raw, _mesh_client.SOURCES, where, {})
+    record = record_client.record(raw, record_client.SOURCES, where, {})
     assert faults([record]) == []
     assert {each.code for each in judge([record], datetime.now(UTC))} == {"NO_ENDPOINT", "POLICY_SCOPE"}
 

@@ -2,8 +2,8 @@
 """Who answers a global Service: what is expected, how an answer reads, when it counts."""
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe as probe
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe_objects as objects
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import judge as probe
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import manifests as objects
 from hypothesis import example, given
 from hypothesis import strategies as st
 

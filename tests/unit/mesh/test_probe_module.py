@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
 
 import mesh_objects
 from api_server import ApiServer

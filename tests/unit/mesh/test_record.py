@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _mesh_certificates,
-    _mesh_client,
-    _mesh_findings_shape,
-    _mesh_issue,
-    _mesh_record,
-    _mesh_record_tls,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates, issue
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight import shape
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import build
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import tls as record_tls
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +30,7 @@ def raw(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_whole_record() -> None:
-    found = _mesh_client.record(raw(), ALL, WHERE, {})
+    found = record_client.record(raw(), ALL, WHERE, {})
     leafs = found["tls"].pop("leafs")
     authority = hashlib.sha256(objects.authority(1)[0].public_bytes(Encoding.DER)).hexdigest()
     assert found == {
@@ -79,11 +76,11 @@ def test_the_whole_record() -> None:
 
 
 def test_the_preflight_takes_the_record() -> None:
-    assert _mesh_findings_shape.faults([_mesh_client.record(raw(), ALL, WHERE, {})]) == []
+    assert shape.faults([record_client.record(raw(), ALL, WHERE, {})]) == []
 
 
 def network(**changes: Any) -> dict[str, Any]:
-    return _mesh_record.network(raw(**changes))
+    return build.network(raw(**changes))
 
 
 def test_datapaths() -> None:
@@ -143,22 +140,22 @@ BASE = raw()
 def test_the_order_of_nodes_means_nothing(cidrs: list[str]) -> None:
     nodes = [objects.node(f"n{n}", f"10.77.0.{20 + n}", cidr) for n, cidr in enumerate(sorted(cidrs))]
     shuffled = [nodes[int(cidr.split(".")[2])] for cidr in cidrs]
-    assert _mesh_record.network(BASE | {"nodes": shuffled}) == _mesh_record.network(BASE | {"nodes": nodes})
+    assert build.network(BASE | {"nodes": shuffled}) == build.network(BASE | {"nodes": nodes})
 
 
 def test_versions() -> None:
     digest = objects.daemon_set("quay.io/cilium/cilium@sha256:aa")
-    assert _mesh_record.identity(raw(agents=digest))["version"] == "1.20.2"
+    assert build.identity(raw(agents=digest))["version"] == "1.20.2"
     del digest["metadata"]["labels"]["helm.sh/chart"]
     with pytest.raises(ValueError, match="the version of Cilium is unknown: the image of DaemonSet cilium has no"):
-        _mesh_record.identity(raw(agents=digest))
+        build.identity(raw(agents=digest))
     with pytest.raises(ValueError, match="cluster-id of ConfigMap cilium-config is no number but 'one'"):
-        _mesh_record.identity(raw(config=objects.config(cluster_id="one")))
+        build.identity(raw(config=objects.config(cluster_id="one")))
 
 
 def test_a_cluster_without_identity_has_the_defaults() -> None:
     config = objects.config(cluster_name=None, cluster_id="0", max_connected_clusters=None)
-    found = _mesh_record.identity(raw(config=config, apiserver=None))
+    found = build.identity(raw(config=config, apiserver=None))
     assert (found["name"], found["id"], found["max_connected_clusters"], found["kvstoremesh"]) == (
         "default",
         0,
@@ -170,14 +167,14 @@ def test_a_cluster_without_identity_has_the_defaults() -> None:
 def test_auth_modes() -> None:
     legacy = objects.deployment()
     legacy["spec"]["template"]["spec"]["containers"][1]["args"].remove("--cluster-users-enabled")
-    assert _mesh_record.auth_mode(raw(apiserver=legacy), "remote-a") == "legacy"
-    assert _mesh_record.auth_mode(raw(), "remote") == "migration"
-    assert _mesh_record.auth_mode(raw(), "remote-a") == "cluster"
-    assert _mesh_record.auth_mode(raw(apiserver=None), "remote-a") == "migration"
+    assert build.auth_mode(raw(apiserver=legacy), "remote-a") == "legacy"
+    assert build.auth_mode(raw(), "remote") == "migration"
+    assert build.auth_mode(raw(), "remote-a") == "cluster"
+    assert build.auth_mode(raw(apiserver=None), "remote-a") == "migration"
 
 
 def peers(**changes: Any) -> dict[str, Any]:
-    return dict(_mesh_record.peers(raw(**changes))["peers"])
+    return dict(build.peers(raw(**changes))["peers"])
 
 
 def test_peers_without_kvstoremesh_are_the_agents_own() -> None:
@@ -222,8 +219,8 @@ def managed(manager: str) -> dict[str, Any]:
 def test_owners(labels: dict[str, str], annotations: dict[str, str], owner: str) -> None:
     item = managed("cilium-clustermesh-ansible")
     item["metadata"] |= {"labels": labels, "annotations": annotations}
-    assert _mesh_record.helm(raw(**{"cilium-clustermesh": item}))["config_owner"] == owner
-    assert _mesh_record.helm(raw(**{"cilium-clustermesh": managed("kubectl")}))["config_owner"] == "none"
+    assert build.helm(raw(**{"cilium-clustermesh": item}))["config_owner"] == owner
+    assert build.helm(raw(**{"cilium-clustermesh": managed("kubectl")}))["config_owner"] == "none"
 
 
 def test_managers_of_an_entry() -> None:
@@ -233,7 +230,7 @@ def test_managers_of_an_entry() -> None:
 
 
 def tls(**changes: Any) -> dict[str, Any]:
-    return _mesh_record_tls.read(raw(**changes), False, objects.NOW)
+    return record_tls.read(raw(**changes), False, objects.NOW)
 
 
 def test_a_leaf_of_another_authority_has_no_issuer() -> None:
@@ -243,22 +240,22 @@ def test_a_leaf_of_another_authority_has_no_issuer() -> None:
     bundle = objects.pem(objects.authority(2)[0], objects.authority(1)[0])
     both["data"] |= objects.secret("x", {"ca.crt": bundle})["data"]
     found = tls(**{name: objects.tls_secret("local", "local-a", signer=2), "clustermesh-apiserver-remote-cert": both})
-    second = _mesh_certificates.fingerprint(objects.authority(2)[0])
+    second = certificates.fingerprint(objects.authority(2)[0])
     assert found["leafs"]["local"]["issuer"] == second
-    assert found["ca_fingerprints"] == sorted([second, _mesh_certificates.fingerprint(objects.authority(1)[0])])
+    assert found["ca_fingerprints"] == sorted([second, certificates.fingerprint(objects.authority(1)[0])])
 
 
 @pytest.mark.parametrize(("days", "left"), [(365, 365), (0, 0), (-1, -1)])
 def test_days(days: int, left: int) -> None:
     item = objects.tls_secret("admin", "admin-a", days=max(days, 0))
     now = objects.NOW - min(days, 0) * (objects.datetime.timedelta(days=1))
-    found = _mesh_record_tls.read({"clustermesh-apiserver-admin-cert": item}, False, now)
+    found = record_tls.read({"clustermesh-apiserver-admin-cert": item}, False, now)
     assert found["leafs"]["admin"]["days_left"] == left
 
 
 def test_a_leaf_with_a_broken_extension_has_no_names() -> None:
-    ca = _mesh_issue.make_authority("Cilium CA", 365, objects.NOW)
-    pair = _mesh_issue.issue("remote-a", ["remote-a"], [], ca, 1, objects.NOW)  # an empty list of purposes
+    ca = issue.make_authority("Cilium CA", 365, objects.NOW)
+    pair = issue.issue("remote-a", ["remote-a"], [], ca, 1, objects.NOW)  # an empty list of purposes
     item = objects.secret("clustermesh-apiserver-remote-cert", {"ca.crt": ca.cert, "tls.crt": pair.cert})
     leaf = tls(**{"clustermesh-apiserver-remote-cert": item})["leafs"]["remote"]
     assert (leaf["cn"], leaf["sans"], leaf["days_left"]) == ("remote-a", [], 1)
@@ -268,7 +265,7 @@ def test_what_is_missing_or_broken_is_no_leaf() -> None:
     broken = objects.secret("clustermesh-apiserver-admin-cert", {"tls.crt": "no certificate"})
     found = tls(**{"clustermesh-apiserver-admin-cert": broken, "clustermesh-apiserver-local-cert": None})
     assert sorted(found["leafs"]) == ["remote", "server"]
-    assert _mesh_record_tls.read({}, False, objects.NOW) == {"method": "none", "ca_fingerprints": [], "leafs": {}}
+    assert record_tls.read({}, False, objects.NOW) == {"method": "none", "ca_fingerprints": [], "leafs": {}}
 
 
 @pytest.mark.parametrize(
@@ -283,4 +280,4 @@ def test_what_is_missing_or_broken_is_no_leaf() -> None:
 def test_methods(metadata: dict[str, Any], cronjob: bool, method: str) -> None:
     item = objects.tls_secret("server", "x")
     item["metadata"] |= metadata
-    assert _mesh_record_tls.read({"clustermesh-apiserver-server-cert": item}, cronjob, objects.NOW)["method"] == method
+    assert record_tls.read({"clustermesh-apiserver-server-cert": item}, cronjob, objects.NOW)["method"] == method

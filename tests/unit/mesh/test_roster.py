@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_roster as roster
+from ansible_collections.opendata.platform.plugins.module_utils.mesh import members as roster
 
 OURS, FOREIGN = "cilium-clustermesh-ansible", "helm"
 

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_rotation as rotation
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import rotation
 from hypothesis import given
 from hypothesis import strategies as st
 

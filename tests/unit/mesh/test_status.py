@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_health, _mesh_status
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Expected, Seen
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import agents as status_agents
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import health
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.agents import Expected, Seen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,45 +25,45 @@ def text(name: str) -> str:
 
 def remote(**changes: Any) -> dict[str, Any]:
     """The peer as the real agent saw it, altered."""
-    return {**_mesh_status.of_agent(text("a-agent-status-ready.json"))["b"], **changes}
+    return {**status_agents.of_agent(text("a-agent-status-ready.json"))["b"], **changes}
 
 
 def test_a_real_agent_and_kvstoremesh_that_see_their_peer() -> None:
-    agents = [Seen("cilium-x", _mesh_status.of_agent(text("a-agent-status-ready.json")))]
-    meshes = [Seen("mesh-x", _mesh_status.of_kvstoremesh(text("a-kvstoremesh-ready.json"), "", 0) or {})]
-    assert _mesh_status.summary(agents, meshes) == {
+    agents = [Seen("cilium-x", status_agents.of_agent(text("a-agent-status-ready.json")))]
+    meshes = [Seen("mesh-x", status_agents.of_kvstoremesh(text("a-kvstoremesh-ready.json"), "", 0) or {})]
+    assert status_agents.summary(agents, meshes) == {
         "agents": {"total": 1, "ready": 1},
         "kvstoremesh": {"b": True},
         "clusters": {"b": {"ready": True, "cluster_id": 2, "nodes": 1, "endpoints": 2, "services": 1, "error": ""}},
     }
-    assert _mesh_status.reasons("a", [PEER], "agent", agents) == []
-    assert _mesh_status.reasons("a", [PEER], "KVStoreMesh", meshes) == []
+    assert status_agents.reasons("a", [PEER], "agent", agents) == []
+    assert status_agents.reasons("a", [PEER], "KVStoreMesh", meshes) == []
 
 
 def test_a_real_peer_that_drains() -> None:
-    agents = [Seen("cilium-x", _mesh_status.of_agent(text("a-agent-draining.json")))]
-    meshes = [Seen("mesh-x", _mesh_status.of_kvstoremesh(text("a-kvstoremesh-draining.json"), "", 0) or {})]
+    agents = [Seen("cilium-x", status_agents.of_agent(text("a-agent-draining.json")))]
+    meshes = [Seen("mesh-x", status_agents.of_kvstoremesh(text("a-kvstoremesh-draining.json"), "", 0) or {})]
     waits = "connected, but its cluster configuration has not arrived"
-    assert _mesh_status.summary(agents, meshes) == {
+    assert status_agents.summary(agents, meshes) == {
         "agents": {"total": 1, "ready": 0},
         "kvstoremesh": {},
         "clusters": {"b": {"ready": False, "cluster_id": 0, "nodes": 0, "endpoints": 0, "services": 0, "error": waits}},
     }
-    assert _mesh_status.reasons("a", [PEER], "agent", agents) == [f"cluster a, peer b: agent cilium-x: {waits}"]
-    assert _mesh_status.reasons("a", [PEER], "KVStoreMesh", meshes) == [
+    assert status_agents.reasons("a", [PEER], "agent", agents) == [f"cluster a, peer b: agent cilium-x: {waits}"]
+    assert status_agents.reasons("a", [PEER], "KVStoreMesh", meshes) == [
         "cluster a, peer b: KVStoreMesh mesh-x: does not know it: "
         "its entry comes with kubelet's next look at the Secret, or its removal still drains"
     ]
 
 
 def test_an_old_kvstoremesh_cannot_say() -> None:
-    assert _mesh_status.of_kvstoremesh("", 'Error: unknown command "kvstoremesh-dbg"', 1) is None
+    assert status_agents.of_kvstoremesh("", 'Error: unknown command "kvstoremesh-dbg"', 1) is None
     with pytest.raises(ValueError, match="Failed to retrieve status information: no socket"):
-        _mesh_status.of_kvstoremesh("Failed to retrieve status information: no socket\n", "", 1)
+        status_agents.of_kvstoremesh("Failed to retrieve status information: no socket\n", "", 1)
 
 
 def test_an_agent_without_mesh_knows_no_peers() -> None:
-    assert _mesh_status.of_agent(json.dumps({"cilium": {"state": "Ok"}})) == {}
+    assert status_agents.of_agent(json.dumps({"cilium": {"state": "Ok"}})) == {}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_an_agent_without_mesh_knows_no_peers() -> None:
     ],
 )
 def test_lacks(changes: dict[str, Any], wanted: Expected, words: str) -> None:
-    found = _mesh_status.lack(remote(**changes), wanted)
+    found = status_agents.lack(remote(**changes), wanted)
     assert found == words or (words.startswith("not ready") and found.startswith(words))
 
 
@@ -95,16 +96,16 @@ def test_reasons_name_the_pods_that_share_them() -> None:
         "cluster a, peer b: agent cilium-a, cilium-b, cilium-c and 2 more: "
         "not in sync yet: nodes, endpoints, identities, services",
     ]
-    assert _mesh_status.reasons("a", [PEER], "agent", seen) == lines
-    assert _mesh_status.reasons("a", [PEER], "agent", seen, allowed=5) == lines
-    assert _mesh_status.reasons("a", [PEER], "agent", seen, allowed=6) == []
-    assert _mesh_status.reasons("a", [PEER], "agent", []) == ["cluster a: there is no pod of agent"]
+    assert status_agents.reasons("a", [PEER], "agent", seen) == lines
+    assert status_agents.reasons("a", [PEER], "agent", seen, allowed=5) == lines
+    assert status_agents.reasons("a", [PEER], "agent", seen, allowed=6) == []
+    assert status_agents.reasons("a", [PEER], "agent", []) == ["cluster a: there is no pod of agent"]
 
 
 def test_expected_leaves_the_own_cluster_out() -> None:
     records = [{"name": "b", "id": "2", "node_ips": ["1", "2"]}, {"name": "a", "id": 1}, {"name": "c", "id": 3}]
-    assert _mesh_status.expected(records, "a", False) == [Expected("b", 2), Expected("c", 3)]
-    assert _mesh_status.expected(records, "a", True) == [Expected("b", 2, 2), Expected("c", 3, 1)]
+    assert status_agents.expected(records, "a", False) == [Expected("b", 2), Expected("c", 3)]
+    assert status_agents.expected(records, "a", True) == [Expected("b", 2, 2), Expected("c", 3, 1)]
 
 
 RC = st.fixed_dictionaries(
@@ -123,14 +124,14 @@ RC = st.fixed_dictionaries(
 def test_whatever_pods_say_there_is_a_summary_and_it_agrees_with_the_reasons(said: list[list[dict[str, Any]]]) -> None:
     seen = [Seen(f"p{n}", {each["name"]: each for each in clusters}) for n, clusters in enumerate(said)]
     before = copy.deepcopy(seen)
-    found = _mesh_status.summary(seen, seen)
+    found = status_agents.summary(seen, seen)
     for name, cluster in found["clusters"].items():
         wanted = [Expected(name, cluster["cluster_id"])]
         agreed = {
             (each.clusters[name].get("config") or {}).get("cluster-id", 0) for each in seen if name in each.clusters
         }
         if len(agreed) == 1:
-            assert cluster["ready"] is (_mesh_status.reasons("a", wanted, "agent", seen) == [])
+            assert cluster["ready"] is (status_agents.reasons("a", wanted, "agent", seen) == [])
         assert bool(cluster["error"]) is not cluster["ready"]
         assert found["kvstoremesh"][name] is cluster["ready"]
     assert seen == before
@@ -141,43 +142,41 @@ NODE, POD = "10.77.0.12", "10.2.0.94"  # of south, in what a real agent listed
 
 
 def test_a_peer_is_reachable_when_its_nodes_and_pods_answer() -> None:
-    wanted = _mesh_health.targets(text("north-nodes.json"), ["b", "south"])
+    wanted = health.targets(text("north-nodes.json"), ["b", "south"])
     assert [each.host for each in wanted["south"]] == [NODE, POD] and wanted["b"] == []
-    assert _mesh_health.judge(wanted, f"{POD}/4240\n{NODE}/4240\n") == {
+    assert health.judge(wanted, f"{POD}/4240\n{NODE}/4240\n") == {
         "b": {"reachable": False, "reason": "no node of it is known"},
         "south": {"reachable": True, "reason": ""},
     }
-    found = _mesh_health.judge(wanted, f"{NODE}/4240")["south"]
+    found = health.judge(wanted, f"{NODE}/4240")["south"]
     assert found == {"reachable": False, "reason": f"pod of node south/south-1 ({POD}) does not answer within 3 s"}
 
 
 def test_agents_may_run_without_the_pod_to_probe() -> None:
     node = {key: value for key, value in NODES[1].items() if key != "health-endpoint-address"}
-    wanted = _mesh_health.targets(json.dumps([{**node, "name": "b/b-1"}]), ["b"])
+    wanted = health.targets(json.dumps([{**node, "name": "b/b-1"}]), ["b"])
     assert [each.host for each in wanted["b"]] == [NODE]
-    assert _mesh_health.judge(wanted, f"{NODE}/4240")["b"]["reachable"]
+    assert health.judge(wanted, f"{NODE}/4240")["b"]["reachable"]
 
 
 def test_the_probe_prints_what_listens_and_ends_in_time() -> None:
     with socket.socket() as silent, socket.create_server(("127.0.0.2", 4240)):
         silent.bind(("127.0.0.3", 4240))
-        places = [_mesh_health.Target("node", ip) for ip in ("127.0.0.2", "127.0.0.3")]
-        done = subprocess.run(
-            _mesh_health.command({"b": places}), capture_output=True, text=True, timeout=10, check=False
-        )
+        places = [health.Target("node", ip) for ip in ("127.0.0.2", "127.0.0.3")]
+        done = subprocess.run(health.command({"b": places}), capture_output=True, text=True, timeout=10, check=False)
     assert done.stdout == "127.0.0.2/4240\n"
 
 
 def test_some_nodes_stand_for_many() -> None:
     nodes = [{**NODES[1], "name": f"b/b-{number}"} for number in range(100)]
-    wanted = _mesh_health.targets(json.dumps(nodes), ["b"])
+    wanted = health.targets(json.dumps(nodes), ["b"])
     assert len(wanted["b"]) == 16
 
 
 def test_one_address_of_an_endpoint_is_enough() -> None:
     end = {"type": "NodePort", "ips": ["192.0.2.1", "192.0.2.2"], "address": "", "port": 32379}
-    wanted = _mesh_health.endpoints([{"name": "b", "endpoint": end}, {"name": "c", "endpoint": {"port": 2379}}])
-    assert _mesh_health.dialled(wanted, "192.0.2.2/32379\n") == {
+    wanted = health.endpoints([{"name": "b", "endpoint": end}, {"name": "c", "endpoint": {"port": 2379}}])
+    assert health.dialled(wanted, "192.0.2.2/32379\n") == {
         "b": {"reachable": True, "reason": ""},
         "c": {"reachable": False, "reason": "no connection to an endpoint without address within 3 s"},
     }

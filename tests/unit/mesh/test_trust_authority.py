@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_authority as authority
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_authority_files as store
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_authority import Authority
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import issue, make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.ca import Authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue, make_authority
 from hypothesis import given
 from hypothesis import strategies as st
 

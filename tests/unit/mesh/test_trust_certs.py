@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust as trust
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust_client as trust_client
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import make_authority
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import LEAFS, MANAGER
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import LEAFS, MANAGER
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets_client as trust_client
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
 
 from api_server import ApiServer
 

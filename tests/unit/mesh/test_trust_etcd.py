@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_leafs
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import issue, make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import leaf_certificates
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue, make_authority
 
 import api_server
 
 NOW = datetime.now(UTC)
 OLD, NEW = (make_authority("Cilium CA", 3650, NOW) for _ in range(2))
-LEAFS = _mesh_leafs.leafs("north", "kube-system", "remote", [])
+LEAFS = leaf_certificates.leafs("north", "kube-system", "remote", [])
 
 
 def sign(role: str, ca: Pair) -> Pair:

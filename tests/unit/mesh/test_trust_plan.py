@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust as trust
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust_owner as ownership
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust_plan as plan
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair, fingerprints
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_entries import parse_users
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import make_authority
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_leafs import leafs
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import LEAFS
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import LEAFS
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.entries import parse_users
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import owner as ownership
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import plan
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, fingerprints
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_certificates import leafs
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _cilium
+from ansible_collections.opendata.platform.plugins.module_utils.cilium import values as cilium_values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ def node(**without: Any) -> dict[str, Any]:
 
 @given(st.fixed_dictionaries({name: st.booleans() for name in KERNEL}))
 def test_what_the_kernel_cannot_do_is_off_and_nothing_else_changes(kernel: dict[str, bool]) -> None:
-    fitted = _cilium.fit(EVERYTHING, {"a": node(), "b": node(kernel=kernel)})
+    fitted = cilium_values.fit(EVERYTHING, {"a": node(), "b": node(kernel=kernel)})
     assert fitted == {
         "encryption": {**EVERYTHING["encryption"], "enabled": kernel["wireguard"]},
         "tunnelProtocol": "geneve" if kernel["geneve"] else "vxlan",
@@ -37,7 +37,7 @@ def test_what_the_kernel_cannot_do_is_off_and_nothing_else_changes(kernel: dict[
 
 
 def test_what_nobody_asked_for_is_not_written() -> None:
-    assert _cilium.fit({"tunnelProtocol": "vxlan"}, {"a": node(kernel=dict.fromkeys(KERNEL, False))}) == {
+    assert cilium_values.fit({"tunnelProtocol": "vxlan"}, {"a": node(kernel=dict.fromkeys(KERNEL, False))}) == {
         "tunnelProtocol": "vxlan"
     }
 
@@ -45,15 +45,15 @@ def test_what_nobody_asked_for_is_not_written() -> None:
 @pytest.mark.parametrize("name", KERNEL)
 def test_what_is_off_is_said_with_the_node(name: str) -> None:
     weak = {"weak": node(kernel={**dict.fromkeys(KERNEL, True), name: False}), "strong": node()}
-    (asked,) = _cilium.notes("north", EVERYTHING, {}, weak)
-    (idle,) = _cilium.notes("north", {}, {}, weak)
+    (asked,) = cilium_values.notes("north", EVERYTHING, {}, weak)
+    (idle,) = cilium_values.notes("north", {}, {}, weak)
     assert "although it is asked for: the kernel of weak cannot do it" in asked
     assert idle.endswith("is off: the kernel of weak cannot do it")
 
 
 def test_lost_encryption_is_said_plainly() -> None:
     weak = {"weak": node(kernel={**dict.fromkeys(KERNEL, True), "wireguard": False})}
-    assert "traffic between nodes is NOT encrypted" in _cilium.notes("north", EVERYTHING, {}, weak)[0]
+    assert "traffic between nodes is NOT encrypted" in cilium_values.notes("north", EVERYTHING, {}, weak)[0]
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_lost_encryption_is_said_plainly() -> None:
     ],
 )
 def test_envoy_is_on_where_its_image_can_be_had(known: dict[str, Any], envoy: bool) -> None:
-    assert _cilium.settings(known, {"a": node()})["envoy"] is envoy
-    assert bool(_cilium.notes("north", {}, known, {"a": node()})) is not envoy
+    assert cilium_values.settings(known, {"a": node()})["envoy"] is envoy
+    assert bool(cilium_values.notes("north", {}, known, {"a": node()})) is not envoy
 
 
 def test_one_weak_node_decides_for_the_cluster() -> None:
-    found = _cilium.settings(BUILT, {"a": node(), "b": node(container="systemd-nspawn", sys_resource=False)})
+    found = cilium_values.settings(BUILT, {"a": node(), "b": node(container="systemd-nspawn", sys_resource=False)})
     assert (found["sysctlfix"], found["sys_resource"]) == (False, False)

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._cilium_adoption import differences, version_problem
+from ansible_collections.opendata.platform.plugins.module_utils.cilium.adoption import differences, version_problem
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
 
 
 def node(status: str | None, message: str = "") -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_info
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import status as cluster_status
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 import mesh_objects
 from api_server import ApiServer, free_port
@@ -99,7 +99,7 @@ def test_what_was_ready_must_still_be_so_at_the_end(server: ApiServer) -> None:
         timers = [threading.Timer(0.5, flap), threading.Timer(1.5, lambda: agents(1))]
         for timer in timers:
             timer.start()
-        found, _details = _cluster_info.settle(cluster, ["c-1"], 30)
+        found, _details = cluster_status.settle(cluster, ["c-1"], 30)
         for timer in timers:
             timer.join()
         assert found["reason"] == ""

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _helm_release
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 from api_server import ApiServer
 
@@ -51,7 +51,7 @@ def stored(content: dict[str, Any]) -> str:
 
 
 def test_decode_reads_what_helm_stores() -> None:
-    assert _helm_release.decode(stored(release())) == release()
+    assert helm_release.decode(stored(release())) == release()
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_decode_reads_what_helm_stores() -> None:
     ],
 )
 def test_gap(found: dict[str, Any] | None, version: str, values: dict[str, Any], gap: str) -> None:
-    assert _helm_release.gap(found, version, values) == gap
+    assert helm_release.gap(found, version, values) == gap
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def install(server: ApiServer, run: Run) -> Callable[[str], dict[str, Any]]:
         secret = revision(1, release(status, manifest=yaml.safe_dump(config)))
         secret["metadata"]["namespace"] = namespace
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        installed = _helm_release.as_installed(config, "cilium", namespace)
+        installed = helm_release.as_installed(config, "cilium", namespace)
         installed["metadata"]["namespace"] = namespace
         run("k8s_apply", **cluster, manifests=[space, secret])
         run("k8s_apply", **cluster, manifests=[installed], field_manager="helm")

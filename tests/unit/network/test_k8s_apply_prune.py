@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _prune
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 from api_server import ApiServer
 
@@ -22,7 +22,7 @@ class Set:
         self.server, self.run, self.cluster = server, run, Cluster(str(server.kubeconfig))
         self.space = f"prune-{uuid.uuid4().hex[:8]}"
         self.label = f"example.org/set={self.space}"
-        self.record = f"ConfigMap {_prune.NAMESPACE}/{_prune.record(self.label)['metadata']['name']}"
+        self.record = f"ConfigMap {inventory.NAMESPACE}/{inventory.record(self.label)['metadata']['name']}"
         self.path = f"/api/v1/namespaces/{self.space}"
 
     def apply(self, *manifests: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
@@ -138,7 +138,12 @@ def test_what_is_not_ours_stays(objects: Set) -> None:
     objects.apply(wanted, objects.config_map("theirs"), prune_label=None, field_manager="other")
     objects.cluster.request("PATCH", f"{objects.path}/configmaps/theirs", *labels("example.org/set", objects.space))
     objects.cluster.request("DELETE", f"{objects.path}/configmaps/a")
-    objects.apply(wanted, _prune.labelled(objects.config_map("a"), objects.label), prune_label=None, field_manager="x")
+    objects.apply(
+        wanted,
+        inventory.labelled(objects.config_map("a"), objects.label),
+        prune_label=None,
+        field_manager="x",
+    )
     objects.cluster.request("PATCH", f"{objects.path}/configmaps/b", *labels("example.org/set", None))
     result = objects.apply(wanted)
     assert actions(result, "removed") == [f"Role {objects.space}/r"]
@@ -165,7 +170,7 @@ def test_what_a_killed_run_made_is_removed_by_a_later_one(objects: Set, monkeypa
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"{_prune.__name__.rpartition('.')[0]}._kubernetes_prune.Pruner._read", killed)
+        patched.setattr(f"{inventory.__name__.rpartition('.')[0]}.prune.Pruner._read", killed)
         with pytest.raises(json.JSONDecodeError):
             objects.apply(*everything(objects), objects.config_map("new"))
     assert "new" in objects.names()

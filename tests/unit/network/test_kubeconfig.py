@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _kubeconfig
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import kubeconfig
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 
 from api_server import ApiServer
 
@@ -36,15 +36,15 @@ def write(directory: Path, content: Any) -> str:
 
 def test_the_context_decides_who_asks(tmp_path: Path) -> None:
     path = write(tmp_path, config("https://127.0.0.1:1/", {"token": "mine"}))
-    assert _kubeconfig.connect(path, None).headers == {"Authorization": "Bearer mine"}
-    assert _kubeconfig.connect(path, "two").headers == {"Authorization": "Bearer other"}
-    assert _kubeconfig.connect(path, None).server == "https://127.0.0.1:1"
+    assert kubeconfig.connect(path, None).headers == {"Authorization": "Bearer mine"}
+    assert kubeconfig.connect(path, "two").headers == {"Authorization": "Bearer other"}
+    assert kubeconfig.connect(path, None).server == "https://127.0.0.1:1"
 
 
 def test_a_token_file_lies_beside_the_kubeconfig(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-file\n")
     path = write(tmp_path, config("https://127.0.0.1:1", {"tokenFile": "token"}))
-    assert _kubeconfig.connect(path, None).headers == {"Authorization": "Bearer from-file"}
+    assert kubeconfig.connect(path, None).headers == {"Authorization": "Bearer from-file"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_threads_share_is_set_once(server: ApiServer, monkeypatch: pytest.M
         original(tls, protocols)
 
     monkeypatch.setattr(ssl.SSLContext, "set_alpn_protocols", count)
-    connection = _kubeconfig.connect(str(server.kubeconfig), None)
+    connection = kubeconfig.connect(str(server.kubeconfig), None)
     for _ in range(2):
         connection.pool.request("GET", f"{connection.server}/version", headers=connection.headers)
         connection.pool.clear()

@@ -4,7 +4,7 @@
 import base64
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _manifests as manifests
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import manifests
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._ownership import is_current
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.managed_fields import is_current
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 from api_server import ApiServer
 from stand_in_kubelet import stand_in_kubelet

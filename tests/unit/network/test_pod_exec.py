@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import Answer, ExecError, Pods
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import Answer, ExecError, Pods
 
 from api_server import free_port
 from stand_in_kubelet import certificate, stand_in_kubelet

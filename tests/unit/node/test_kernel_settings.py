@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _kernel_settings as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node import sysctl as pure
 from ansible_collections.opendata.platform.plugins.modules import kernel_settings
 
 Run = Callable[..., dict[str, Any]]

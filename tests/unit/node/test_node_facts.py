@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _node_facts as pure
-from ansible_collections.opendata.platform.plugins.module_utils._node_findings import answer_finding, findings
+from ansible_collections.opendata.platform.plugins.module_utils.node import facts as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node.preflight import answer_finding, findings
 
 NODE = {"name": "metal-1", "address": "192.0.2.11", "role": "server"}
 SYSTEMS = {"debian": ["12", "13"], "ubuntu": ["24.04"]}

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _node_download_client as download_client
-from ansible_collections.opendata.platform.plugins.module_utils import _node_units_client as units_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import download as download_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
 
 Run = Callable[..., dict[str, Any]]
 BINARY = os.urandom(3 << 20)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _node_lock as node_lock
+from ansible_collections.opendata.platform.plugins.module_utils.node import lock as node_lock
 
 
 def test_a_held_lock_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

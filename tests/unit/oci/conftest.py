@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_registry import registry_config
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import registry_config
 
 import api_server
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _oci_archive, _oci_artifact, _oci_chart
+from ansible_collections.opendata.platform.plugins.module_utils.oci import archive as oci_archive
+from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
+from ansible_collections.opendata.platform.plugins.module_utils.oci import chart
 
 Run = Callable[..., dict[str, Any]]
 CHART = """\
@@ -39,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_metadata_is_what_helm_writes(folder: Path) -> None:
-    assert _oci_chart.read(folder)[0] == {
+    assert chart.read(folder)[0] == {
         "apiVersion": "v2",
         "name": "hello",
         "version": "1.10.0+build.1",
@@ -52,7 +54,7 @@ def test_metadata_is_what_helm_writes(folder: Path) -> None:
 def test_the_same_chart_elsewhere_is_the_same_artifact(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
     (copy / "values.yaml").chmod(0o600)
-    assert _oci_chart.read(copy) == _oci_chart.read(folder)
+    assert chart.read(copy) == chart.read(folder)
 
 
 def test_a_packed_chart_is_published_as_it_is(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_packed_chart_is_published_as_it_is(tmp_path: Path) -> None:
     with tarfile.open(path, "w:gz") as archive:
         archive.add(tmp_path / "Chart.yaml", "hello/charts/other/Chart.yaml")
         archive.add(tmp_path / "Chart.yaml", "hello/Chart.yaml")
-    metadata, packed = _oci_chart.read(path)
+    metadata, packed = chart.read(path)
     assert (metadata["name"], packed) == ("hello", path.read_bytes())
 
 
@@ -77,17 +79,17 @@ def test_a_packed_chart_is_published_as_it_is(tmp_path: Path) -> None:
 )
 def test_what_is_no_packed_chart(tmp_path: Path, files: dict[str, bytes], words: str) -> None:
     path = tmp_path / "chart.tgz"
-    path.write_bytes(_oci_archive.gzip(_oci_archive.tar(files)))
+    path.write_bytes(oci_archive.gzip(oci_archive.tar(files)))
     with pytest.raises(ValueError, match=words):
-        _oci_chart.read(path)
+        chart.read(path)
 
 
 def test_a_folder_without_chart_and_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be read: .*No such file.*Chart\.yaml"):
-        _oci_chart.read(tmp_path)
+        chart.read(tmp_path)
     (tmp_path / "x.tgz").write_text("x")
     with pytest.raises(ValueError, match="cannot be read: is no tar with gzip"):
-        _oci_chart.read(tmp_path / "x.tgz")
+        chart.read(tmp_path / "x.tgz")
 
 
 def test_helm_pulls_what_was_published(run: Run, registry: Any, helm: Path, folder: Path, tmp_path: Path) -> None:
@@ -126,7 +128,7 @@ def test_the_config_is_the_one_that_helm_pushes(
     ):
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
     packed = tmp_path / "hello-1.10.0+build.1.tgz"
-    ours = _oci_artifact.chart(*_oci_chart.read(packed))
+    ours = oci_artifact.chart(*chart.read(packed))
     link = registry.storage / "docker/registry/v2/repositories/helm/hello/_manifests/tags/1.10.0_build.1/current/link"
     blobs = registry.storage / "docker/registry/v2/blobs/sha256"
 

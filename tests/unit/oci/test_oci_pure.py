@@ -9,12 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _oci_archive,
-    _oci_artifact,
-    _oci_diff,
-    _oci_reference,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.oci import archive as oci_archive
+from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
+from ansible_collections.opendata.platform.plugins.module_utils.oci import diff, reference
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -25,12 +22,12 @@ FILES = some.dictionaries(PATH, some.text(max_size=50), min_size=1, max_size=8)
 
 
 def test_the_digest_is_the_same_on_every_machine() -> None:
-    artifact = _oci_artifact.flux({"services/dagster/manifests.yaml": "kind: Namespace\n", "platform/ä.yaml": "{}\n"})
+    artifact = oci_artifact.flux({"services/dagster/manifests.yaml": "kind: Namespace\n", "platform/ä.yaml": "{}\n"})
     assert artifact.manifest.digest == "sha256:e9717dcdb94acbc2b3cc67181466e03c71156447f54ac873abcb96fcbd65b743"
 
 
 def test_the_manifest_is_what_flux_makes() -> None:
-    artifact = _oci_artifact.flux({"a.yaml": "a: 1\n"})
+    artifact = oci_artifact.flux({"a.yaml": "a: 1\n"})
     manifest = json.loads(artifact.manifest.data)
     config, layer = artifact.blobs
     assert manifest == {
@@ -50,11 +47,11 @@ def test_the_manifest_is_what_flux_makes() -> None:
         ],
     }
     [diff_id] = json.loads(config.data)["rootfs"]["diff_ids"]
-    assert diff_id == _oci_artifact.Blob("", gzip.decompress(layer.data)).digest
+    assert diff_id == oci_artifact.Blob("", gzip.decompress(layer.data)).digest
 
 
 def test_nothing_of_the_machine_is_in_the_layer() -> None:
-    layer = _oci_artifact.flux({"b": "2", "a/b": "1"}).blobs[1].data
+    layer = oci_artifact.flux({"b": "2", "a/b": "1"}).blobs[1].data
     with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         entries = archive.getmembers()
     assert [entry.name for entry in entries] == ["a/b", "b"]
@@ -66,16 +63,16 @@ def test_nothing_of_the_machine_is_in_the_layer() -> None:
 def test_the_order_of_the_files_does_not_matter(files: dict[str, str], random: Any) -> None:
     shuffled = list(files.items())
     random.shuffle(shuffled)
-    artifact = _oci_artifact.flux(files)
-    assert _oci_artifact.flux(dict(shuffled)) == artifact
-    unpacked = _oci_archive.unpack(artifact.blobs[1].data)
+    artifact = oci_artifact.flux(files)
+    assert oci_artifact.flux(dict(shuffled)) == artifact
+    unpacked = oci_archive.unpack(artifact.blobs[1].data)
     assert {path: data.decode() for path, data in unpacked.items()} == files
 
 
 @pytest.mark.parametrize("size", [1, 65535, 65536, 200000])
 def test_gzip_can_be_read_by_others(size: int) -> None:
     data = bytes(number % 251 for number in range(size))
-    assert gzip.decompress(_oci_archive.gzip(data)) == data
+    assert gzip.decompress(oci_archive.gzip(data)) == data
 
 
 @pytest.mark.parametrize(
@@ -107,14 +104,14 @@ def test_gzip_can_be_read_by_others(size: int) -> None:
     ],
 )
 def test_what_cannot_be_published(files: dict[str, Any], findings: list[str]) -> None:
-    assert _oci_archive.findings(files) == findings
+    assert oci_archive.findings(files) == findings
 
 
 def test_what_is_no_archive() -> None:
     with pytest.raises(ValueError, match="is no tar with gzip"):
-        _oci_archive.unpack(b"kind: Namespace")
+        oci_archive.unpack(b"kind: Namespace")
     with pytest.raises(ValueError, match="is no tar with gzip"):
-        _oci_archive.unpack(_oci_archive.gzip(_oci_archive.tar({"a": b"x" * 9000}))[:5000])
+        oci_archive.unpack(oci_archive.gzip(oci_archive.tar({"a": b"x" * 9000}))[:5000])
 
 
 @pytest.mark.parametrize(
@@ -129,19 +126,19 @@ def test_what_is_no_archive() -> None:
     ],
 )
 def test_a_reference(text: str, parts: tuple[str, str, str]) -> None:
-    assert _oci_reference.parse(text) == parts
+    assert reference.parse(text) == parts
 
 
 @pytest.mark.parametrize("text", ["a/b", "oci://a/b:c", "a/B:c", "a:c", "a/b:c@sha256:0", "a//b:c", "a/b:-c", ""])
 def test_what_is_no_reference(text: str) -> None:
     with pytest.raises(ValueError, match="is not host:port/repository:tag: write it without oci:// and digest"):
-        _oci_reference.parse(text)
+        reference.parse(text)
 
 
 def test_the_diff_shows_what_changes_and_no_secret() -> None:
     other = {**SECRET, "stringData": {"password": "other-secret"}}
     same = "kind: Namespace\n"
-    [gone, made, secret] = _oci_diff.trees(
+    [gone, made, secret] = diff.trees(
         {"gone": "a: 1\n", "same": same, "secret": f"---\n{same}---\n{yaml.safe_dump(SECRET)}"},
         {"made": "b: 1 # why\n", "same": same, "secret": yaml.safe_dump({"kind": "List", "items": [other]})},
     )
@@ -154,5 +151,5 @@ def test_the_diff_shows_what_changes_and_no_secret() -> None:
 
 @pytest.mark.parametrize("text", ["kind: Secret\ndata: [very-secret]\n", "kind: Secret\n\tdata: very-secret\n"])
 def test_what_cannot_be_judged_is_not_shown(text: str) -> None:
-    [entry] = _oci_diff.trees({}, {"a": text})
+    [entry] = diff.trees({}, {"a": text})
     assert entry["after"].startswith("not YAML that can be shown, sha256:")

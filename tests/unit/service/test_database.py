@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _service_scripts
+from ansible_collections.opendata.platform.plugins.module_utils.service import provision_scripts
 
 from api_server import free_port
 
@@ -48,7 +48,7 @@ def postgres() -> Iterator[dict[str, str]]:
 def provision(postgres: dict[str, str], password: str) -> subprocess.CompletedProcess[str]:
     quiet = {"PGOPTIONS": "-c log_statement=none -c log_min_error_statement=panic"}
     environment = {**postgres, **quiet, "NAME": "note_book", "PASSWORD": password}
-    command = ["sh", "-eu", "-c", _service_scripts.POSTGRES]
+    command = ["sh", "-eu", "-c", provision_scripts.POSTGRES]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 

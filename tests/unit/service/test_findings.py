@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._service_manifests import findings, manifests
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import findings, manifests
 
 from service_examples import CONTEXT, case, charts, entry, notebook, provider
 

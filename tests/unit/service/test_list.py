@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _report_services
-from ansible_collections.opendata.platform.plugins.module_utils._service_manifests import manifests
+from ansible_collections.opendata.platform.plugins.module_utils.report import services as report_services
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import manifests
 
 import service_examples
 from service_examples import CONTEXT, charts, notebook, provider
@@ -24,7 +24,7 @@ def listed(*releases: dict[str, Any], **context: Any) -> dict[str, dict[str, Any
         "ConfigMap",
         {"name": "platform-services", "namespace": "flux-system"},
     )
-    return {each["name"]: each for each in _report_services.entries(found)}
+    return {each["name"]: each for each in report_services.entries(found)}
 
 
 def test_each_service_is_there_with_its_route() -> None:

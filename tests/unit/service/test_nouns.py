@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._service_manifests import manifests
-from ansible_collections.opendata.platform.plugins.module_utils._service_view import images, view
+from ansible_collections.opendata.platform.plugins.module_utils.service.context import images, view
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import manifests
 
 from service_examples import CONTEXT, IMAGES, notebook, provider, with_every_noun
 

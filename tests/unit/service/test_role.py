@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _service_scan
-from ansible_collections.opendata.platform.plugins.module_utils._service_schema import RELEASE
+from ansible_collections.opendata.platform.plugins.module_utils.service import manifest_checks
+from ansible_collections.opendata.platform.plugins.module_utils.service.schema import RELEASE
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
@@ -187,7 +187,7 @@ def test_a_new_service_passes_linter_and_scans_at_once(copy: Path) -> None:
     assert {name: option["default"] for name, option in options.items()} == defaults
     done = play(copy, "hello_world")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert _service_scan.tree(json.loads((copy / "tree.json").read_text())["files"]) == []
+    assert manifest_checks.tree(json.loads((copy / "tree.json").read_text())["files"]) == []
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _service_scan
-from ansible_collections.opendata.platform.plugins.module_utils._service_manifests import findings, manifests
+from ansible_collections.opendata.platform.plugins.module_utils.service import manifest_checks
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import findings, manifests
 
 from service_examples import CONTEXT, NOTEBOOK, case, notebook
 
@@ -144,7 +144,7 @@ def test_pods_of_every_kind(kind: str) -> None:
     manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec}
     [found] = [
         str(each)
-        for each in _service_scan.objects("notebook", "notebook", "privileged", [manifest], "here")
+        for each in manifest_checks.objects("notebook", "notebook", "privileged", [manifest], "here")
         if "version" in str(each)
     ]
     assert found == f"notebook: {kind} x: container 'x' has an image without one version: 'x' (here). {IMAGE}"
@@ -211,7 +211,7 @@ def test_a_tree_is_scanned_from_its_text_alone() -> None:
     path = "services/notebook/manifests.yaml"
     files[path] = files[path].replace("image: example.org/notebook:1.2.3", "image: example.org/notebook")
     problem = "container 'notebook' has an image without one version: 'example.org/notebook'"
-    assert [str(found) for found in _service_scan.tree(files)] == [
+    assert [str(found) for found in manifest_checks.tree(files)] == [
         f"notebook: Deployment notebook/notebook: {problem} ({path}). {IMAGE}"
     ]
 
@@ -219,5 +219,5 @@ def test_a_tree_is_scanned_from_its_text_alone() -> None:
 def test_a_part_of_a_tree_that_this_role_did_not_make_is_no_service() -> None:
     text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}"
     assert [
-        str(found) for found in _service_scan.tree({"services/x/manifests.yaml": text, "platform/x.yaml": "["})
+        str(found) for found in manifest_checks.tree({"services/x/manifests.yaml": text, "platform/x.yaml": "["})
     ] == ["x: has no Namespace (services/x/manifests.yaml). Let role service make the tree."]

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils import _service_scripts
+from ansible_collections.opendata.platform.plugins.module_utils.service import provision_scripts
 
 KEY, SECRET = f"GK{'a' * 24}", "b" * 64
 ALL = {"read": True, "write": True, "owner": True}
@@ -21,7 +21,7 @@ ALL = {"read": True, "write": True, "owner": True}
 
 @pytest.mark.parametrize("name", ["POSTGRES", "GARAGE", "MINIO"])
 def test_shellcheck_finds_nothing(name: str) -> None:
-    script = getattr(_service_scripts, name)
+    script = getattr(provision_scripts, name)
     done = subprocess.run(
         # Its variables come from the Job.
         [
@@ -104,7 +104,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def provision(garage: Garage, **changes: str) -> subprocess.CompletedProcess[str]:
     environment = {"ADMIN_URL": f"http://127.0.0.1:{garage.server_port}", "ADMIN_TOKEN": "token", "NAME": "notebook"}
     environment |= {"BUCKETS": "data models", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-    return run(_service_scripts.GARAGE, **{**environment, **changes})
+    return run(provision_scripts.GARAGE, **{**environment, **changes})
 
 
 def test_garage_has_key_and_buckets_and_a_second_run_makes_nothing(garage: Garage) -> None:
@@ -144,7 +144,7 @@ def test_minio_gets_a_policy_for_its_buckets_only(tmp_path: Path) -> None:
     environment = {"ROOT_USER": "root", "ROOT_PASSWORD": "word", "STORE": "minio:9000", "NAME": "notebook"}
     environment |= {"BUCKETS": "data models", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
     environment |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
-    script = _service_scripts.MINIO.replace("/tmp/", f"{tmp_path}/")
+    script = provision_scripts.MINIO.replace("/tmp/", f"{tmp_path}/")
     for _ in range(2):
         done = run(script, **environment)
         assert done.returncode == 0, done.stderr

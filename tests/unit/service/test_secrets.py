@@ -6,8 +6,8 @@ import hmac
 import string
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._service_manifests import manifests
-from ansible_collections.opendata.platform.plugins.module_utils._service_secrets import bucket_of_peer, derived, secrets
+from ansible_collections.opendata.platform.plugins.module_utils.service.secrets import bucket_of_peer, derived, secrets
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import manifests
 
 from service_examples import CONTEXT, case, notebook, provider
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor_client import Supervisor
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import Supervisor
 
 PROGRAM = {
     "fleet": "unit",

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils._supervisor import (
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import (
     Program,
     program_findings,
     program_text,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.callback.report import CallbackModule
-from ansible_collections.opendata.platform.plugins.module_utils import _report_services as report
+from ansible_collections.opendata.platform.plugins.module_utils.report import services as report
 
 
 def entry(name: str, **more: Any) -> dict[str, Any]:

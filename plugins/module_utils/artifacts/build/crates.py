@@ -11,8 +11,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build import Workplace
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError
+from .go import Workplace
+from .shell import JobError
 
 # The compiler's root knows names and certificates as this host does, and has the workspace at /mnt. The mounts end with
 # the command: the shell of a job gives each command of root's mounts of its own.

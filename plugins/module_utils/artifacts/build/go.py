@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_files import remove
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_keys import pinned_version
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError, Shell
+from ..cache_key import pinned_version
+from ..files import remove
+from .shell import JobError, Shell
 
 
 @dataclass

@@ -10,8 +10,8 @@ import os
 import shutil
 import subprocess
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build import Workplace
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError
+from .go import Workplace
+from .shell import JobError
 
 # Programs and files that a kind of recipe uses, and the Debian package of each.
 PROGRAMS = {

@@ -13,8 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_schedule import startable, urgency
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError, Shell
+from .schedule import startable, urgency
+from .shell import JobError, Shell
 
 TAIL = 20
 SIGNS_OF_FULL_DISK = ("no space left on device", "disk quota exceeded")

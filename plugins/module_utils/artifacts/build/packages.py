@@ -10,13 +10,13 @@ import os
 import shutil
 import sys
 
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_build import (
+from ..files import remove
+from .go import (
     Workplace,
     copy,
     make_executable,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_files import remove
-from ansible_collections.opendata.platform.plugins.module_utils._artifacts_shell import JobError
+from .shell import JobError
 
 # What the C library of Debian bookworm, the oldest root, runs; the newest first.
 _GLIBC_MINORS = (36, 35, 34, 31, 28, 27, 26, 24, 17, 12, 5)

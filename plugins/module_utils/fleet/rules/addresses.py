@@ -7,19 +7,19 @@ import ipaddress
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import NETWORK as HCLOUD_NETWORK
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_hcloud import networks as hcloud_networks
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import (
+from ...findings import Findings
+from ..cidr import (
     Range,
     address_of,
     clashes,
     network,
     suggestion,
 )
+from .hcloud import NETWORK as HCLOUD_NETWORK
+from .hcloud import networks as hcloud_networks
 
 if TYPE_CHECKING:
-    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+    from ..record import Inventory
 
 NSPAWN_NETWORK = "machine_nspawn_network"
 Record = dict[str, Any]

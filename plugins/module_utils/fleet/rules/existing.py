@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings
+from ...findings import Findings
 
 if TYPE_CHECKING:
-    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+    from ..record import Inventory
 
 PROVIDER, KUBECONFIG, ENABLED = "existing", "cluster_existing_kubeconfig", "cilium_enabled"
 

@@ -7,9 +7,9 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import address_of, network, suggestion
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import (
+from ...findings import Findings, did_you_mean
+from ..cidr import address_of, network, suggestion
+from ..schema import (
     ON_NODES,
     SCHEMA,
     WITHOUT_NODES,
@@ -17,7 +17,7 @@ from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema im
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+    from ..record import Inventory
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CLUSTER_NAME, NODE_NAME = 32, 63

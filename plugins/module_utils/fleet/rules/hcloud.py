@@ -6,11 +6,11 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_ranges import network, suggestion
+from ...findings import Findings
+from ..cidr import network, suggestion
 
 if TYPE_CHECKING:
-    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+    from ..record import Inventory
 
 NETWORK, OPERATORS = "machine_hcloud_network", "machine_hcloud_operators"
 Record = dict[str, Any]

@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._k3s_files import S3
+from ...findings import Findings, did_you_mean
+from ...k3s.files import S3
 
 if TYPE_CHECKING:
-    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+    from ..record import Inventory
 
 Own = dict[str, Any]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._engine import ENGINES
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
+from ...container_engine.output import ENGINES
+from ...findings import Findings, did_you_mean
 
 if TYPE_CHECKING:
-    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+    from ..record import Inventory
 
 ENGINE = "cluster_kind_engine"
 PORTS = ("cluster_kind_http_port", "cluster_kind_https_port")

@@ -11,8 +11,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import WITHOUT_NODES
+from ...findings import Findings
+from ..schema import WITHOUT_NODES
 
 Record = dict[str, Any]
 

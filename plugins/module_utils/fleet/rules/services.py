@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_findings import Findings, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils._fleet_schema import OBJECT_STORES
+from ...findings import Findings, did_you_mean
+from ..schema import OBJECT_STORES
 
 if TYPE_CHECKING:
-    from ansible_collections.opendata.platform.plugins.module_utils._fleet import Inventory
+    from ..record import Inventory
 
 VARIABLE = "cluster_services"
 DATABASE, OPERATOR = "postgres", "cloudnative_pg"

@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_probe_objects as objects
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_apply import Applier, Change
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import CONFIG, MANAGER
-from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import ExecError, Pods
+from ...kubernetes import health
+from ...kubernetes.apply import Applier, Change
+from ...kubernetes.client import ApiError, Cluster
+from ...kubernetes.exec import ExecError, Pods
+from ..names import CONFIG, MANAGER
+from . import judge as connectivity_judge
+from . import manifests as objects
 
 _NAMESPACES = "/api/v1/namespaces"
 _PODS = f"{_NAMESPACES}/{objects.NAMESPACE}/pods"
@@ -63,7 +63,7 @@ class Probe:
 
     def apply(self, mode: str, check: bool = False) -> list[Change]:
         """Make the objects be as a mode needs them, and wait for their pods."""
-        wanted = _mesh_probe.MODES[mode]
+        wanted = connectivity_judge.MODES[mode]
         found = self.namespace()
         if found and found["metadata"].get("deletionTimestamp") and not check:
             self.gone()
@@ -88,7 +88,7 @@ class Probe:
     def check(self, mode: str, peers: Iterable[str], count: int) -> tuple[dict[str, Any], str]:
         """Ask in one mode; return the check and in words what is wrong."""
         self.apply(mode)
-        judge = _mesh_probe.Judge(_mesh_probe.expected(mode, self.name, peers), count)
+        judge = connectivity_judge.Judge(connectivity_judge.expected(mode, self.name, peers), count)
         start = time.monotonic()
         # The datapath takes a changed annotation up a moment later, and nothing tells when: only repeating shows it.
         while not judge.done and (judge.settled or time.monotonic() - start < self.seconds):
@@ -103,7 +103,7 @@ class Probe:
     def ask(self) -> str:
         """Return who answers one request of the client, or why nobody does."""
         try:
-            return _mesh_probe.said(*self.pods.run(objects.NAMESPACE, objects.CLIENT, objects.CLIENT, _GET, 10))
+            return connectivity_judge.said(*self.pods.run(objects.NAMESPACE, objects.CLIENT, objects.CLIENT, _GET, 10))
         except ExecError as error:
             return f"error: {error}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import MANAGER
+from ..names import MANAGER
 
 NAMESPACE = "opendata-mesh-test"
 CLIENT, SERVER = "client", "server"

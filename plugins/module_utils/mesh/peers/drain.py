@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
+from ...kubernetes.manifests import Manifest
 
 REMOVED_AT = "cilium-clustermesh-ansible/removed-at"
 DRAIN_SECONDS = 180  # KVStoreMesh keeps what it knew of a removed peer for so long

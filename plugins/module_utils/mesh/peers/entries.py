@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+
+from ..names import (
     AGENT_SECRET,
     KVSTOREMESH_SECRET,
     SERVICE,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import Flavour
+from ..versions import Flavour
 
 _FILES = "/var/lib/cilium/clustermesh"
 _CA_COMMENT = "# ca: "

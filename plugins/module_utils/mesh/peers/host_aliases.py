@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_entries import Peer
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Step, body, conflict, others
-from ansible_collections.opendata.platform.plugins.module_utils._ownership import owned_fields
+from ...kubernetes.managed_fields import owned_fields
+from ...kubernetes.manifests import Manifest
+from ..names import DEPLOYMENT
+from .entries import Peer
+from .steps import Step, body, conflict, others
 
 _PATH = ("f:spec", "f:template", "f:spec", "f:hostAliases")
 _KEY = "k:"

@@ -9,18 +9,17 @@ from __future__ import annotations
 from datetime import datetime
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_aliases as aliases
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_drain as drain
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_entries as entries
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_steps as steps
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+
+from ..names import (
     AGENT_SECRET,
     DEPLOYMENT,
     KVSTOREMESH_SECRET,
     USERS,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_plan import Live, Plan, Wish
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import Flavour, flavour
+from ..versions import Flavour, flavour
+from . import drain, entries, steps
+from . import host_aliases as aliases
+from .state import Live, Plan, Wish
 
 SECRETS = (AGENT_SECRET, KVSTOREMESH_SECRET)
 EMPTY_PURGE = "purge with an empty peers list would disconnect everything; set allow_empty=true"

@@ -11,7 +11,7 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
+from ...kubernetes.client import ApiError, Cluster
 
 _ANNOTATION = "cilium-clustermesh-ansible/peers-written-at"
 _PODS = "k8s-app in (cilium,clustermesh-apiserver)"

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_entries as entries
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DOMAIN, MANAGER
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Aim, Step, contents
+from ...kubernetes.manifests import Manifest
+from ..names import DOMAIN, MANAGER
+from . import entries
+from .steps import Aim, Step, contents
 
 
 class Live(NamedTuple):

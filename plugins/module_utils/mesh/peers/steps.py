@@ -10,9 +10,9 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_drain
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._ownership import owned_fields
+from ...kubernetes.managed_fields import owned_fields
+from ...kubernetes.manifests import Manifest
+from . import drain
 
 _API = {"Secret": "v1", "ConfigMap": "v1", "Deployment": "apps/v1"}
 
@@ -125,4 +125,4 @@ def undo(step: Step, before: Manifest, manager: str) -> Manifest:
     """Return the apply that sets back what a step wrote or removed, from the object as it was before."""
     touched = {*owned(before, manager), *(step.body.get("data") or {})}
     data = {key: value for key, value in contents(before).items() if key in touched}
-    return body(step.kind, step.name, data, _mesh_drain.annotation(_mesh_drain.read(before)))
+    return body(step.kind, step.name, data, drain.annotation(drain.read(before)))

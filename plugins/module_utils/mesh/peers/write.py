@@ -10,17 +10,17 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+from ...kubernetes import health
+from ...kubernetes.client import ApiError, Cluster, Unreachable
+from ...kubernetes.manifests import Manifest
+from ..names import (
     AGENT_SECRET,
     CONFIG,
     DEPLOYMENT,
     KVSTOREMESH_SECRET,
     USERS,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_steps import Step, undo
+from .steps import Step, undo
 
 AGENTS = "cilium"
 _PLURALS = {"Secret": "api/v1/{}/secrets", "ConfigMap": "api/v1/{}/configmaps"}

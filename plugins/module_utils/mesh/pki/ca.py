@@ -19,8 +19,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
+from . import certificates as certs
+from .certificates import Pair
 
 FILES = ("state.json", "ca.key", "ca.crt", "bundle.crt")  # in the order of writing
 _ENCRYPTED = ("$ANSIBLE_VAULT", "ENC[AES256_GCM")

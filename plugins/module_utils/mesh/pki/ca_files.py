@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_authority import FILES
+from .ca import FILES
 
 
 def read(directory: Path) -> dict[str, str]:

@@ -10,7 +10,12 @@ import ipaddress
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import (
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from .certificates import (
     PURPOSES,
     Pair,
     SigningKey,
@@ -18,10 +23,6 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificat
     load_key,
     pem,
 )
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 _SKEW = timedelta(minutes=5)  # a node's clock may be behind the controller's
 _USAGES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DOMAIN
 from cryptography import x509
+
+from ..names import DOMAIN
+from . import certificates as certs
+from .certificates import Pair
 
 # The first is the CN of Cilium up to 1.19; the names of all versions in each certificate survive an upgrade.
 _SERVER_NAME = "clustermesh-apiserver.cilium.io"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import LEAFS, MANAGER, USERS
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_trust import BUNDLE
+from ...kubernetes.manifests import Manifest
+from ..names import LEAFS, MANAGER, USERS
+from .secrets import BUNDLE
 
 _CHART = ("helm", "certmanager", "cronJob")
 _TYPE = "kubernetes.io/tls"

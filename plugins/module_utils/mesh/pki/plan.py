@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust as trust
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_issue import issue
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_leafs import Leaf, reasons
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import LEAFS, USERS
+
+from ...kubernetes.manifests import Manifest
+from ..names import LEAFS, USERS
+from . import certificates as certs
+from . import secrets as trust
+from .certificates import Pair
+from .issue import issue
+from .leaf_certificates import Leaf, reasons
 
 
 @dataclass(frozen=True)

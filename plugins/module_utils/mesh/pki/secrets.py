@@ -12,11 +12,11 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_entries import parse_users, render_users
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import USERS
+from ...kubernetes.manifests import Manifest
+from ..names import USERS
+from ..peers.entries import parse_users, render_users
+from . import certificates as certs
+from .certificates import Pair
 
 AUTHORITY = "cilium-ca"
 BUNDLE = "cilium-root-ca.crt"

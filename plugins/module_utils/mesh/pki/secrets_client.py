@@ -9,16 +9,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_trust as trust
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+from ...kubernetes.client import Cluster
+from ...kubernetes.manifests import Manifest
+from ..names import (
     CONFIG,
     DEPLOYMENT,
     LEAFS,
     MANAGER,
     USERS,
 )
+from . import secrets as trust
 
 _CRON_JOB = "clustermesh-apiserver-generate-certs"
 _PATHS = {

@@ -13,12 +13,9 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _mesh_findings_endpoint,
-    _mesh_findings_network,
-    _mesh_findings_trust,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_finding import (
+from ..versions import minor
+from . import endpoint, network, trust
+from .finding import (
     Finding,
     Record,
     finding,
@@ -26,7 +23,6 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_finding im
     listed,
     quoted,
 )
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import minor
 
 NAME = re.compile(r"([a-z0-9][-a-z0-9]*)?[a-z0-9]")
 LONGEST_NAME = 32
@@ -54,9 +50,9 @@ def judge(
         _identity(ordered),
         _duplicates(ordered),
         _versions(ordered, max_minor_skew),
-        _mesh_findings_network.findings(ordered, underlay_mtu),
-        _mesh_findings_endpoint.findings(ordered),
-        _mesh_findings_trust.findings(ordered, now, cert_warn_days),
+        network.findings(ordered, underlay_mtu),
+        endpoint.findings(ordered),
+        trust.findings(ordered, now, cert_warn_days),
     )
     return sorted({each for each in found if each.code not in ignore})
 

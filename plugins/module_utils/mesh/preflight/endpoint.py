@@ -10,9 +10,9 @@ import ipaddress
 import itertools
 from collections.abc import Iterator
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_finding import Finding, Record, finding
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DOMAIN
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import flavour
+from ..names import DOMAIN
+from ..versions import flavour
+from .finding import Finding, Record, finding
 
 
 def findings(records: list[Record]) -> Iterator[Finding]:

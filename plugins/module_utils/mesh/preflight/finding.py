@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_rules import RULES, WARNINGS
+from .messages import RULES, WARNINGS
 
 Record = dict[str, Any]  # what cilium_clustermesh_info returns as `cluster`
 

@@ -11,7 +11,7 @@ import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_finding import (
+from .finding import (
     Finding,
     Record,
     finding,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import parts
+from ..versions import parts
 
 NEEDED: dict[str, type] = {
     "name": str,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_finding import Finding, Record, finding
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import flavour, parts
+from ..versions import flavour, parts
+from .finding import Finding, Record, finding
 
 # What a peer verifies: the server when it dials, the remote certificate when it is dialled.
 SHOWN_TO_PEERS = ("server", "remote")

@@ -10,10 +10,11 @@ import ipaddress
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_record_peers
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import AGENT_SECRET
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_versions import flavour
+
+from ...kubernetes import health
+from ..names import AGENT_SECRET
+from ..versions import flavour
+from . import peers as record_peers
 
 Raw = dict[str, Any]  # objects and lists by the names of _mesh_client.SOURCES; None for what is not there
 _TUNNEL_PORTS = {"vxlan": 8472, "geneve": 6081}
@@ -36,7 +37,7 @@ def identity(raw: Raw) -> dict[str, Any]:
 
 def helm(raw: Raw) -> dict[str, Any]:
     """Return the version of the chart and who renders the Secret of the peers."""
-    return {"chart_version": _chart_version(raw), "config_owner": _mesh_record_peers.owner(raw[AGENT_SECRET])}
+    return {"chart_version": _chart_version(raw), "config_owner": record_peers.owner(raw[AGENT_SECRET])}
 
 
 def network(raw: Raw) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def auth_mode(raw: Raw, remote_cn: str) -> str:
 def peers(raw: Raw) -> dict[str, Any]:
     """Return what the cluster is connected to."""
     found = identity(raw)
-    return {"peers": _mesh_record_peers.read(raw, found["name"], found["kvstoremesh"])}
+    return {"peers": record_peers.read(raw, found["name"], found["kvstoremesh"])}
 
 
 def _pod_cidrs(raw: Raw, config: dict[str, str]) -> list[str]:

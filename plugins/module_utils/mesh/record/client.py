@@ -11,14 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _kubeconfig,
-    _mesh_endpoint,
-    _mesh_record,
-    _mesh_record_tls,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import ApiError, Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+from ...kubernetes import kubeconfig
+from ...kubernetes.client import ApiError, Cluster
+from ..names import (
     AGENT_SECRET,
     CONFIG,
     DEPLOYMENT,
@@ -26,12 +21,14 @@ from ansible_collections.opendata.platform.plugins.module_utils._mesh_names impo
     LEAFS,
     SERVICE,
 )
+from . import build, tls
+from . import endpoint as record_endpoint
 
 _CORE, _APPS = "/api/v1/namespaces/{namespace}", "/apis/apps/v1/namespaces/{namespace}"
 NODES = "/api/v1/nodes"
 SERVICES, DEPLOYMENTS = f"{_CORE}/services", f"{_APPS}/deployments"
 
-# Where each object of _mesh_record.Raw is; a path that ends in its kind is a list.
+# Where each object of build.Raw is; a path that ends in its kind is a list.
 _PATHS = {
     "config": f"{_CORE}/configmaps/{CONFIG}",
     "agents": f"{_APPS}/daemonsets/cilium",
@@ -61,10 +58,10 @@ class Unreadable(Exception):
     """Objects cannot be read; the text says which and why, all of them."""
 
 
-def fetch(cluster: Cluster, namespace: str, parts: Iterable[str]) -> _mesh_record.Raw:
+def fetch(cluster: Cluster, namespace: str, parts: Iterable[str]) -> build.Raw:
     """Return the objects of these parts. Raise Unreadable for what is refused, Unreachable without an answer."""
     names = list(dict.fromkeys(name for part in parts for name in SOURCES.get(part, ())))
-    with ThreadPoolExecutor(_kubeconfig.CONNECTIONS) as pool:
+    with ThreadPoolExecutor(kubeconfig.CONNECTIONS) as pool:
         jobs = {
             name: pool.submit(_read, cluster, _PATHS[name].format(namespace=namespace), name in _LISTS)
             for name in names
@@ -85,22 +82,22 @@ def _read(cluster: Cluster, path: str, is_list: bool) -> Any:
     return found
 
 
-def record(raw: _mesh_record.Raw, parts: Iterable[str], where: dict[str, Any], endpoint: dict[str, Any]) -> Any:
+def record(raw: build.Raw, parts: Iterable[str], where: dict[str, Any], endpoint: dict[str, Any]) -> Any:
     """Return the record of these parts; where is its context and namespace, endpoint the options of its endpoint."""
     made: dict[str, Callable[[], dict[str, Any]]] = {
-        "network": lambda: _mesh_record.network(raw),
-        "endpoint": lambda: {"endpoint": _mesh_endpoint.find(raw["service"], raw["nodes"], **endpoint)},
+        "network": lambda: build.network(raw),
+        "endpoint": lambda: {"endpoint": record_endpoint.find(raw["service"], raw["nodes"], **endpoint)},
         "tls": lambda: _tls(raw),
-        "peers": lambda: _mesh_record.peers(raw),
-        "helm": lambda: _mesh_record.helm(raw),
+        "peers": lambda: build.peers(raw),
+        "helm": lambda: build.helm(raw),
     }
-    found = {**_mesh_record.identity(raw), **where}
+    found = {**build.identity(raw), **where}
     for part, make in made.items():
         if part in parts:
             found |= make()
     return found
 
 
-def _tls(raw: _mesh_record.Raw) -> dict[str, Any]:
-    found = _mesh_record_tls.read(raw, raw["cronjob"] is not None, datetime.now(UTC))
-    return {"tls": found, "auth_mode": _mesh_record.auth_mode(raw, found["leafs"].get("remote", {}).get("cn", ""))}
+def _tls(raw: build.Raw) -> dict[str, Any]:
+    found = tls.read(raw, raw["cronjob"] is not None, datetime.now(UTC))
+    return {"tls": found, "auth_mode": build.auth_mode(raw, found["leafs"].get("remote", {}).get("cn", ""))}

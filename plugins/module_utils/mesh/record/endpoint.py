@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import SERVICE
+from ...kubernetes import health
+from ..names import SERVICE
 
 PORT = 2379
 Endpoint = dict[str, Any]

@@ -10,7 +10,8 @@ import base64
 from typing import Any
 
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import (
+
+from ..names import (
     AGENT_SECRET,
     KVSTOREMESH_SECRET,
     MANAGER,

@@ -11,9 +11,10 @@ import binascii
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import LEAFS
 from cryptography import x509
+
+from ..names import LEAFS
+from ..pki import certificates as certs
 
 Secret = dict[str, Any]
 

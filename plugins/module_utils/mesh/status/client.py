@@ -10,18 +10,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _kubeconfig,
-    _mesh_handshake,
-    _mesh_health,
-    _mesh_status,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_handshake import Handshake, Shaken
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Seen
-from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import Answer, ExecError
+from ...kubernetes import health, kubeconfig
+from ...kubernetes.client import Cluster
+from ...kubernetes.exec import Answer, ExecError
+from ..names import DEPLOYMENT
+from . import agents as status_agents
+from . import health as status_health
+from . import tls
+from .agents import Seen
+from .tls import Handshake, Shaken
 
 # run(namespace, pod, container, command) -> what it says; _pod_exec.Pods.run
 Run = Callable[[str, str, str, list[str]], Answer]
@@ -56,7 +53,7 @@ class Viewer:
         """
         agents = self._pods("k8s-app=cilium")
         meshes = self._pods(f"k8s-app={DEPLOYMENT}") if self._has_mesh else []
-        with ThreadPoolExecutor(_kubeconfig.CONNECTIONS) as pool:
+        with ThreadPoolExecutor(kubeconfig.CONNECTIONS) as pool:
             # The probe takes longest.
             probe = pool.submit(self._traffic, agents, peers) if traffic else None
             seen, mirrored = pool.map(self._agent, agents), pool.map(self._kvstoremesh, meshes)
@@ -70,10 +67,10 @@ class Viewer:
 
     def reach(self, records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Connect from one agent to the endpoint of each record; return reachable and reason by its name."""
-        wanted = _mesh_health.endpoints(records)
+        wanted = status_health.endpoints(records)
         try:
-            printed = self._ask(self._first(self._pods("k8s-app=cilium")), _AGENT, _mesh_health.command(wanted)).stdout
-            return _mesh_health.dialled(wanted, printed)
+            printed = self._ask(self._first(self._pods("k8s-app=cilium")), _AGENT, status_health.command(wanted)).stdout
+            return status_health.dialled(wanted, printed)
         except ExecError as error:
             return {peer: {"reachable": False, "reason": _words(error)} for peer in wanted}
 
@@ -93,7 +90,7 @@ class Viewer:
             answer = self._ask(pod, _AGENT, ["cilium-dbg", "status", "-o", "json"])
             if not answer.stdout.strip():
                 raise ExecError(answer.stderr.strip() or f"cilium-dbg status ended with {answer.code}")
-            return Seen(name, _mesh_status.of_agent(answer.stdout))
+            return Seen(name, status_agents.of_agent(answer.stdout))
         except (ExecError, ValueError) as error:
             return Seen(name, {}, _words(error))
 
@@ -101,7 +98,7 @@ class Viewer:
         name = pod["metadata"]["name"]
         try:
             command = [*_KVSTOREMESH, "status", "-o", "json"]
-            found = _mesh_status.of_kvstoremesh(*self._ask(pod, "kvstoremesh", command))
+            found = status_agents.of_kvstoremesh(*self._ask(pod, "kvstoremesh", command))
         except (ExecError, ValueError) as error:
             return Seen(name, {}, _words(error))
         return None if found is None else Seen(name, found)
@@ -130,7 +127,7 @@ class Viewer:
         answer = self._ask(pod, container, command)
         if answer.code:
             raise ExecError(answer.stderr.strip() or f"{' '.join(command)} ended with {answer.code}")
-        return _mesh_handshake.read(answer.stdout)
+        return tls.read(answer.stdout)
 
     @staticmethod
     def _first(agents: list[dict[str, Any]]) -> dict[str, Any]:
@@ -141,11 +138,11 @@ class Viewer:
     def _traffic(self, agents: list[dict[str, Any]], peers: list[str]) -> dict[str, dict[str, Any]]:
         try:
             agent = self._first(agents)
-            answer = self._ask(agent, _AGENT, _mesh_health.LIST)
+            answer = self._ask(agent, _AGENT, status_health.LIST)
             if answer.code:
                 raise ExecError(answer.stderr.strip() or answer.stdout.strip())
-            wanted = _mesh_health.targets(answer.stdout, peers)
-            return _mesh_health.judge(wanted, self._ask(agent, _AGENT, _mesh_health.command(wanted)).stdout)
+            wanted = status_health.targets(answer.stdout, peers)
+            return status_health.judge(wanted, self._ask(agent, _AGENT, status_health.command(wanted)).stdout)
         except (ExecError, ValueError) as error:
             return {peer: {"reachable": False, "reason": _words(error)} for peer in peers}
 

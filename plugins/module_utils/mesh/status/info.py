@@ -9,16 +9,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import (
-    _mesh_client,
-    _mesh_handshake,
-    _mesh_status,
-    _mesh_wait,
-)
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View, Viewer
-from ansible_collections.opendata.platform.plugins.module_utils._pod_exec import Pods
+from ...kubernetes.client import Cluster
+from ...kubernetes.exec import Pods
+from ...kubernetes.module import ClusterModule
+from ..record import client as record_client
+from . import agents, tls, wait
+from .client import View, Viewer
 
 OF_OBJECTS = ["endpoint", "deployment"]
 OF_PODS = ["kvstoremesh", "agents", "node_count", "traffic", "bundle"]
@@ -42,9 +38,9 @@ class Info:
         """Wait for what the API server knows; return what is missing."""
         namespace, found = self.wanted["namespace"], []
         if "deployment" in self.waits:
-            found.append(_mesh_wait.rollout(self.cluster, namespace, self.left()))
+            found.append(wait.rollout(self.cluster, namespace, self.left()))
         if "endpoint" in self.waits:
-            found.append(_mesh_wait.endpoint(self.cluster, namespace, self.endpoint, self.left()))
+            found.append(wait.endpoint(self.cluster, namespace, self.endpoint, self.left()))
         return [text for text in found if text]
 
     def left(self) -> float:
@@ -54,7 +50,7 @@ class Info:
     def record(self) -> dict[str, Any]:
         """Read the record; empty where check mode finds no Cilium."""
         parts = ["identity", *self.wanted["gather"]]
-        raw = _mesh_client.fetch(self.cluster, self.wanted["namespace"], parts)
+        raw = record_client.fetch(self.cluster, self.wanted["namespace"], parts)
         context = self.wanted["context"] or f"current context of {self.wanted['kubeconfig']}"
         if raw["config"] is None or raw["agents"] is None:
             if self.module.check_mode:
@@ -64,7 +60,7 @@ class Info:
                 "install it first, or set namespace."
             )
         where = {"context": context, "namespace": self.wanted["namespace"]}
-        return dict(_mesh_client.record(raw, parts, where, self.endpoint))
+        return dict(record_client.record(raw, parts, where, self.endpoint))
 
     def viewer(self, record: dict[str, Any]) -> Viewer:
         """Look into the cluster's pods."""
@@ -78,8 +74,8 @@ class Info:
         viewer, own = self.viewer(record), record["name"]
         others = [each for each in self.wanted["expect"] if each["name"] != own]
         seconds = self.left() if "reach" in self.waits else 0
-        record["reach"], found = _mesh_wait.poll(
-            lambda: viewer.reach(others), lambda seen: _mesh_wait.unreached(own, "endpoint", seen), seconds
+        record["reach"], found = wait.poll(
+            lambda: viewer.reach(others), lambda seen: wait.unreached(own, "endpoint", seen), seconds
         )
         return found
 
@@ -89,21 +85,21 @@ class Info:
         if not record or not ({"status", "traffic"} & {*gather} or asked):
             return []
         own, count = record["name"], "node_count" in self.wanted["wait_for"]
-        expected = _mesh_status.expected(self.wanted["expect"], own, count)
+        expected = agents.expected(self.wanted["expect"], own, count)
         names = [peer.name for peer in expected] or [*record.get("peers", {})]
         viewer, probes = self.viewer(record), "traffic" in [*gather, *asked]
         trust = None
         if "bundle" in asked:
-            trust = _mesh_handshake.wanted(self.wanted["ca_bundle"], self.wanted["ca_cert"])
+            trust = tls.wanted(self.wanted["ca_bundle"], self.wanted["ca_cert"])
         fingerprint = self.wanted["ca_fingerprint"] if trust else None
 
         def lacks(view: View) -> list[str]:
             allowed = self.wanted["max_unready_agents"]
-            return _mesh_wait.missing(view, own, expected, self.wanted["wait_for"], allowed, trust)
+            return wait.missing(view, own, expected, self.wanted["wait_for"], allowed, trust)
 
         seconds = self.left() if asked else 0
-        view, found = _mesh_wait.poll(lambda: viewer.look(names, probes, fingerprint), lacks, seconds)
-        record["status"] = _mesh_status.summary(view.agents, view.kvstoremesh or [])
+        view, found = wait.poll(lambda: viewer.look(names, probes, fingerprint), lacks, seconds)
+        record["status"] = agents.summary(view.agents, view.kvstoremesh or [])
         if view.traffic is not None:
             record["traffic"] = view.traffic
         return found

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils._report import REASON_WIDTH, aligned
+from ...report.clusters import REASON_WIDTH, aligned
 
 Row = dict[str, Any]
 # What module cilium_clustermesh_info returned: cluster (the record) and reasons (lines).

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_certificates as certs
 from cryptography import x509
+
+from ..pki import certificates as certs
 
 OWN = "its own etcd"
 _PEER = re.compile(r'^Cluster "(.+)":$|^Local etcd kvstore:$')

@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils import _cluster_health as health
-from ansible_collections.opendata.platform.plugins.module_utils import _mesh_endpoint, _mesh_handshake, _mesh_status
-from ansible_collections.opendata.platform.plugins.module_utils._kubernetes_client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_client import DEPLOYMENTS, NODES, SERVICES
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_handshake import Wanted
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_names import DEPLOYMENT, SERVICE
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_status import Expected
-from ansible_collections.opendata.platform.plugins.module_utils._mesh_view import View
+from ...kubernetes import health
+from ...kubernetes.client import Cluster
+from ..names import DEPLOYMENT, SERVICE
+from ..record import endpoint as record_endpoint
+from ..record.client import DEPLOYMENTS, NODES, SERVICES
+from . import agents, tls
+from .agents import Expected
+from .client import View
+from .tls import Wanted
 
 _POLL_SECONDS = 1
 
@@ -40,7 +41,7 @@ def endpoint(cluster: Cluster, namespace: str, options: dict[str, Any], seconds:
         return ""
 
     def usable(services: list[dict[str, Any]], nodes: list[dict[str, Any]]) -> bool:
-        return _mesh_endpoint.usable(_mesh_endpoint.find(services[0] if services else None, nodes, **options))
+        return record_endpoint.usable(record_endpoint.find(services[0] if services else None, nodes, **options))
 
     def known(services: list[dict[str, Any]]) -> bool:
         return bool(services) and (services[0]["spec"]["type"] == "NodePort" or usable(services, []))
@@ -61,15 +62,15 @@ def missing(
     """Return what the pods lack of what to wait for, in words; allowed is how many agents may."""
     found = []
     if "kvstoremesh" in wait_for and view.kvstoremesh is not None:
-        found += _mesh_status.reasons(own, [peer._replace(nodes=0) for peer in peers], "KVStoreMesh", view.kvstoremesh)
+        found += agents.reasons(own, [peer._replace(nodes=0) for peer in peers], "KVStoreMesh", view.kvstoremesh)
     if {"agents", "node_count"} & {*wait_for}:
-        found += _mesh_status.reasons(own, peers, "agent", view.agents, allowed)
+        found += agents.reasons(own, peers, "agent", view.agents, allowed)
     if "traffic" in wait_for:
         found += unreached(own, "traffic", view.traffic or {})
     if trust and view.shaken is not None:
         names = [peer.name for peer in peers]
         for kind, shaken in view.shaken.items():
-            found += _mesh_handshake.reasons(own, names, kind, trust, shaken)
+            found += tls.reasons(own, names, kind, trust, shaken)
     return found
 
 
