@@ -1,13 +1,20 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Lets every test import the collection by its full name, as Ansible does."""
+"""Lets every test import the collection by its full name, as Ansible does, and run its modules in this process."""
 
+import importlib
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # Before the import below, which reads the configuration; tests run from any directory.
 os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 
+from ansible.module_utils.testing import patch_module_args  # noqa: E402
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
@@ -15,3 +22,19 @@ init_plugin_loader()
 # Performance is measured by benchmarks; a slow machine is no fault of the code.
 settings.register_profile("odp", deadline=None)
 settings.load_profile("odp")
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """run("supervised", check=True, name=...) -> the module's result, with "failed" if it failed."""
+
+    def call(module_name: str, /, check: bool = False, **params: Any) -> dict[str, Any]:
+        module = importlib.import_module(f"ansible_collections.opendata.platform.plugins.modules.{module_name}")
+        arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        return json.loads(capsys.readouterr().out)
+
+    return call

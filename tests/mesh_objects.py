@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-FIXTURES = Path(__file__).parent / "unit/mesh/fixtures"
+FIXTURES = Path(__file__).parent / "unit/plugins/module_utils/mesh/fixtures"
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 NAMES = ["*.mesh.cilium.io", "clustermesh-apiserver.kube-system.svc"]
 ENTRY = """endpoints:

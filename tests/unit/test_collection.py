@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from repository import ROOT
+
 BIN = Path(sys.executable).parent
 ROLES = sorted(f"opendata.platform.{path.name}" for path in (ROOT / "roles").iterdir())
 MODULES = sorted(f"opendata.platform.{path.stem}" for path in (ROOT / "plugins/modules").glob("*.py"))

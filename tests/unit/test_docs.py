@@ -2,12 +2,12 @@
 """The pages say what is there."""
 
 import re
-from pathlib import Path
 
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import SCHEMA
 
-ROOT = Path(__file__).resolve().parents[2]
+from repository import ROOT
+
 SERVICE = "name: opendata.platform.service\n"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -8,7 +8,8 @@ import jinja2
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from repository import ROOT
+
 FOLDERS = sorted(path.parent for path in ROOT.glob("toolchain/*/go.mod"))
 CONTAINERFILES = sorted(ROOT.glob("images/*/Containerfile"))
 DEFAULTS = yaml.safe_load((ROOT / "roles/artifacts/defaults/main.yml").read_text())

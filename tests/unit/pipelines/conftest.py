@@ -2,6 +2,7 @@
 """The pipelines are a project of their own; its pure part is imported from there."""
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "pipelines/src"))
+from repository import ROOT
+
+sys.path.insert(0, str(ROOT / "pipelines/src"))

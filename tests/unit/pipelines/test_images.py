@@ -2,11 +2,12 @@
 """The packages of the images: pinned, proved by hashes, and the same where two images talk to each other."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-IMAGES = Path(__file__).resolve().parents[3] / "images"
+from repository import ROOT
+
+IMAGES = ROOT / "images"
 NAMES = ["sail", "dagster", "pipelines"]
 
 

@@ -1,0 +1,65 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Modules of the controller run within Ansible's worker, with the result that a process of their own would give."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from repository import ROOT
+
+
+def run(tmp_path: Path, arguments: dict[str, Any], *options: str) -> dict[str, Any]:
+    """Result of module ssh_keys, with an interpreter that cannot be started."""
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": "/nonexistent"},
+        "tasks": [{"opendata.platform.ssh_keys": arguments}],
+    }
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([play]))
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+    }
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        str(playbook),
+        "-i",
+        "localhost,",
+        "-c",
+        "local",
+        *options,
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=60, check=False)
+    return json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])["plays"][0]["tasks"][0][
+        "hosts"
+    ]["localhost"]
+
+
+def test_check_mode_a_change_and_no_change(tmp_path: Path) -> None:
+    keys = {"directory": str(tmp_path / "ssh"), "machines": {"one": "10.77.0.11"}}
+    planned = run(tmp_path, keys, "--check")
+    assert planned["changed"] and "known_hosts" in planned["made"]
+    assert not (tmp_path / "ssh").exists()
+    made = run(tmp_path, keys)
+    assert made["changed"] and made["made"] == planned["made"]
+    assert (tmp_path / "ssh/id_ed25519").exists()
+    assert run(tmp_path, keys)["changed"] is False
+
+
+def test_a_failure_keeps_its_message(tmp_path: Path) -> None:
+    failed = run(tmp_path, {"directory": str(tmp_path / "ssh")})
+    assert failed["failed"] and failed["msg"] == "missing required arguments: machines"
+
+
+def test_every_link_has_the_name_of_a_module() -> None:
+    links = [path for path in (ROOT / "plugins/action").iterdir() if path.is_symlink()]
+    assert {os.readlink(link) for link in links} == {"direct.py"}
+    assert [link.name for link in links if not (ROOT / "plugins/modules" / link.name).exists()] == []

@@ -1,0 +1,223 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""The script odp and its verbs, as a person types them; nothing here makes a machine."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from repository import ROOT
+
+
+def odp(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    command = [str(ROOT / "odp"), *arguments]
+    variables = {**os.environ, **environment}
+    pipe = subprocess.PIPE
+    return subprocess.run(
+        command, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, check=False
+    )
+
+
+def test_without_a_verb_every_verb_is_listed() -> None:
+    listed = odp()
+    assert listed.returncode == 0
+    verbs = re.findall(r"^    (\w+)", listed.stdout, re.MULTILINE)
+    fleet = [
+        "up",
+        "bootstrap",
+        "sync",
+        "rescue",
+        "upgrade",
+        "remove",
+        "backup",
+        "restore",
+        "renew",
+        "down",
+        "status",
+        "verify",
+        "mesh",
+        "ssh",
+        "kubectl",
+        "connect",
+        "logs",
+    ]
+    assert verbs == [*fleet, "new", "test", "lint", "doctor"]
+
+
+def test_every_verb_has_one_line_of_documentation() -> None:
+    lines = odp().stdout.splitlines()[1:]
+    assert [line for line in lines if "# " not in line] == []
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "status"])
+def test_an_unknown_inventory_is_refused_with_the_list(verb: str) -> None:
+    run = odp(verb, "locla")
+    assert run.returncode == 1
+    guess = "Did you mean local? Known: dev, existing, local, mesh, prd."
+    assert run.stderr == f"odp: there is no inventory 'locla', by name or path. {guess}\n"
+
+
+def test_unknown_names_are_refused_with_the_list() -> None:
+    for arguments, words in (
+        (("ssh", "north-2"), "has no host 'north-2' in group nodes"),
+        (("kubectl", "nroth", "get", "nodes"), "has no host 'nroth' in group clusters"),
+        (("test", "units"), "there is no layer units. Known: lint, unit, golden, molecule, e2e."),
+        (("stats",), "Did you mean `status`?"),
+        (("mesh", "stats"), "odp: there is no verb 'mesh stats'. Did you mean status? Known: status, test."),
+        (("mesh",), "odp: there is no verb 'mesh'. Known: status, test."),
+        (("mesh", "status", "locla"), "odp: there is no inventory 'locla', by name or path. Did you mean local?"),
+        (("up", "--json"), "odp: only these verbs know --json: status, verify, mesh status, mesh test."),
+    ):
+        run = odp(*arguments)
+        assert run.returncode == 1
+        assert words in run.stderr
+
+
+def test_kubectl_is_the_fleets_own_from_the_store(tmp_path: Path) -> None:
+    fleet = tmp_path / "trial"
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", fleet)
+    (fleet / ".state/kubeconfigs").mkdir(parents=True)
+    (fleet / ".state/kubeconfigs/north").touch()
+    (fleet / ".state/artifacts.lock.yml").write_text("binaries: {kubectl: {digest: 'sha256:abc', origin: build}}\n")
+    store = tmp_path / ".cache/odp/artifacts"
+    for name, digest in (("kubernetes-1", "old"), ("kubernetes-2", "abc")):
+        (store / name).mkdir(parents=True)
+        (store / f"{name}.json").write_text(json.dumps({"files": {"kubectl": {"sha256": digest}}}))
+        program = store / name / "kubectl"
+        program.write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        program.chmod(0o755)
+    run = odp("kubectl", "north", "get", "nodes", cwd=tmp_path, ODP_INVENTORY="trial", HOME=str(tmp_path))
+    options = f"--kubeconfig {fleet}/.state/kubeconfigs/north --cache-dir {fleet}/.state/cache"
+    assert run.stdout == f"kubernetes-2 {options} get nodes\n", run.stderr
+
+
+def test_kubectl_of_this_kind_of_machine_comes_before_the_nodes_own(tmp_path: Path) -> None:
+    fleet = tmp_path / "trial"
+    shutil.copytree(ROOT / "tests/fixtures/valid/dev", fleet)
+    (fleet / ".state/kubeconfigs").mkdir(parents=True)
+    (fleet / ".state/kubeconfigs/dev").touch()
+    entries = {name: {"digest": f"sha256:{name}", "origin": "download"} for name in ("kubectl", "controller-kubectl")}
+    (fleet / ".state/artifacts.lock.yml").write_text(json.dumps({"binaries": entries}))
+    store = tmp_path / ".cache/odp/artifacts/controller_kubectl-1"
+    store.mkdir(parents=True)
+    store.with_suffix(".json").write_text(
+        json.dumps({"files": {"controller-kubectl": {"sha256": "controller-kubectl"}}})
+    )
+    (store / "controller-kubectl").write_text("#!/bin/sh\necho mine\n")
+    (store / "controller-kubectl").chmod(0o755)
+    run = odp("kubectl", "dev", "get", "nodes", cwd=tmp_path, ODP_INVENTORY="trial", HOME=str(tmp_path))
+    assert run.stdout == "mine\n", run.stderr
+
+
+def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", tmp_path / "trial")
+    run = odp("status", "trial", "--json", cwd=tmp_path)
+    assert run.returncode != 0
+    status = json.loads(run.stdout)
+    assert status["ok"] is False
+    assert [row["name"] for row in status["clusters"]] == ["north", "south"]
+    assert "not made yet" in status["clusters"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "empty"),
+    [
+        ("status", {"clusters": [], "services": []}),
+        ("verify", {"checks": []}),
+        ("mesh status", {"clusters": {}}),
+        ("mesh test", {"checks": []}),
+    ],
+)
+def test_json_is_an_object_when_there_is_no_run(verb: str, empty: dict) -> None:
+    run = odp(*verb.split(), "--json", "--limit", "nobody")
+    assert run.returncode != 0
+    assert json.loads(run.stdout) == {"ok": False, **empty}
+    assert "nobody" in run.stderr
+
+
+def test_mesh_status_json_has_a_row_for_each_pair(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", tmp_path / "trial")
+    run = odp("mesh", "status", "trial", "--json", cwd=tmp_path)
+    assert run.returncode != 0
+    status = json.loads(run.stdout)
+    assert status["ok"] is False
+    assert {name: [*row["peers"]] for name, row in status["clusters"].items()} == {
+        "north": ["south"],
+        "south": ["north"],
+    }
+    assert "kubeconfigs/north cannot be used" in status["clusters"]["north"]["peers"]["south"]["reason"]
+
+
+def test_mesh_test_json_names_who_could_not_be_tested(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/fixtures/valid/local", tmp_path / "trial")
+    run = odp("mesh", "test", "trial", "--json", cwd=tmp_path)
+    assert run.returncode != 0
+    test = json.loads(run.stdout)
+    assert test["ok"] is False
+    assert [(check["cluster"], check["name"], check["ok"]) for check in test["checks"]] == [
+        ("north", "run", False),
+        ("south", "run", False),
+    ]
+    assert "kubeconfigs/south cannot be used" in test["checks"][1]["found"]
+
+
+def test_doctor_names_what_it_looked_at() -> None:
+    run = odp("doctor")
+    assert re.search(r"^(ok  |LACK)  memory: [0-9.]+ GiB free, 6 needed$", run.stdout, re.MULTILINE), (
+        run.stdout + run.stderr
+    )
+    assert run.returncode == ("LACK" in run.stdout)
+
+
+def test_doctor_asks_the_engine_for_clusters_of_kind(tmp_path: Path) -> None:
+    run = odp("doctor", "dev", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
+    assert run.stdout.splitlines()[0].startswith("LACK  cluster_kind_engine: docker ")
+    assert "1 of 1 lack." in run.stdout
+    assert run.returncode == 1
+
+
+def test_without_a_python_the_ways_to_get_one_are_told(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "odp", tmp_path)
+    (tmp_path / "requirements.txt").write_text("")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("sh", "dirname", "cmp", "cat"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    environment = {"PATH": str(tools), "HOME": str(tmp_path)}
+    run = subprocess.run([tmp_path / "odp"], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    for way in ("no Python from 3.12 on", "apt-get install", "dnf install", "pyenv install", "uv python install"):
+        assert way in run.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_newest_python_makes_the_environment_again_when_requirements_change(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "odp", tmp_path)
+    (tmp_path / "requirements.txt").write_text("# nothing\n")
+    versions = tmp_path / ".pyenv/versions"
+    for version in ("3.11.9", "3.12.1", "3.13.0"):
+        python = versions / version / "bin/python3"
+        python.parent.mkdir(parents=True)
+        # A stand-in that answers the question for its version, and makes an environment whose tools do nothing.
+        python.write_text(
+            f"#!/bin/sh\ncase $1 in\n-c) case $2 in *'3, {version.split('.')[1]})'*) exit 0;; esac; exit 1;;\n"
+            f"--version) echo Python {version};;\n"
+            '-m) mkdir -p "$3/bin"; for t in python just; do printf "#!/bin/sh\\n" > "$3/bin/$t"; '
+            'chmod +x "$3/bin/$t"; done;;\nesac\n'
+        )
+        python.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+
+    def said() -> str:
+        run = subprocess.run([tmp_path / "odp"], env=environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        return run.stderr
+
+    assert "making .venv with Python 3.13.0" in said()
+    assert said() == ""
+    (tmp_path / "requirements.txt").write_text("# changed\n")
+    assert "making .venv with Python 3.13.0" in said()
