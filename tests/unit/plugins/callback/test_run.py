@@ -36,7 +36,7 @@ PLAYBOOK = """
     - name: Servers
       ansible.builtin.include_role:
         name: opendata.platform.fleet
-        tasks_from: servers
+        tasks_from: require_server
       when: inventory_hostname in fleet.clusters
 """
 
