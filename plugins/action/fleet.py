@@ -76,9 +76,9 @@ class ActionModule(ActionBase):
 def report(findings: list[Finding]) -> None:
     """Warn of what works, fail with all that does not."""
     for finding in findings:
-        if not finding.error:
+        if not finding.is_error:
             Display().warning(str(finding))
-    errors = [str(finding) for finding in findings if finding.error]
+    errors = [str(finding) for finding in findings if finding.is_error]
     if errors:
         count = "1 fault" if len(errors) == 1 else f"{len(errors)} faults"
         raise AnsibleActionFail("\n".join([f"The inventory has {count}, nothing was changed:", *errors]))

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is wrong with an inventory, and where it stands. Private to this collection, pure."""
+"""The one shape of a finding, and where in an inventory it stands. Pure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,43 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing to mend: whose it is, which variable, what is wrong, what to do, in which file."""
+    """One fault that a preflight, a check or the doctor found. It is text only where it leaves: ``str(finding)``.
 
-    error: bool
+    severity: an error stops the run before anything is changed, a warning does not.
+    code: stable identifier of the rule, for programs and docs; empty where the variable identifies the rule.
+    subject: the cluster, node, service or program that it is about; several with commas between them.
+    variable: the variable, key or field to change; empty where there is none.
+    where: the file and line of an inventory, or the object of a cluster, that holds it; empty where there is none.
+    value: the offending value as text, for programs; ``problem`` names it for people. Never a secret.
+    problem: what is wrong, without a full stop.
+    step: the next step, one or more sentences.
+    """
+
+    severity: Severity
     subject: str
     variable: str
     problem: str
     step: str
-    where: str
+    where: str = ""
+    code: str = ""
+    value: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it stops the run."""
+        return self.severity == "error"
 
     def __str__(self) -> str:
-        what = f"{self.subject}: {self.variable}" if self.variable else self.subject
-        return f"{what}: {self.problem} ({self.where}). {self.step}"
+        what = ": ".join(filter(None, [self.code, self.subject, self.variable, self.problem]))
+        where = f" ({self.where})" if self.where else ""
+        return f"{what}{where}. {self.step}"
 
 
 class Findings:
@@ -34,19 +55,19 @@ class Findings:
 
     def error(self, subject: str, variable: str, problem: str, step: str) -> None:
         """Add what makes the inventory unusable."""
-        self._add(True, subject, variable, problem, step)
+        self._add("error", subject, variable, problem, step)
 
     def warning(self, subject: str, variable: str, problem: str, step: str) -> None:
         """Add what works but is likely not meant."""
-        self._add(False, subject, variable, problem, step)
+        self._add("warning", subject, variable, problem, step)
 
     def sorted(self) -> list[Finding]:
         """Errors first, then by subject, variable and text; each once."""
-        return sorted(set(self._all), key=lambda found: (not found.error, found))
+        return sorted(set(self._all), key=lambda found: (found.severity, found))
 
-    def _add(self, error: bool, subject: str, variable: str, problem: str, step: str) -> None:
+    def _add(self, severity: Severity, subject: str, variable: str, problem: str, step: str) -> None:
         where = locate(self._files, subject, variable)
-        self._all.append(Finding(error, subject, variable, problem, step, where))
+        self._all.append(Finding(severity, subject, variable, problem, step, where))
 
 
 def locate(files: dict[str, str], host: str, variable: str) -> str:

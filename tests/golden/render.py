@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent / "files"
 def fleet(name: str) -> dict[str, Any]:
     """The fleet record of tests/fixtures/valid/<name>/hosts.yml, in a directory /fleet/<name>."""
     record, findings = describe(inventories.load("valid", name))
-    assert [str(found) for found in findings if found.error] == []
+    assert [str(found) for found in findings if found.is_error] == []
     return record
 
 

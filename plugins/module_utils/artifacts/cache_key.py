@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keys of artifacts: the same recipe gives the same key, any change of it another one. No I/O.
-
-Private to this collection; may change without notice.
-"""
+"""Keys of artifacts: the same recipe gives the same key, any change of it another one. No I/O."""
 
 from __future__ import annotations
 

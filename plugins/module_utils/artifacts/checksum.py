@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read the checksums that releases publish, in each form that the upstream projects use. No I/O.
-
-Private to this collection; may change without notice.
-"""
+"""Read the checksums that releases publish, in each form that the upstream projects use. No I/O."""
 
 from __future__ import annotations
 

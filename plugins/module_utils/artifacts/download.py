@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Fetch official releases and prove them by the checksum that the release publishes.
-
-Private to this collection; may change without notice.
-"""
+"""Fetch official releases and prove them by the checksum that the release publishes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The fact ``artifacts`` and the lock's entries, from choices and manifests. No I/O.
-
-Private to this collection; may change without notice.
-"""
+"""The fact ``artifacts`` and the lock's entries, from choices and manifests. No I/O."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Directories: what is in them, and gone with them.
-
-Private to this collection; may change without notice.
-"""
+"""Directories: what is in them, and gone with them."""
 
 from __future__ import annotations
 

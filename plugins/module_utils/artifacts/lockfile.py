@@ -3,8 +3,6 @@
 
 The lock holds, for each binary, image and file, its origin, version and digest; for what was downloaded
 also the checksum that the release published when it was seen first.
-
-Private to this collection; may change without notice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make what is due: downloads and builds as jobs, each result whole in the store or not there.
-
-Private to this collection; may change without notice.
-"""
+"""Make what is due: downloads and builds as jobs, each result whole in the store or not there."""
 
 from __future__ import annotations
 

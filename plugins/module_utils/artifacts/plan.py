@@ -2,8 +2,6 @@
 """Decide for each artifact where it comes from and whether it is due. No I/O.
 
 An entry of the table gives ``binaries``, a ``file``, an ``image`` or (for the use of other builds only) nothing.
-
-Private to this collection; may change without notice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Images: their digests in a registry, in its storage, and a registry for the time of a push.
-
-Private to this collection; may change without notice.
-"""
+"""Images: their digests in a registry, in its storage, and a registry for the time of a push."""
 
 from __future__ import annotations
 

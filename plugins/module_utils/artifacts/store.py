@@ -3,8 +3,6 @@
 
 ``<cache>/artifacts`` holds what nodes may fetch, ``<cache>/trees`` what is only used here (roots, compilers).
 Beside each directory lies its manifest with the digest, size and time of every file, so that nothing is hashed twice.
-
-Private to this collection; may change without notice.
 """
 
 from __future__ import annotations

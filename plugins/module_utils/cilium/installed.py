@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read which Cilium a cluster has, and whose it is. Private to this collection: it may change without notice."""
+"""Read which Cilium a cluster has, and whose it is."""
 
 from __future__ import annotations
 

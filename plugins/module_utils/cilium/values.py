@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Decide what Cilium can do on given nodes with given images. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Decide what Cilium can do on given nodes with given images. Pure."""
 
 from __future__ import annotations
 

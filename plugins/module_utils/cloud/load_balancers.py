@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a Service of type LoadBalancer must say in each cloud. Private to this collection, pure.
+"""What a Service of type LoadBalancer must say in each cloud. Pure.
 
 One table for the pages of the clouds in docs/. Each row names the page that it was taken from.
 """

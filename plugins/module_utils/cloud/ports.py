@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The ports that must be open to the nodes of a cluster, and to whom. Private to this collection, pure.
+"""The ports that must be open to the nodes of a cluster, and to whom. Pure.
 
 One table for the firewall of each cloud and for its page in docs/. The rows of the mesh are those of Cilium's system
 requirements (Documentation/operations/system_requirements.rst); the rows inside a cluster those of

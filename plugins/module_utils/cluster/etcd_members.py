@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether servers can leave a cluster without its loss. Private to this collection. Pure."""
+"""Whether servers can leave a cluster without its loss. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether a cluster can go to another version, and which of its nodes have yet to. Private to this collection. Pure."""
+"""Whether a cluster can go to another version, and which of its nodes have yet to. Pure."""
 
 from __future__ import annotations
 

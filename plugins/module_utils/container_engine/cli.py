@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Talk to a container engine by its program, docker or podman.
-
-Private to this collection: it may change without notice.
-"""
+"""Talk to a container engine by its program, docker or podman."""
 
 from __future__ import annotations
 

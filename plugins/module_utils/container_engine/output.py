@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a container engine, docker or podman, says in JSON, and the archives it copies. Pure: no I/O.
-
-Private to this collection: it may change without notice.
-"""
+"""What a container engine, docker or podman, says in JSON, and the archives it copies. Pure."""
 
 from __future__ import annotations
 

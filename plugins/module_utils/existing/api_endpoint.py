@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Where the nodes of a given cluster find its API. Private to this collection. Pure."""
+"""Where the nodes of a given cluster find its API. Pure."""
 
 from __future__ import annotations
 

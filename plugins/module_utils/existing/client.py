@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read a given cluster: rights, nodes, network, addresses. Writes nothing. Private to this collection."""
+"""Read a given cluster: rights, nodes, network, addresses. Writes nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""From a kubeconfig that somebody has to the one that the fleet keeps. Private to this collection. Pure."""
+"""From a kubeconfig that somebody has to the one that the fleet keeps. Pure."""
 
 from __future__ import annotations
 

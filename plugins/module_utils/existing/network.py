@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What network a given cluster has, by what its API says. Private to this collection. Pure."""
+"""What network a given cluster has, by what its API says. Pure."""
 
 from __future__ import annotations
 

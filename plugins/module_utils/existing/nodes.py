@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What the API says of the nodes of a given cluster. Private to this collection. Pure."""
+"""What the API says of the nodes of a given cluster. Pure."""
 
 from __future__ import annotations
 

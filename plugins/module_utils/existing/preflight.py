@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What keeps a given cluster from being one of the fleet, in sentences. Private to this collection. Pure."""
+"""What keeps a given cluster from being one of the fleet, in sentences. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which rights the stages need in a cluster that was given. Private to this collection. Pure."""
+"""Which rights the stages need in a cluster that was given. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a given cluster is, what the inventory wants of it, and what may be wrong. Private to this collection. Pure."""
+"""What a given cluster is, what the inventory wants of it, and what may be wrong. Pure."""
 
 from __future__ import annotations
 

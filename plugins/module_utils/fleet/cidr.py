@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Address ranges and which of them may overlap. Private to this collection, pure."""
+"""Address ranges and which of them may overlap. Pure."""
 
 from __future__ import annotations
 

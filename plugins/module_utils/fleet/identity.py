@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether kubeconfigs lead to the clusters of earlier runs. Private to this collection, pure."""
+"""Whether kubeconfigs lead to the clusters of earlier runs. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which inventory a command line means. Private to this collection, pure but for looking at paths."""
+"""Which inventory a command line means. Pure but for looking at paths."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""HTTP proxy settings of a fleet, and what each program wants to read. Private to this collection, pure."""
+"""HTTP proxy settings of a fleet, and what each program wants to read. Pure."""
 
 from __future__ import annotations
 

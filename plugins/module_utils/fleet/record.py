@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""From an inventory to the fleet record and the findings against it. Private to this collection, pure."""
+"""From an inventory to the fleet record and the findings against it. Pure."""
 
 from __future__ import annotations
 

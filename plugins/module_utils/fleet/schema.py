@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The variables of an inventory that describe the fleet. Private to this collection, pure.
+"""The variables of an inventory that describe the fleet. Pure.
 
 Roles' own variables are described by the argument specs of the roles, not here.
 """

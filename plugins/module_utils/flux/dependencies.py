@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which objects of Flux an object requires, waits for and belongs to. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Which objects of Flux an object requires, waits for and belongs to. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make the objects that install Flux from the manifests of its distribution. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Make the objects that install Flux from the manifests of its distribution. Pure."""
 
 from __future__ import annotations
 

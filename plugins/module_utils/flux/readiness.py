@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Say of each object of Flux whether it is ready, and if not why and what it waits for. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Say of each object of Flux whether it is ready, and if not why and what it waits for. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What people and programs read of the states of Flux: a line of progress, the failure, the list. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""What people and programs read of the states of Flux: a line of progress, the failure, the list. Pure."""
 
 from __future__ import annotations
 

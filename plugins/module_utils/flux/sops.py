@@ -1,8 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Secrets that a user encrypted with SOPS: what is wrong with them, and what Flux gets.
 
-Nothing is decrypted or encrypted here: to encrypt again gives other bytes.
-Private to this collection: it may change without notice. Pure.
+Nothing is decrypted or encrypted here: to encrypt again gives other bytes. Pure.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a wait for Flux knows beside the objects: when each service began, and how it failed before. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""What a wait for Flux knows beside the objects: when each service began, and how it failed before. Pure."""
 
 from __future__ import annotations
 

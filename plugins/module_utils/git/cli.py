@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The program git, without questions to anybody. Private to this collection: it may change without notice."""
+"""The program git, without questions to anybody."""
 
 from __future__ import annotations
 

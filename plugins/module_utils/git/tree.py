@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One folder of a Git repository as somebody wants it: what keeps from it, what differs, one commit.
-
-Private to this collection: it may change without notice.
-"""
+"""One folder of a Git repository as somebody wants it: what keeps from it, what differs, one commit."""
 
 from __future__ import annotations
 

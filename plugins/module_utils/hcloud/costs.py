@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What stays at Hetzner Cloud and costs money. Private to this collection, pure."""
+"""What stays at Hetzner Cloud and costs money. Pure."""
 
 from __future__ import annotations
 

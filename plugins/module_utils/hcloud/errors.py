@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What to do about an error of Hetzner's API, and about names it does not know. Private to this collection, pure.
+"""What to do about an error of Hetzner's API, and about names it does not know. Pure.
 
 Codes: https://docs.hetzner.cloud/reference/cloud#description/errors
 """

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a run will do to the machines at Hetzner Cloud, and what it will not. Private to this collection, pure."""
+"""What a run will do to the machines at Hetzner Cloud, and what it will not. Pure."""
 
 from __future__ import annotations
 

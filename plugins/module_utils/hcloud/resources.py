@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a fleet has at Hetzner Cloud besides its machines. Private to this collection, pure.
+"""What a fleet has at Hetzner Cloud besides its machines. Pure.
 
 A firewall there filters the public interface of a machine alone: what the machines of a cluster say to each other goes
 over the private network (https://docs.hetzner.com/cloud/firewalls/faq/).

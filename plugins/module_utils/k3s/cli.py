@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Run k3s on this machine and look at what it made. Private to this collection."""
+"""Run k3s on this machine and look at what it made."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Ask a k3s cluster, from one of its servers or from a machine that will join. Private to this collection."""
+"""Ask a k3s cluster, from one of its servers or from a machine that will join."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which files a node of a k3s cluster has, and what keeps it from having them. Private to this collection. Pure."""
+"""Which files a node of a k3s cluster has, and what keeps it from having them. Pure."""
 
 from __future__ import annotations
 

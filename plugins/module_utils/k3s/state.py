@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What k3s did on a machine and what may be done to a cluster of it. Private to this collection. Pure."""
+"""What k3s did on a machine and what may be done to a cluster of it. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Take k3s off this machine. Private to this collection."""
+"""Take k3s off this machine."""
 
 from __future__ import annotations
 

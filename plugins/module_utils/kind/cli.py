@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Look at a kind cluster and make it, by the programs kind and docker or podman.
-
-Private to this collection: it may change without notice.
-"""
+"""Look at a kind cluster and make it, by the programs kind and docker or podman."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a kind cluster is, what a change of its config would cost, and what to do. Pure: no I/O.
-
-Private to this collection: it may change without notice.
-"""
+"""What a kind cluster is, what a change of its config would cost, and what to do. Pure."""
 
 from __future__ import annotations
 

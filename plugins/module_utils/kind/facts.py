@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Look at a container engine before kind clusters are made. Private to this collection."""
+"""Look at a container engine before kind clusters are made."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What stands against kind clusters on a container engine. Pure: no I/O. Private to this collection."""
+"""What stands against kind clusters on a container engine. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Why a kind cluster is not touched, each with what to do. Pure: no I/O.
-
-Private to this collection: it may change without notice.
-"""
+"""Why a kind cluster is not touched, each with what to do. Pure."""
 
 from __future__ import annotations
 

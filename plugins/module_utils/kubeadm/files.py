@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which files a node of a kubeadm cluster has. Private to this collection. Pure."""
+"""Which files a node of a kubeadm cluster has. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What kubeadm did on a machine and what is left to do. Private to this collection. Pure."""
+"""What kubeadm did on a machine and what is left to do. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Talk to one Kubernetes API server: requests, discovery, waiting by watch.
-
-Private to this collection: it may change without notice.
-"""
+"""Talk to one Kubernetes API server: requests, discovery, waiting by watch."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 """Run a command in a pod's container, as `kubectl exec` does.
 
 The API server hands this through to the kubelet over a WebSocket; each message starts with the number of its channel.
-
-Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations

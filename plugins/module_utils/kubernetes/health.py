@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Say in words what is not well with nodes, workloads and pods; an empty text is well. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Say in words what is not well with nodes, workloads and pods; an empty text is well. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read what Helm stores of a release. Private to this collection: it may change without notice."""
+"""Read what Helm stores of a release."""
 
 from __future__ import annotations
 

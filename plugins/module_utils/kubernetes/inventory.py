@@ -3,8 +3,6 @@
 
 The record names each object once, as Flux's inventory does: a run that removes nothing reads one object, and no kind
 is listed that holds nothing of ours (kubectl's ApplySet notes kinds and lists each of them in every run).
-
-Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 
 Certificates and tokens are read here; the package ``kubernetes`` does the rest (exec plugins, proxies) and is only
 imported then, because its import costs more than all that a task does in a cluster where nothing changes.
-
-Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations

@@ -3,10 +3,7 @@
 
 The server notes for each field who set it last. A field that we want and that is ours and has our value needs no
 request; anything else (another owner, a default, a quantity in another spelling) is left to the server's dry run.
-So a wrong "no" costs one read-only request, and there is no wrong "yes".
-
-Private to this collection: it may change without notice.
-"""
+So a wrong "no" costs one read-only request, and there is no wrong "yes"."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What can be said of manifests without a cluster: shape, order, equality, what may be shown.
-
-Private to this collection: it may change without notice.
-"""
+"""What can be said of manifests without a cluster: shape, order, equality, what may be shown."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What the modules that talk to a cluster share. Private to this collection: it may change without notice."""
+"""What the modules that talk to a cluster share."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which run holds the Lease of a cluster, and what it looks like. Private to this collection, pure.
+"""Which run holds the Lease of a cluster, and what it looks like. Pure.
 
 All times are the API server's: two controllers whose clocks differ compare nothing of their own, and whether a Lease
 has ended is known at once. client-go's leader election would have to watch it for its whole duration first.

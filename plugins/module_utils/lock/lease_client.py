@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Takes, renews and releases the Leases of the clusters of a run. Private to this collection."""
+"""Takes, renews and releases the Leases of the clusters of a run."""
 
 from __future__ import annotations
 

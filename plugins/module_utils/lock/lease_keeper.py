@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The process that keeps the Leases of a run. Private to this collection.
+"""The process that keeps the Leases of a run.
 
 A process and not a thread of ansible-playbook, which forks for each task: a fork in the midst of a TLS request would
 leave the child with locks that nobody frees. It reads one JSON object a line, answers each with `{"refused": [...]}`,

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Starts and asks the process that keeps the Leases of this run. Private to this collection."""
+"""Starts and asks the process that keeps the Leases of this run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One writing run at a time for each fleet. Private to this collection.
+"""One writing run at a time for each fleet.
 
 A POSIX record lock belongs to the process, not to its children: the kernel frees it at any end of the process.
 """

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Who is in the mesh of a fleet, who left it, and who has not heard of it yet. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Who is in the mesh of a fleet, who left it, and who has not heard of it yet. Pure."""
 
 from __future__ import annotations
 

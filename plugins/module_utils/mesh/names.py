@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Names of the objects of a Cluster Mesh, as Cilium's chart gives them.
-
-Private to this collection: it may change without notice.
-"""
+"""Names of the objects of a Cluster Mesh, as Cilium's chart gives them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What Cluster Mesh does differently in each minor version of Cilium.
-
-Private to this collection: it may change without notice.
-"""
+"""What Cluster Mesh does differently in each minor version of Cilium."""
 
 from __future__ import annotations
 

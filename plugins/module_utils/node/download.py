@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Download the binaries of a node, each archive once. Private to this collection."""
+"""Download the binaries of a node, each archive once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a machine's own files say about it. Private to this collection. Pure: text in, facts out."""
+"""What a machine's own files say about it. Pure: text in, facts out."""
 
 from __future__ import annotations
 

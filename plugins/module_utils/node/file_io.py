@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read, write and remove the files of a node. Private to this collection."""
+"""Read, write and remove the files of a node."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is to be done about the files of a node. Private to this collection. Pure: descriptions in, decisions out."""
+"""What is to be done about the files of a node. Pure: descriptions in, decisions out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One of our runs at a time works on a machine's Kubernetes. Private to this collection."""
+"""One of our runs at a time works on a machine's Kubernetes."""
 
 from __future__ import annotations
 

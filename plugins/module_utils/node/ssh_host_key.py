@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Host keys of given machines: what ssh says of them, and the words for it. Private to this collection, pure."""
+"""Host keys of given machines: what ssh says of them, and the words for it. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Texts and comparisons of kernel settings. Private to this collection. Pure."""
+"""Texts and comparisons of kernel settings. Pure."""
 
 from __future__ import annotations
 

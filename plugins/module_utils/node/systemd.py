@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keep systemd units running, with the files they read. Private to this collection.
+"""Keep systemd units running, with the files they read.
 
 A restart that is due is noted in /run before the files change, so that it is not lost if the run is killed in between;
 a reboot clears the note and makes the restart needless.

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Look at and change the host of a fleet's machines. Private to this collection."""
+"""Look at and change the host of a fleet's machines."""
 
 from __future__ import annotations
 

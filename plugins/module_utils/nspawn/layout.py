@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a host must be like to carry the machines of a fleet. Pure: no I/O. Private to this collection."""
+"""What a host must be like to carry the machines of a fleet. Pure."""
 
 from __future__ import annotations
 

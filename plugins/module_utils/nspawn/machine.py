@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One machine's files, processes and SSH. Private to this collection."""
+"""One machine's files, processes and SSH."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What stands against machines on this host. Pure: no I/O. Private to this collection."""
+"""What stands against machines on this host. Pure."""
 
 from __future__ import annotations
 

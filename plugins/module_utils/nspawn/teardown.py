@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Take a fleet's machines off this host. Private to this collection."""
+"""Take a fleet's machines off this host."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Files as the layer of an artifact: same files, same bytes, on any machine.
-
-Private to this collection: it may change without notice.
-"""
+"""Files as the layer of an artifact: same files, same bytes, on any machine."""
 
 from __future__ import annotations
 

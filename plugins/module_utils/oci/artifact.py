@@ -2,7 +2,6 @@
 """The two kinds of OCI artifacts that Flux reads: a tree of manifests, a Helm chart.
 
 Media types as in github.com/fluxcd/pkg/oci and helm.sh/helm/v4/pkg/registry, without their time of creation.
-Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""A Helm chart on disk, as a folder or packed. Private to this collection: it may change without notice."""
+"""A Helm chart on disk, as a folder or packed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What changes in a registry, to be shown. Private to this collection: it may change without notice."""
+"""What changes in a registry, to be shown."""
 
 from __future__ import annotations
 

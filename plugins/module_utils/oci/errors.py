@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Why a registry did not do what was asked, and the next step, in words.
-
-Private to this collection: it may change without notice.
-"""
+"""Why a registry did not do what was asked, and the next step, in words."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The name of an artifact in a registry. Private to this collection: it may change without notice."""
+"""The name of an artifact in a registry."""
 
 from __future__ import annotations
 

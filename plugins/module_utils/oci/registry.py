@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Talk to one repository of an OCI registry. Private to this collection: it may change without notice."""
+"""Talk to one repository of an OCI registry."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a run tells at its end: one row a cluster. Private to this collection, pure."""
+"""What a run tells at its end: one row a cluster. Pure."""
 
 from __future__ import annotations
 

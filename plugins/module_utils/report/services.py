@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a run tells of services: one row for each of each cluster. Private to this collection, pure.
+"""What a run tells of services: one row for each of each cluster. Pure.
 
 An entry is one item of `services.json` in ConfigMap flux-system/platform-services, which the role `service` writes.
 """

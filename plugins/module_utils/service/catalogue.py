@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a cluster says of its own services, for the verbs status, connect and logs. Private to this collection, pure."""
+"""What a cluster says of its own services, for the verbs status, connect and logs. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What goes from Ansible to the templates of services and to the tree. Private to this collection, pure."""
+"""What goes from Ansible to the templates of services and to the tree. Pure."""
 
 from __future__ import annotations
 

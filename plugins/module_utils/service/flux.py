@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What Flux reads: one Kustomization for a service, and the release of a chart. Private to this collection, pure."""
+"""What Flux reads: one Kustomization for a service, and the release of a chart. Pure."""
 
 from __future__ import annotations
 

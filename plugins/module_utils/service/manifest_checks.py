@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is wrong with the manifests of a service; reads nothing but them. Private to this collection, pure."""
+"""What is wrong with the manifests of a service; reads nothing but them. Pure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def tree(files: dict[str, str]) -> list[Finding]:
         if namespace:
             found += objects(parts[1], namespace["name"], namespace["labels"][LEVEL], manifests, path)
         else:
-            found.append(Finding(True, parts[1], "", "has no Namespace", "Let role service make the tree.", path))
+            found.append(Finding("error", parts[1], "", "has no Namespace", "Let role service make the tree.", path))
     return sorted(found)
 
 
@@ -62,16 +62,16 @@ def rendered(service: str, text: str, where: str) -> tuple[list[Manifest], list[
         manifests = kubernetes_manifests.load(text)
     except ValueError as error:
         problem = f"renders no YAML: {' '.join(str(error).split())}"
-        return [], [Finding(True, service, "", problem, "Mend the template.", where)]
+        return [], [Finding("error", service, "", problem, "Mend the template.", where)]
     if not manifests:
-        return [], [Finding(True, service, "", "renders no object", "Mend the template.", where)]
+        return [], [Finding("error", service, "", "renders no object", "Mend the template.", where)]
     return manifests, shape(service, manifests, where)
 
 
 def shape(service: str, manifests: list[Any], where: str) -> list[Finding]:
     """Findings of what is no object, and of objects that stand there twice."""
     step = "An object has apiVersion, kind and metadata.name, and stands there once."
-    return [Finding(True, service, "", found, step, where) for found in kubernetes_manifests.findings(manifests)]
+    return [Finding("error", service, "", found, step, where) for found in kubernetes_manifests.findings(manifests)]
 
 
 def objects(service: str, namespace: str, level: str, manifests: list[Manifest], where: str) -> list[Finding]:
@@ -79,7 +79,7 @@ def objects(service: str, namespace: str, level: str, manifests: list[Manifest],
     found = []
     for manifest in manifests:
         told = [*_place(service, namespace, manifest), *_secret(manifest), *pod_checks.findings(manifest, level)]
-        found += [Finding(True, service, name_of(manifest), problem, step, where) for problem, step in told]
+        found += [Finding("error", service, name_of(manifest), problem, step, where) for problem, step in told]
     return found
 
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is wrong with the pods of a manifest. Private to this collection, pure."""
+"""What is wrong with the pods of a manifest. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The rules for the keys of a description of a service. Private to this collection, pure."""
+"""The rules for the keys of a description of a service. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a description of a service may say: its keys, their kinds and defaults. Private to this collection, pure."""
+"""What a description of a service may say: its keys, their kinds and defaults. Pure."""
 
 from __future__ import annotations
 

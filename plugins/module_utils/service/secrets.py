@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The Secrets of services: which there are, and their values, made from one key. Private to this collection, pure.
+"""The Secrets of services: which there are, and their values, made from one key. Pure.
 
 A value is HKDF-SHA256 (RFC 5869) of the fleet's key without salt, with the info
 ``<cluster>/<namespace>/<secret>/<key>`` of the service that it belongs to, one byte for each character and 16 more,

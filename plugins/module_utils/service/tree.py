@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""From the descriptions of a cluster's services to the tree that Flux applies. Private to this collection, pure."""
+"""From the descriptions of a cluster's services to the tree that Flux applies. Pure."""
 
 from __future__ import annotations
 

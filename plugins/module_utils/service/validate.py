@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is wrong with descriptions of services, each alone and all together. Private to this collection, pure."""
+"""What is wrong with descriptions of services, each alone and all together. Pure."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def findings(entry: Entry) -> list[Finding]:
     subject = str(release.get("name") or role)
     found = [of_key(subject, key, problem, step, role) for key, problem, step in faults]
     for problem, step in _overrides(release):
-        found.append(Finding(True, subject, f"{role}_values", problem, step, f"role {role}"))
+        found.append(Finding("error", subject, f"{role}_values", problem, step, f"role {role}"))
     return found
 
 
 def of_key(subject: str, key: str, problem: str, step: str, role: str) -> Finding:
     """A fault of one key of a description; of all of it when there is no key."""
-    return Finding(True, subject, f"service_release.{key}".rstrip("."), problem, step, f"role {role}")
+    return Finding("error", subject, f"service_release.{key}".rstrip("."), problem, step, f"role {role}")
 
 
 def _overrides(release: dict[str, Any]) -> Iterator[tuple[str, str]]:

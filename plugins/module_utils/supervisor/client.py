@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Talk to the supervisord of one fleet. Private to this collection."""
+"""Talk to the supervisord of one fleet."""
 
 from __future__ import annotations
 

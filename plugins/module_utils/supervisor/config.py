@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The texts that supervisord reads. Pure: no I/O. Private to this collection."""
+"""The texts that supervisord reads. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Processes and private files, as supervision needs them. Private to this collection."""
+"""Processes and private files, as supervision needs them."""
 
 from __future__ import annotations
 

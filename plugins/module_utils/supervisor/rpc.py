@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Questions to a running supervisord over its socket. Private to this collection."""
+"""Questions to a running supervisord over its socket."""
 
 from __future__ import annotations
 

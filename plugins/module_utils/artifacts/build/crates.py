@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make programs from crates, with the compiler of a Debian root.
-
-Private to this collection; may change without notice.
-"""
+"""Make programs from crates, with the compiler of a Debian root."""
 
 from __future__ import annotations
 

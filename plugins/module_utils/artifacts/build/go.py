@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make artifacts from Go modules.
-
-Private to this collection; may change without notice.
-"""
+"""Make artifacts from Go modules."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make roots of machines from Debian packages, and images from Containerfiles, without a container engine.
-
-Private to this collection; may change without notice.
-"""
+"""Make roots of machines from Debian packages, and images from Containerfiles, without a container engine."""
 
 from __future__ import annotations
 

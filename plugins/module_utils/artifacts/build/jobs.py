@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Run jobs that need each other: some at once, each with a log, all stopped when one fails.
-
-Private to this collection; may change without notice.
-"""
+"""Run jobs that need each other: some at once, each with a log, all stopped when one fails."""
 
 from __future__ import annotations
 

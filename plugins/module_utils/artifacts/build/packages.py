@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make artifacts from PyPI packages, Debian packages and other artifacts.
-
-Private to this collection; may change without notice.
-"""
+"""Make artifacts from PyPI packages, Debian packages and other artifacts."""
 
 from __future__ import annotations
 

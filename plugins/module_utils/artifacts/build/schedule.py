@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The order of jobs that need each other. No I/O.
-
-Private to this collection; may change without notice.
-"""
+"""The order of jobs that need each other. No I/O."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Commands of a job: their output goes to a log, and none outlives the run.
-
-Private to this collection; may change without notice.
-"""
+"""Commands of a job: their output goes to a log, and none outlives the run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The rules for addresses and ranges of an inventory, each adds findings. Private to this collection, pure."""
+"""The rules for addresses and ranges of an inventory, each adds findings. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Clusters that somebody else made, and networks that are not ours. Private to this collection, pure."""
+"""Clusters that somebody else made, and networks that are not ours. Pure."""
 
 from __future__ import annotations
 

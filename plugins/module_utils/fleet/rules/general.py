@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The rules that an inventory must obey, each adds findings. Private to this collection, pure."""
+"""The rules that an inventory must obey, each adds findings. Pure."""
 
 from __future__ import annotations
 

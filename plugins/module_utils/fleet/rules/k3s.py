@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The rules for the variables of role cluster_k3s, each adds findings. Private to this collection, pure."""
+"""The rules for the variables of role cluster_k3s, each adds findings. Pure."""
 
 from __future__ import annotations
 

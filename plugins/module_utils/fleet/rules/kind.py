@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What clusters of kind share: one container engine, and the ports of this host. Private to this collection, pure."""
+"""What clusters of kind share: one container engine, and the ports of this host. Pure."""
 
 from __future__ import annotations
 

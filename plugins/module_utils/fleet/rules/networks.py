@@ -1,7 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Which machines share a private network: whose traffic is encrypted, and who cannot be one mesh. Pure.
 
-Private to this collection. Nodes talk to each other by their addresses, without translation, also those of different
+Nodes talk to each other by their addresses, without translation, also those of different
 clusters of a mesh (Cilium's documentation, clustermesh setup).
 """
 

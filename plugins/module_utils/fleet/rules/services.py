@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The data services that an inventory switches on, and where Flux reads them. Private to this collection, pure."""
+"""The data services that an inventory switches on, and where Flux reads them. Pure."""
 
 from __future__ import annotations
 

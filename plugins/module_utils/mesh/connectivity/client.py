@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make the objects that test a mesh, ask through them, and remove them.
-
-Private to this collection: it may change without notice.
-"""
+"""Make the objects that test a mesh, ask through them, and remove them."""
 
 from __future__ import annotations
 

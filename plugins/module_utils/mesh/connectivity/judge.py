@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Judge which clusters answer requests to a global Service. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Judge which clusters answer requests to a global Service. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The objects that test a mesh: in each cluster a server behind a global Service, and a client. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""The objects that test a mesh: in each cluster a server behind a global Service, and a client. Pure."""
 
 from __future__ import annotations
 

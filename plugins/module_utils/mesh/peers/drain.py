@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Remember on Secret cilium-kvstoremesh when a peer was removed: KVStoreMesh drains it for minutes. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Remember on Secret cilium-kvstoremesh when a peer was removed: KVStoreMesh drains it for minutes. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Write and read the entry of a peer, and the list of users, as Cilium's chart renders them. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Write and read the entry of a peer, and the list of users, as Cilium's chart renders them. Pure."""
 
 from __future__ import annotations
 

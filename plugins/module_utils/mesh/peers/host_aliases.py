@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Names of peers in the pods of clustermesh-apiserver, which Cilium before 1.20 needs for peers given by ips. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Names of peers in the pods of clustermesh-apiserver, which Cilium before 1.20 needs for peers given by ips. Pure."""
 
 from __future__ import annotations
 

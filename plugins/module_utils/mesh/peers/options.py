@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Check what is asked of a cluster's peers and find what is to be done with each. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Check what is asked of a cluster's peers and find what is to be done with each. Pure."""
 
 from __future__ import annotations
 

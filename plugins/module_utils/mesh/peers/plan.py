@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Find which writes connect a cluster with its peers, in order. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Find which writes connect a cluster with its peers, in order. Pure."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 """Let pods of Cilium see at once what was written to the Secrets that they mount.
 
 A kubelet looks at mounted Secrets about once a minute, and at once for a pod that changed.
-Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a cluster has, what is asked for, and the writes between both, as they are shown. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""What a cluster has, what is asked for, and the writes between both, as they are shown. Pure."""
 
 from __future__ import annotations
 

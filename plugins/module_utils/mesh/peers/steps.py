@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Who owns a key of a Secret or ConfigMap, and the bodies that write, remove and restore our keys. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Who owns a key of a Secret or ConfigMap, and the bodies that write, remove and restore our keys. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read what connects a cluster with its peers, write it step by step, set it back when a step fails.
-
-Private to this collection: it may change without notice.
-"""
+"""Read what connects a cluster with its peers, write it step by step, set it back when a step fails."""
 
 from __future__ import annotations
 

@@ -9,8 +9,6 @@ killed anywhere is made good by the next.
                         the old one signs   the new one signs
 
 From switch, prepare goes back to the old signer.
-
-Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations

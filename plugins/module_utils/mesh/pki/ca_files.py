@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keep the CA of a mesh in a directory that only its owner can read.
-
-Private to this collection: it may change without notice.
-"""
+"""Keep the CA of a mesh in a directory that only its owner can read."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What certificates and keys say, as PEM texts; _mesh_issue makes them.
-
-Private to this collection: it may change without notice.
-"""
+"""What certificates and keys say, as PEM texts; _mesh_issue makes them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make certificate authorities and leafs, ECDSA P-256.
-
-Private to this collection: it may change without notice.
-"""
+"""Make certificate authorities and leafs, ECDSA P-256."""
 
 from __future__ import annotations
 

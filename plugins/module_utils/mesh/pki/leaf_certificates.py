@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which leaf certificates a cluster of a mesh needs, and why one has to be issued again.
-
-Private to this collection: it may change without notice.
-"""
+"""Which leaf certificates a cluster of a mesh needs, and why one has to be issued again."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Who else writes the certificates of a mesh, and the refusal to write against them.
-
-Private to this collection: it may change without notice.
-"""
+"""Who else writes the certificates of a mesh, and the refusal to write against them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What has to be written to a cluster, so that it has the certificates of a mesh.
-
-Private to this collection: it may change without notice.
-"""
+"""What has to be written to a cluster, so that it has the certificates of a mesh."""
 
 from __future__ import annotations
 

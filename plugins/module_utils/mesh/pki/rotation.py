@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The order in which the CA of a mesh is replaced, and whom the next phase would cut off. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""The order in which the CA of a mesh is replaced, and whom the next phase would cut off. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Certificates of a mesh as Kubernetes objects: what is there, what is written, what restarts.
-
-Private to this collection: it may change without notice.
-"""
+"""Certificates of a mesh as Kubernetes objects: what is there, what is written, what restarts."""
 
 from __future__ import annotations
 

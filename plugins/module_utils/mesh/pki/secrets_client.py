@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read and write the certificates of one cluster of a mesh, restart its etcd.
-
-Private to this collection: it may change without notice.
-"""
+"""Read and write the certificates of one cluster of a mesh, restart its etcd."""
 
 from __future__ import annotations
 

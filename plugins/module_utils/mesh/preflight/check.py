@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether clusters can be one mesh: every rule over every record, all findings at once.
-
-Private to this collection: it may change without notice.
-"""
+"""Whether clusters can be one mesh: every rule over every record, all findings at once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether peers can dial each cluster: address, port, what was seen of it, and the name in its server certificate.
-
-Private to this collection: it may change without notice.
-"""
+"""Whether peers can dial each cluster: address, port, what was seen of it, and the name in its server certificate."""
 
 from __future__ import annotations
 

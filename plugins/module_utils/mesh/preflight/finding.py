@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One finding about a mesh, and the words that findings share.
-
-Private to this collection: it may change without notice.
-"""
+"""One finding about a mesh, and the words that findings share."""
 
 from __future__ import annotations
 

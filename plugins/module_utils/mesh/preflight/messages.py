@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The words of every finding about a mesh by its code: what is wrong, what to do; fields in braces.
-
-Private to this collection: it may change without notice.
-"""
+"""The words of every finding about a mesh by its code: what is wrong, what to do; fields in braces."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether packets find their way between clusters: ranges, node addresses, datapath, encryption, MTU.
-
-Private to this collection: it may change without notice.
-"""
+"""Whether packets find their way between clusters: ranges, node addresses, datapath, encryption, MTU."""
 
 from __future__ import annotations
 

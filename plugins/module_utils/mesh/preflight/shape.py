@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether what is given are records of cilium_clustermesh_info: the rules read them without looking.
-
-Private to this collection: it may change without notice.
-"""
+"""Whether what is given are records of cilium_clustermesh_info: the rules read them without looking."""
 
 from __future__ import annotations
 

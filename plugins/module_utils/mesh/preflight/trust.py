@@ -2,7 +2,6 @@
 """Whether clusters trust each other: CAs, ends of certificates, names in them.
 
 A cluster without any certificate is not judged: cilium_clustermesh_certs may issue them afterwards.
-Private to this collection: it may change without notice.
 """
 
 from __future__ import annotations

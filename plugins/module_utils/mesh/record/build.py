@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make of a cluster's objects its record: all that its peers and the preflight must know of it. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Make of a cluster's objects its record: all that its peers and the preflight must know of it. Pure."""
 
 from __future__ import annotations
 

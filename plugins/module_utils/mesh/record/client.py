@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read what a cluster's record is made of, at once.
-
-Private to this collection: it may change without notice.
-"""
+"""Read what a cluster's record is made of, at once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Where peers dial a cluster's clustermesh-apiserver, from its Service and nodes. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Where peers dial a cluster's clustermesh-apiserver, from its Service and nodes. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which peers a cluster is connected to, and who wrote their entries. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Which peers a cluster is connected to, and who wrote their entries. Pure."""
 
 from __future__ import annotations
 

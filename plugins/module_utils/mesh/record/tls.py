@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a cluster's mesh certificates are, from their Secrets. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""What a cluster's mesh certificates are, from their Secrets. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What agents and KVStoreMesh say of the peers, and what is missing of what is expected. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""What agents and KVStoreMesh say of the peers, and what is missing of what is expected. Pure."""
 
 from __future__ import annotations
 

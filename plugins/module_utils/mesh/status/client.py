@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Ask agents and KVStoreMesh how they see the peers.
-
-Private to this collection: it may change without notice.
-"""
+"""Ask agents and KVStoreMesh how they see the peers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One run of module cilium_clustermesh_info: wait, read the record, ask the pods.
-
-Private to this collection: it may change without notice.
-"""
+"""One run of module cilium_clustermesh_info: wait, read the record, ask the pods."""
 
 from __future__ import annotations
 

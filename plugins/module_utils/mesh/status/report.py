@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What `mesh status` and `mesh test` tell. Private to this collection: it may change without notice. Pure."""
+"""What `mesh status` and `mesh test` tell. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which CAs the pods of a mesh trust and which certificates they and their servers show, as they mount them. Pure.
-
-Private to this collection: it may change without notice.
-"""
+"""Which CAs the pods of a mesh trust and which certificates they and their servers show, as they mount them. Pure."""
 
 from __future__ import annotations
 

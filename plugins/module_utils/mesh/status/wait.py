@@ -1,8 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Wait until a cluster can be dialled, and until its pods see what is expected.
-
-Private to this collection: it may change without notice.
-"""
+"""Wait until a cluster can be dialled, and until its pods see what is expected."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import inventories
 
 
 def errors(inventory: Inventory) -> list[str]:
-    return [str(found) for found in describe(inventory)[1] if found.error]
+    return [str(found) for found in describe(inventory)[1] if found.is_error]
 
 
 @pytest.mark.parametrize("name", inventories.names("invalid"))
@@ -58,7 +58,7 @@ def test_an_even_number_of_servers_is_a_warning() -> None:
     inventory = inventories.load("valid", "three")
     del inventory.nodes["north-3"]
     findings = describe(inventory)[1]
-    assert [(found.error, found.subject) for found in findings] == [(False, "north")]
+    assert [(found.severity, found.subject) for found in findings] == [("warning", "north")]
     assert "2 servers (north-1, north-2) survive no more than 1 would" in str(findings[0])
 
 
