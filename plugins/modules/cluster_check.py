@@ -1,27 +1,27 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether a cluster that somebody else made can be one of the fleet, and what the platform must know of it."""
+"""Check whether an existing cluster can join the fleet, and gather what the platform needs to know of it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cluster_check
-short_description: Whether a cluster that exists can be one of the fleet
+short_description: Check whether an existing cluster can join the fleet
 description:
-  - Reads which rights the user has, the version, the nodes, which network and which Cilium are there, whether there is
-    a kube-proxy, which addresses pods and Services have, and where Cilium finds the API.
-  - Fails with all that forbids the platform, each with where it was seen and what to do; warns of what should be known.
-  - Only reads. Rights are asked by SelfSubjectAccessReview, of which the API keeps nothing.
+  - Reads the user's permissions, the version, the nodes, the installed network plugin and Cilium, whether kube-proxy
+    runs, the ranges of pods and Services, and where Cilium can reach the API server.
+  - Fails with all errors at once, each with the object that shows it and the next step. Warns of what works, but may surprise.
+  - Only reads. Permissions are checked by SelfSubjectAccessReview, which the API does not store.
 options:
   name:
     description: Name of the cluster, for the findings.
     type: str
     required: true
   cilium:
-    description: Whether the platform brings the cluster's network.
+    description: Whether the platform installs Cilium as the cluster's network.
     type: bool
     default: true
   cilium_version:
-    description: Version of Cilium that it brings.
+    description: Version of Cilium to install.
     type: str
     required: true
   mesh:
@@ -33,21 +33,21 @@ options:
     type: bool
     default: false
   pod_cidr:
-    description: Range of the pods that the inventory says.
+    description: Pod CIDR in the inventory.
     type: str
     required: true
   service_cidr:
-    description: Range of the Services that the inventory says.
+    description: Service CIDR in the inventory.
     type: str
     required: true
   endpoint:
-    description: Address of the API as nodes reach it, host:port; found out when empty.
+    description: Address of the API server as nodes reach it, host:port; detected when empty.
     type: str
     default: ""
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
-    description: Only reads. The kubeconfig must be there, also in check mode.
+    description: Only reads. The kubeconfig must exist, also in check mode.
     support: full
   diff_mode:
     description: Only reads.
@@ -57,7 +57,7 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: The cluster can be one of the fleet
+- name: Check the existing cluster
   opendata.platform.cluster_check:
     name: aws
     kubeconfig: ~/.kube/config
@@ -70,21 +70,21 @@ EXAMPLES = """
 
 RETURN = """
 found:
-  description: What other roles must know of the cluster.
+  description: What other roles need to know of the cluster.
   returned: always
   type: dict
   contains:
     api:
-      description: Host and port where Cilium finds the API from any node, and where they were read; empty if nowhere.
+      description: Host and port at which every node reaches the API server, and their source; empty if there is none.
       type: dict
       returned: always
       sample: {host: ABCD.gr7.eu-central-1.eks.amazonaws.com, port: 443, source: the kubeconfig}
     ipam:
-      description: Who gives pods addresses, V(kubernetes) where nodes have ranges of their own, else V(cluster-pool).
+      description: Cilium's IPAM mode, V(kubernetes) where nodes have pod CIDRs, else V(cluster-pool).
       type: str
       returned: always
     cilium_release:
-      description: Name of the helm release of the Cilium that is there; empty if there is none.
+      description: Name of the helm release of the installed Cilium; empty if there is none.
       type: str
       returned: always
     kubernetes:
@@ -92,11 +92,11 @@ found:
       type: str
       returned: always
     nodes:
-      description: By node name what the API says of it, in the shape of M(opendata.platform.node_facts).
+      description: By node name what the API reports, in the shape of M(opendata.platform.node_facts).
       type: dict
       returned: always
 notes:
-  description: What should be known, but forbids nothing. Warned of, too.
+  description: The warnings, as text.
   returned: success
   type: list
   elements: str
@@ -107,7 +107,8 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.existing import client as existing_client
 from ansible_collections.opendata.platform.plugins.module_utils.existing import kubeconfig, nodes, preflight, rbac
-from ansible_collections.opendata.platform.plugins.module_utils.existing.state import Finding, State, Wanted
+from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import State, Wanted
+from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.general import split_endpoint
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
@@ -124,23 +125,23 @@ def entry_of(module: ClusterModule) -> dict[str, Any]:
         module.fail_json(msg=f"{module.params['name']}: {path} {reason}. {step}")
 
 
-def look(module: ClusterModule, entry: dict[str, Any], wanted: Wanted) -> tuple[State | None, list[Finding]]:
-    """The cluster's state, None if it may not be read, and all findings."""
+def inspect(module: ClusterModule, entry: dict[str, Any], wanted: Wanted) -> tuple[State | None, list[Finding]]:
+    """The cluster's state (None if it cannot be read) and all findings."""
     params = module.params
     rights = rbac.needed(params["cilium"], params["mesh"], params["flux"])
     endpoint = split_endpoint(params["endpoint"]) if params["endpoint"] else None
     try:
         cluster = Cluster(params["kubeconfig"], params["context"])
         missing = existing_client.missing_rights(cluster, rights)
-        step = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or let one grant these."
-        found = [Finding(True, rbac.words(missing), params["kubeconfig"], step)] if missing else []
+        step = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or have one grant them."
+        found = [wanted.error(rbac.words(missing), params["kubeconfig"], step)] if missing else []
         if {*missing} & {*rbac.READ}:
             return None, found
         state = existing_client.read(cluster, entry, endpoint)
         return state, [*found, *preflight.findings(state, wanted)]
     except (ApiError, Unreachable) as error:
-        step = "Look whether this machine reaches it (VPN, allowed addresses) and whether the credentials are valid."
-        return None, [Finding(True, str(error), params["kubeconfig"], step)]
+        step = "Check that this machine can reach it (VPN, allowed addresses) and that the credentials are valid."
+        return None, [wanted.error(str(error).rstrip("."), params["kubeconfig"], step)]
 
 
 def main() -> None:
@@ -160,12 +161,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     params, entry = module.params, entry_of(module)
-    wanted = {key: params[key] for key in ("cilium", "cilium_version", "pod_cidr", "service_cidr")}
-    state, findings = look(module, entry, Wanted(**wanted, server=entry["server"]))
-    notes = [finding.sentence(params["name"]) for finding in findings if not finding.error]
+    wanted = {key: params[key] for key in ("name", "cilium", "cilium_version", "pod_cidr", "service_cidr")}
+    state, findings = inspect(module, entry, Wanted(**wanted, server=entry["server"]))
+    notes = [str(finding) for finding in findings if not finding.is_error]
     for note in notes:
         module.warn(note)
-    errors = [finding.sentence(params["name"]) for finding in findings if finding.error]
+    errors = [str(finding) for finding in findings if finding.is_error]
     if errors or state is None:
         module.fail_json(msg="\n".join(errors))
     ranges = nodes.pod_ranges(state.nodes)

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Where the nodes of a given cluster find its API. Pure."""
+"""Where the nodes of an existing cluster reach its API server. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import ipaddress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-# Of carriers and overlay networks (RFC 6598): an address that the controller has a way to and the nodes do not.
+# Carrier-grade NAT and overlay networks (RFC 6598): addresses that the controller can reach, but nodes cannot.
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
 
 
 class Api(NamedTuple):
-    """Host and port for Cilium (port 0: none was found), where they were read, why the first place was passed by."""
+    """Host and port for Cilium (port 0: none found), their source, and why the kubeconfig's server was skipped."""
 
     host: str
     port: int

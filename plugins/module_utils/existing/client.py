@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read a given cluster: rights, nodes, network, addresses. Writes nothing."""
+"""Read an existing cluster: permissions, nodes, network, addresses. Writes nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..kubernetes.client import Cluster
 from ..kubernetes.kubeconfig import CONNECTIONS
 from . import api_endpoint
 from .api_endpoint import Api
+from .preflight import State
 from .rbac import EVERYTHING, Right
-from .state import State
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
@@ -22,7 +22,7 @@ _SERVICE = "/api/v1/namespaces/default/services/kubernetes"
 
 
 def missing_rights(cluster: Cluster, wanted: list[Right]) -> list[Right]:
-    """Return which rights the user lacks; an administrator is asked once. The API keeps nothing of a review."""
+    """Return the permissions that the user lacks. For an administrator one review is enough; the API stores no review."""
 
     def allowed(right: Right) -> bool:
         resource, _, part = right.resource.partition("/")
@@ -39,7 +39,7 @@ def missing_rights(cluster: Cluster, wanted: list[Right]) -> list[Right]:
 
 
 def read(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | None) -> State:
-    """Return all that findings are made of.
+    """Return the state that the preflight judges.
 
     :param entry: the cluster's entry of the kubeconfig.
     :param endpoint: host and port of the API that the inventory names; None if it names none.
@@ -78,7 +78,7 @@ def service_ranges(cluster: Cluster) -> list[str]:
 
 
 def where_api_is(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | None) -> Api:
-    """Return where Cilium will find the API, as the inventory says or as is found out."""
+    """Return where Cilium will reach the API server: as the inventory names it, or as detected."""
     if endpoint:
         return Api(*endpoint, "cluster_endpoint")
     slices = (cluster.get(_SLICES, {"labelSelector": "kubernetes.io/service-name=kubernetes"}) or {}).get("items") or []

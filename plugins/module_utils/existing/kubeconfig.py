@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""From a kubeconfig that somebody has to the one that the fleet keeps. Pure."""
+"""Derive the fleet's kubeconfig of an existing cluster from the user's. Pure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def chosen(text: str, context: str = "") -> tuple[Entry, Entry, Entry]:
     try:
         config = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError("is no YAML") from error
+        raise ValueError("is not YAML") from error
     if not isinstance(config, dict) or not config.get("contexts"):
-        raise ValueError("is no kubeconfig: it has no contexts")
+        raise ValueError("is not a kubeconfig: it has no contexts")
     wanted = context or config.get("current-context") or ""
     entry = _named(config, "contexts", wanted, "context")
     cluster = _named(config, "clusters", entry.get("cluster", ""), "cluster")
@@ -35,12 +35,12 @@ def chosen(text: str, context: str = "") -> tuple[Entry, Entry, Entry]:
 
 
 def own(text: str, path: str, name: str, context: str = "") -> Entry:
-    """The fleet's kubeconfig: one context, with the cluster's name, that leads where the given one does.
+"""The fleet's kubeconfig: one context, named after the cluster, for the same server and user.
 
-    Exec plugins, certificates and tokens stay as they are; paths that start at the given file's folder become absolute.
+    Exec plugins, certificates and tokens stay as they are; relative paths become absolute.
 
-    :param text: content of the given kubeconfig.
-    :param path: where it lies, absolute.
+    :param text: content of the user's kubeconfig.
+    :param path: its absolute path.
     :param name: the cluster's name, which becomes that of cluster, context and user.
     :param context: the context to take; the current one when empty.
     """
@@ -50,7 +50,7 @@ def own(text: str, path: str, name: str, context: str = "") -> Entry:
     user = {**user, **_absolute(user, _FILES_OF_USER, folder)}
     command = (user.get("exec") or {}).get("command", "")
     if "/" in command:
-        # A command without a slash is looked for in PATH.
+        # A command without a slash is searched in PATH.
         user["exec"] = {**user["exec"], "command": posixpath.normpath(posixpath.join(folder, command))}
     return {
         "apiVersion": "v1",

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What network a given cluster has, by what its API says. Pure."""
+"""Which network plugin an existing cluster runs, as seen in its API. Pure."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ Object = dict[str, Any]
 
 
 class Agent(NamedTuple):
-    """A network that was found: its name for people, what says so, and how the cluster can be without it."""
+    """A detected network plugin: its display name, the object that shows it, and how to run the cluster without it."""
 
     words: str
     where: str
     step: str
 
 
-_OUT = "Take it out of the cluster"
-_GKE = "GKE has no cluster without its own"
-# DaemonSet, or the beginning of its name before a "-": words, how the cluster can be without it.
+_OUT = "Remove it from the cluster"
+_GKE = "GKE clusters cannot run without it"
+# By name of the DaemonSet, or its prefix before a "-": display name, and how to run the cluster without it.
 _AGENTS = {
     "anetd": ("Dataplane V2 of GKE", _GKE),
     "antrea-agent": ("Antrea", _OUT),
     "aws-node": (
         "the VPC CNI of AWS",
-        "Make the cluster with bootstrapSelfManagedAddons: false, or delete its add-on vpc-cni and replace the nodes",
+        "Create the cluster with bootstrapSelfManagedAddons: false, or delete the add-on vpc-cni and replace the nodes",
     ),
-    "azure-cns": ("Azure CNI", "Make the cluster with --network-plugin none"),
+    "azure-cns": ("Azure CNI", "Create the cluster with --network-plugin none"),
     "calico-node": ("Calico", _OUT),
     "canal": ("Canal", _OUT),
-    "kindnet": ("kindnet", "Make the cluster with disableDefaultCNI: true"),
+    "kindnet": ("kindnet", "Create the cluster with disableDefaultCNI: true"),
     "kube-flannel": ("Flannel", _OUT),
     "kube-router": ("kube-router", _OUT),
     "netd": ("netd of GKE", _GKE),
     "ovnkube-node": ("OVN-Kubernetes", _OUT),
-    "rke2-canal": ("Canal", "Make the cluster with cni: none"),
-    "vcn-native-ip-cni": ("VCN-native pod networking of Oracle", "OKE has no cluster without one of its two"),
+    "rke2-canal": ("Canal", "Create the cluster with cni: none"),
+    "vcn-native-ip-cni": ("VCN-native pod networking of Oracle", "OKE clusters cannot run without one of its two"),
     "weave-net": ("Weave", _OUT),
 }
-# Who says in a node's condition NetworkUnavailable that it is not.
+# Reasons of the node condition NetworkUnavailable, by the plugin that sets them.
 _REASONS = {
     "CalicoIsUp": "Calico",
     "FlannelIsUp": "Flannel",
     "RouteCreated": "routes of the cloud (kubenet)",
     "WeaveIsUp": "Weave",
 }
-# CustomResourceDefinitions of networks whose agents may have other names.
+# CustomResourceDefinitions of network plugins whose agents may have other names.
 _CRDS = {
     "installations.operator.tigera.io": "Calico",
     "ippools.crd.projectcalico.org": "Calico",
     "antreaagentinfos.crd.antrea.io": "Antrea",
 }
 _AUTO_MODE = "eks.amazonaws.com/compute-type"
-# containerd's words, dockershim's and CRI-O's.
+# Messages of containerd, dockershim and CRI-O.
 _NO_CNI = ("cni plugin not initialized", "cni config uninitialized", "no CNI configuration file")
 
 
 def agents(daemon_sets: Iterable[Object], nodes: list[Object], crds: Iterable[str]) -> list[Agent]:
-    """Networks other than Cilium that work in the cluster; one that only left its resources behind is none."""
+    """Network plugins other than Cilium that run in the cluster; leftover resources alone do not count."""
     found = []
     for item in daemon_sets:
         name = item["metadata"]["name"]
@@ -67,7 +67,7 @@ def agents(daemon_sets: Iterable[Object], nodes: list[Object], crds: Iterable[st
             found.append(Agent(known[0], f"DaemonSet {item['metadata']['namespace']}/{name}", known[1]))
     automatic = [node for node in nodes if node["metadata"].get("labels", {}).get(_AUTO_MODE) == "auto"]
     if automatic:
-        step = "EKS Auto Mode has no cluster without it"
+        step = "EKS Auto Mode clusters cannot run without it"
         found.append(Agent("the network of EKS Auto Mode", f"node {automatic[0]['metadata']['name']}", step))
     ready = [node for node in nodes if _condition(node, "Ready").get("status") == "True"]
     for node in ready:
@@ -81,7 +81,7 @@ def agents(daemon_sets: Iterable[Object], nodes: list[Object], crds: Iterable[st
 
 
 def without(nodes: list[Object]) -> list[str]:
-    """Nodes whose runtime says that there is no network plugin."""
+    """Nodes whose container runtime reports that there is no network plugin."""
     silent = []
     for node in nodes:
         message = _condition(node, "Ready").get("message", "")
@@ -91,12 +91,12 @@ def without(nodes: list[Object]) -> list[str]:
 
 
 def ready(nodes: list[Object]) -> list[str]:
-    """Nodes that are Ready, which none is without a network."""
+    """Nodes that are Ready, which requires a network plugin."""
     return [node["metadata"]["name"] for node in nodes if _condition(node, "Ready").get("status") == "True"]
 
 
 def kube_proxy(daemon_sets: Iterable[Object], pods: Iterable[Object]) -> str:
-    """What shows that kube-proxy runs; empty if nothing does. GKE and RKE2 run it as pods without a DaemonSet."""
+    """The object that shows that kube-proxy runs; empty if none. GKE and RKE2 run it as pods without a DaemonSet."""
     for item in daemon_sets:
         if item["metadata"]["name"] == "kube-proxy":
             return f"DaemonSet {item['metadata']['namespace']}/kube-proxy"

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What the API says of the nodes of a given cluster. Pure."""
+"""What the API reports of the nodes of an existing cluster. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def linux(nodes: list[Object]) -> list[Object]:
 
 
 def facts(nodes: list[Object]) -> dict[str, Facts]:
-    """By node name what role cilium asks of node_facts. What the API does not say is taken to be there, so that values
-    stay as asked; the agent itself says what its kernel lacks."""
+    """By node name what role cilium reads from node_facts. Features that the API does not report are assumed, so that values
+    stay as configured; the agent reports what its kernel lacks."""
     features = dict.fromkeys(("fq", "geneve", "netkit", "vxlan", "wireguard"), True)
     return {
         node["metadata"]["name"]: {
@@ -46,7 +46,7 @@ def old_kernels(nodes: list[Object]) -> list[str]:
 
 
 def pod_ranges(nodes: list[Object]) -> dict[str, str]:
-    """By node name the IPv4 range of its pods, of those that have one."""
+    """IPv4 pod CIDR by node name, for nodes that have one."""
     ranges: dict[str, str] = {}
     for node in linux(nodes):
         spec = node.get("spec") or {}
@@ -67,7 +67,7 @@ def addresses_within(nodes: list[Object], net: str) -> list[str]:
 
 
 def kernel_words() -> str:
-    """The least kernel, for people."""
+    """The oldest supported kernel, for messages."""
     return _KERNEL_WORDS
 
 

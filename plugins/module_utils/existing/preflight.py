@@ -1,33 +1,74 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What keeps a given cluster from being one of the fleet, in sentences. Pure."""
+"""What keeps an existing cluster from joining the fleet. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
+from typing import Any
 
+from ..findings import Finding
 from . import network
 from . import nodes as nodes_of
-from .state import Finding, State, Wanted
+from .api_endpoint import Api
 
 # By minor of Cilium the oldest and newest of Kubernetes that it is tested with (its page Kubernetes Compatibility).
 _KUBERNETES = {"1.18": (30, 33), "1.20": (33, 36)}
-_KEEP = "or keep it and set cilium_enabled: false, which leaves the mesh out"
+_KEEP = "or keep it and set cilium_enabled: false, which excludes the cluster from the mesh"
+
+
+@dataclass(frozen=True)
+class State:
+    """What the API of an existing cluster reports.
+
+    cilium: what `cilium.installed.found` returns, None if there is none. service_ranges: those of the ServiceCIDRs,
+    else the address of Service default/kubernetes alone. api: where Cilium will find the API.
+    """
+
+    kubernetes: str
+    nodes: list[dict[str, Any]]
+    daemon_sets: list[dict[str, Any]]
+    proxy_pods: list[dict[str, Any]]
+    crds: list[str]
+    service_ranges: list[str]
+    cilium: dict[str, Any] | None
+    api: Api
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the inventory asks for. cilium: whether the platform installs the network, by Cilium of that version."""
+
+    name: str
+    cilium: bool
+    cilium_version: str
+    pod_cidr: str
+    service_cidr: str
+    server: str
+
+    def error(self, problem: str, where: str, step: str) -> Finding:
+        """What keeps this cluster from joining the fleet."""
+        return Finding("error", self.name, "", problem, step, where)
+
+    def warning(self, problem: str, where: str, step: str) -> Finding:
+        """What works, but the operator should know of."""
+        return Finding("warning", self.name, "", problem, step, where)
 
 
 def findings(state: State, wanted: Wanted) -> list[Finding]:
-    """All findings, in the order in which a person would mend them."""
+    """All findings, in the order in which a person would fix them."""
     found = version(state, wanted) if wanted.cilium else []
     if not nodes_of.linux(state.nodes):
-        step = "Add one: what is right for Cilium depends on them."
-        found.append(Finding(True, "has no Linux node", wanted.server, step))
-    if not wanted.cilium:
-        return [*found, *own_network(state)]
-    return [*found, *kernels(state), *other_network(state), *cilium(state), *addresses(state, wanted), *api(state)]
+        found.append(
+            wanted.error("has no Linux node", wanted.server, "Add one: Cilium's settings depend on the nodes.")
+        )
+    checks = (kernels, other_network, cilium, addresses, api) if wanted.cilium else (own_network,)
+    return [*found, *(each for check in checks for each in check(state, wanted))]
 
 
 def version(state: State, wanted: Wanted) -> list[Finding]:
-    """Kubernetes is one that this Cilium was made for; a newer one mostly works."""
+    """This Cilium supports the Kubernetes version; a newer one usually works."""
     number = re.match(r"v?1\.(\d+)", state.kubernetes)
     oldest, newest = _KUBERNETES.get(".".join(wanted.cilium_version.split(".")[:2]), (0, 999))
     if not number or oldest <= int(number[1]) <= newest:
@@ -36,64 +77,68 @@ def version(state: State, wanted: Wanted) -> list[Finding]:
         f"runs Kubernetes {state.kubernetes}; Cilium {wanted.cilium_version} is tested with 1.{oldest} to 1.{newest}"
     )
     old = int(number[1]) < oldest
-    step = "Upgrade the cluster first." if old else "Look at the release notes of Cilium before you go on."
-    return [Finding(old, problem, wanted.server, step)]
+    step = "Upgrade the cluster first." if old else "Read Cilium's release notes before you continue."
+    return [(wanted.error if old else wanted.warning)(problem, wanted.server, step)]
 
 
-def kernels(state: State) -> list[Finding]:
-    """Every node has a kernel that Cilium runs on."""
+def kernels(state: State, wanted: Wanted) -> list[Finding]:
+    """Every node's kernel is new enough for Cilium."""
     old = nodes_of.old_kernels(state.nodes)
-    problem = f"the kernel of {', '.join(old)} is older than {nodes_of.kernel_words()}, the least that Cilium runs on"
-    return [Finding(True, problem, "Node, status.nodeInfo", "Use a newer image for these nodes.")] if old else []
+    problem = f"the kernel of {', '.join(old)} is older than {nodes_of.kernel_words()}, the oldest that Cilium supports"
+    return [wanted.error(problem, "Node, status.nodeInfo", "Use a newer image for these nodes.")] if old else []
 
 
-def own_network(state: State) -> list[Finding]:
-    """A cluster that keeps its network has one."""
+def own_network(state: State, wanted: Wanted) -> list[Finding]:
+    """A cluster that keeps its network has a network plugin."""
     silent = network.without(state.nodes)
     if not silent:
         return []
     problem = f"has no network, but cilium_enabled is false: {', '.join(silent)} have no network plugin"
-    return [Finding(True, problem, "Node, condition Ready", "Set cilium_enabled: true, or install another network.")]
+    step = "Set cilium_enabled: true, or install another network plugin."
+    return [wanted.error(problem, "Node, condition Ready", step)]
 
 
-def other_network(state: State) -> list[Finding]:
-    """No other network than Cilium is there, and kube-proxy is known of."""
+def other_network(state: State, wanted: Wanted) -> list[Finding]:
+    """No other network plugin is installed; kube-proxy is reported."""
     agents = network.agents(state.daemon_sets, state.nodes, state.crds)
-    found = [Finding(True, f"{each.words} is its network", each.where, f"{each.step}, {_KEEP}.") for each in agents]
+    found = [
+        wanted.error(f"{each.words} is its network plugin", each.where, f"{each.step}, {_KEEP}.") for each in agents
+    ]
     ready = network.ready(state.nodes)
     if ready and not agents and not state.cilium:
-        problem = f"{', '.join(ready)} are Ready without Cilium, so a network is there that nothing names"
-        found.append(Finding(True, problem, "Node, condition Ready", f"Find it and take it out, {_KEEP}."))
+        names = ", ".join(ready)
+        problem = f"{names} are Ready without Cilium, so the cluster has a network plugin that was not recognized"
+        found.append(wanted.error(problem, "Node, condition Ready", f"Find and remove it, {_KEEP}."))
     proxy = network.kube_proxy(state.daemon_sets, state.proxy_pods)
     if proxy:
         problem = "kube-proxy runs beside Cilium, which replaces it: connections through Services break once"
-        found.append(Finding(False, problem, proxy, "Take kube-proxy out where the offer allows it."))
+        found.append(wanted.warning(problem, proxy, "Remove kube-proxy where the provider allows it."))
     return found
 
 
-def cilium(state: State) -> list[Finding]:
-    """A Cilium that is there already can be taken over."""
+def cilium(state: State, wanted: Wanted) -> list[Finding]:
+    """An installed Cilium can be adopted."""
     there = state.cilium
     if not there or there["ours"]:
         return []
     where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
     if there["problem"]:
-        return [Finding(True, there["problem"], where, there["step"])]
-    problem = f"Cilium {there['version']} is there already, by helm release {there['release']}"
-    step = "The stage network compares its values with ours, and takes it over only with cilium_adopt: true."
-    return [Finding(False, problem, where, step)]
+        return [wanted.error(there["problem"], where, there["step"])]
+    problem = f"Cilium {there['version']} is already installed, by helm release {there['release']}"
+    step = "The network stage compares its values with the platform's, and adopts it only with cilium_adopt: true."
+    return [wanted.warning(problem, where, step)]
 
 
 def addresses(state: State, wanted: Wanted) -> list[Finding]:
-    """Pods and Services have the addresses that the inventory says, and no node has one of those."""
+    """The ranges of pods and Services match the inventory, and contain no node."""
     found = []
     mine = ipaddress.ip_network(wanted.service_cidr)
     ranges = [ipaddress.ip_network(each) for each in state.service_ranges]
     ranges = [each for each in ranges if each.version == mine.version]
     if ranges and not any(each == mine or (each.num_addresses == 1 and each.subnet_of(mine)) for each in ranges):
-        problem = f"cluster_service_cidr is {mine}, but its Services have addresses of {', '.join(map(str, ranges))}"
-        step = "Set cluster_service_cidr to what the cluster was made with."
-        found.append(Finding(True, problem, "ServiceCIDR, or Service default/kubernetes", step))
+        problem = f"cluster_service_cidr is {mine}, but its Services have addresses from {', '.join(map(str, ranges))}"
+        step = "Set cluster_service_cidr to the range that the cluster was created with."
+        found.append(wanted.error(problem, "ServiceCIDR, or Service default/kubernetes", step))
     pods = ipaddress.ip_network(wanted.pod_cidr)
     strange = [
         f"{name} ({net})"
@@ -101,28 +146,29 @@ def addresses(state: State, wanted: Wanted) -> list[Finding]:
         if not (pods.version == 4 and ipaddress.ip_network(net).subnet_of(pods))
     ]
     if strange:
-        problem = f"cluster_pod_cidr is {pods}, which does not hold the pods of {', '.join(strange)}"
-        step = "Set cluster_pod_cidr to what the cluster was made with."
-        found.append(Finding(True, problem, "Node, spec.podCIDRs", step))
+        problem = f"cluster_pod_cidr is {pods}, which does not contain the pods of {', '.join(strange)}"
+        step = "Set cluster_pod_cidr to the range that the cluster was created with."
+        found.append(wanted.error(problem, "Node, spec.podCIDRs", step))
     for name, net in (("cluster_pod_cidr", pods), ("cluster_service_cidr", mine)):
         inside = nodes_of.addresses_within(state.nodes, str(net))
         if inside:
-            problem = f"{name} {net} holds the addresses of {', '.join(inside)}"
-            found.append(Finding(True, problem, "Node, status.addresses", f"Set {name} to a range of its own."))
+            problem = f"{name} {net} contains the addresses of {', '.join(inside)}"
+            found.append(wanted.error(problem, "Node, status.addresses", f"Set {name} to a range of its own."))
     return found
 
 
-def api(state: State) -> list[Finding]:
-    """Cilium finds the API without kube-proxy."""
+def api(state: State, wanted: Wanted) -> list[Finding]:
+    """Nodes reach the API server without kube-proxy."""
     where = state.api
     if not where.port:
         problem = (
-            f"no node can use the API's address in the kubeconfig ({where.passed}), and the cluster names no other"
+            f"nodes cannot use the API server's address in the kubeconfig ({where.passed}), and the cluster "
+            f"publishes no other"
         )
-        step = "Set cluster_endpoint to host:port of the API as nodes reach it."
-        return [Finding(True, problem, "EndpointSlice default/kubernetes", step)]
+        step = "Set cluster_endpoint to the host:port at which nodes reach the API server."
+        return [wanted.error(problem, "EndpointSlice default/kubernetes", step)]
     if not where.passed:
         return []
-    problem = f"Cilium finds the API at {where.host}:{where.port}, because {where.passed}"
+    problem = f"Cilium will reach the API server at {where.host}:{where.port}, because {where.passed}"
     step = "Set cluster_endpoint to host:port if nodes should use another address."
-    return [Finding(False, problem, where.source, step)]
+    return [wanted.warning(problem, where.source, step)]

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which rights the stages need in a cluster that was given. Pure."""
+"""Which permissions the stages need in an existing cluster. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Right(NamedTuple):
-    """What SelfSubjectAccessReview is asked; an empty namespace means all of them."""
+    """One SelfSubjectAccessReview; an empty namespace means all of them."""
 
     verb: str
     group: str
@@ -24,7 +24,7 @@ EVERYTHING = Right("*", "*", "*")
 _SYSTEM, _FLUX = "kube-system", "flux-system"
 _RBAC, _CRDS = "rbac.authorization.k8s.io", "apiextensions.k8s.io"
 
-# What this module and the stage status read.
+# What this module and the status stage read.
 READ = (
     Right("list", "", "nodes"),
     Right("list", "", "pods", _SYSTEM),
@@ -33,13 +33,13 @@ READ = (
     Right("list", "discovery.k8s.io", "endpointslices", "default"),
     Right("list", _CRDS, "customresourcedefinitions"),
 )
-# helm's and server-side apply's, of the objects in Cilium's chart, and of the Gateway API's resources.
+# For helm and server-side apply of the objects in Cilium's chart and of the Gateway API's resources.
 _CILIUM = (
     *(Right("patch", "", each, _SYSTEM) for each in ("configmaps", "secrets", "serviceaccounts", "services")),
     *(Right("patch", "apps", each, _SYSTEM) for each in ("daemonsets", "deployments")),
     *(Right("patch", _RBAC, each, _SYSTEM) for each in ("roles", "rolebindings")),
     *(Right("patch", _RBAC, each) for each in ("clusterroles", "clusterrolebindings")),
-    # A role that holds more than its author does is refused otherwise.
+    # Without it the API server refuses a role with more permissions than its author has.
     Right("escalate", _RBAC, "clusterroles"),
     Right("patch", _CRDS, "customresourcedefinitions"),
     Right("list", "", "secrets", _SYSTEM),
@@ -56,11 +56,11 @@ _OF_FLUX = (
 
 
 def needed(cilium: bool, mesh: bool, flux: bool) -> list[Right]:
-    """Rights of the stages that this cluster takes part in, each once, those to read first."""
+    """Permissions for the stages that this cluster takes part in, each once, those to read first."""
     wanted = [*READ, *(_CILIUM if cilium else ()), *(_MESH if mesh else ()), *(_OF_FLUX if flux else ())]
     return list(dict.fromkeys(wanted))
 
 
 def words(missing: Iterable[Right]) -> str:
-    """All missing rights in one sentence."""
-    return f"its user may not: {'; '.join(map(str, missing))}"
+    """All missing permissions in one sentence."""
+    return f"its user lacks these permissions: {'; '.join(map(str, missing))}"

@@ -103,7 +103,7 @@ def test_without_consent_all_differences_are_shown_and_nothing_is_done(place: Pl
     checked = place.check()
     assert checked.get("failed") is None and checked["found"]["cilium_release"] == "cilium"
     assert [text.split(" (")[0] for text in checked["notes"]] == [
-        "aws: Cilium 1.20.1 is there already, by helm release cilium"
+        "aws: Cilium 1.20.1 is already installed, by helm release cilium"
     ]
 
 

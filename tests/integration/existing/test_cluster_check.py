@@ -72,7 +72,9 @@ def test_on_loopback_the_api_is_where_its_endpoints_are(run: Run, place: Place) 
     address, port = slices["endpoints"][0]["addresses"][0], slices["ports"][0]["port"]
     assert result["found"]["api"] == {"host": address, "port": port, "source": "EndpointSlice default/kubernetes"}
     [note] = result["notes"]
-    assert note.startswith(f"aws: Cilium finds the API at {address}:{port}, because 127.0.0.1 is an address of this")
+    assert note.startswith(
+        f"aws: Cilium will reach the API server at {address}:{port}, because 127.0.0.1 is an address of this"
+    )
 
 
 def test_the_inventory_says_better_where_the_api_is(run: Run, place: Place) -> None:
@@ -93,7 +95,7 @@ def test_all_faults_at_once(run: Run, place: Place) -> None:
     said = result["msg"].splitlines()
     assert [line.split(" (")[0] for line in said] == [
         "aws: the VPC CNI of AWS is its network",
-        "aws: cluster_service_cidr is 172.20.0.0/16, but its Services have addresses of 10.250.0.0/24",
+        "aws: cluster_service_cidr is 172.20.0.0/16, but its Services have addresses from 10.250.0.0/24",
         "aws: cluster_pod_cidr 192.0.2.0/24 holds the addresses of a",
     ]
 
@@ -118,9 +120,10 @@ def user(place: Place, directory: Path, token: str) -> str:
 def test_missing_rights_are_told_together(run: Run, place: Place, tmp_path: Path) -> None:
     kubeconfig = user(place, tmp_path, "weak")
     result = check(run, place, kubeconfig=kubeconfig, mesh=True)
-    end = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or let one grant these."
+    end = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or have one grant them."
     start = (
-        "aws: its user may not: list nodes; list pods in kube-system; get services in default; list daemonsets.apps; "
+        "aws: its user lacks these permissions: list nodes; list pods in kube-system; get services in "
+        "default; list daemonsets.apps; "
     )
     assert result["msg"].startswith(start) and result["msg"].endswith(f"({kubeconfig}). {end}")
     assert "create pods/exec in kube-system" in result["msg"]
@@ -138,7 +141,10 @@ def test_who_may_only_read_hears_of_all_other_rights_and_faults(run: Run, place:
     kubeconfig = user(place, tmp_path, "weak")
     assert wait_for_rights(kubeconfig)
     said = check(run, place, kubeconfig=kubeconfig, service_cidr="172.20.0.0/16")["msg"].splitlines()
-    assert said[0].startswith("aws: its user may not: patch configmaps in kube-system; ") and len(said) == 2
+    assert (
+        said[0].startswith("aws: its user lacks these permissions: patch configmaps in kube-system; ")
+        and len(said) == 2
+    )
     assert check(run, place, kubeconfig=kubeconfig, cilium=False)["msg"].startswith("aws: has no network")
 
 
@@ -162,7 +168,7 @@ def test_an_api_that_does_not_answer(run: Run, tmp_path: Path) -> None:
     assert result["msg"].startswith(f"aws: {server} does not answer: ")
     assert result["msg"].endswith(
         f"({tmp_path / 'kubeconfig'}). "
-        "Look whether this machine reaches it (VPN, allowed addresses) and whether the credentials are valid."
+        "Check that this machine can reach it (VPN, allowed addresses) and that the credentials are valid."
     )
 
 

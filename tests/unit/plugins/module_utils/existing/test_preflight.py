@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is said of a cluster that somebody else made, word by word."""
+"""The exact text of each finding about an existing cluster."""
 
 import dataclasses
 from typing import Any
@@ -9,8 +9,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.existing import 
 from ansible_collections.opendata.platform.plugins.module_utils.existing import nodes as nodes_of
 from ansible_collections.opendata.platform.plugins.module_utils.existing import rbac as rights
 from ansible_collections.opendata.platform.plugins.module_utils.existing.api_endpoint import Api
-from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import findings
-from ansible_collections.opendata.platform.plugins.module_utils.existing.state import State, Wanted
+from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import State, Wanted, findings
 
 from existing_objects import daemon_set, node
 
@@ -27,7 +26,12 @@ BARE = State(
     api=Api("api.example.org", 443, "the kubeconfig"),
 )
 WANTED = Wanted(
-    cilium=True, cilium_version="1.20.2", pod_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16", server=SERVER
+    name="aws",
+    cilium=True,
+    cilium_version="1.20.2",
+    pod_cidr="10.244.0.0/16",
+    service_cidr="10.96.0.0/16",
+    server=SERVER,
 )
 KEEPS = dataclasses.replace(WANTED, cilium=False)
 THERE = {
@@ -39,16 +43,16 @@ THERE = {
     "problem": "",
     "step": "",
 }
-OR_KEEP = "or keep it and set cilium_enabled: false, which leaves the mesh out."
-CALICO = f"Calico is its network (DaemonSet kube-system/calico-node). Take it out of the cluster, {OR_KEEP}"
+OR_KEEP = "or keep it and set cilium_enabled: false, which excludes the cluster from the mesh."
+CALICO = f"Calico is its network plugin (DaemonSet kube-system/calico-node). Remove it from the cluster, {OR_KEEP}"
 
 
 def said(wanted: Wanted = WANTED, **changes: Any) -> list[str]:
-    return [each.sentence("aws") for each in findings(dataclasses.replace(BARE, **changes), wanted)]
+    return [str(each) for each in findings(dataclasses.replace(BARE, **changes), wanted)]
 
 
 def faults(wanted: Wanted = WANTED, **changes: Any) -> list[bool]:
-    return [each.error for each in findings(dataclasses.replace(BARE, **changes), wanted)]
+    return [each.is_error for each in findings(dataclasses.replace(BARE, **changes), wanted)]
 
 
 def test_a_bare_cluster_is_what_is_wanted() -> None:
@@ -74,80 +78,85 @@ def test_a_cluster_that_has_our_cilium_is_too(cilium: Any) -> None:
             {"kubernetes": "v1.37.0"},
             False,
             f"aws: runs Kubernetes v1.37.0; Cilium 1.20.2 is tested with 1.33 to 1.36 ({SERVER}). "
-            "Look at the release notes of Cilium before you go on.",
+            "Read Cilium's release notes before you continue.",
         ),
         (
             {"nodes": []},
             True,
-            f"aws: has no Linux node ({SERVER}). Add one: what is right for Cilium depends on them.",
+            f"aws: has no Linux node ({SERVER}). Add one: Cilium's settings depend on the nodes.",
         ),
         (
             {"nodes": [node("old", False, info={"kernelVersion": "4.18.0-477", "osImage": "RHEL 8.8"})]},
             True,
-            "aws: the kernel of old (4.18.0-477) is older than 5.10 (4.18 on RHEL 8.10), the least that Cilium runs on "
+            "aws: the kernel of old (4.18.0-477) is older than 5.10 (4.18 on RHEL 8.10), the oldest that Cilium "
+            "supports "
             "(Node, status.nodeInfo). Use a newer image for these nodes.",
         ),
         (
             {"daemon_sets": [daemon_set("aws-node")]},
             True,
-            "aws: the VPC CNI of AWS is its network (DaemonSet kube-system/aws-node). Make the cluster with "
-            f"bootstrapSelfManagedAddons: false, or delete its add-on vpc-cni and replace the nodes, {OR_KEEP}",
+            "aws: the VPC CNI of AWS is its network plugin (DaemonSet kube-system/aws-node). Create the cluster with "
+            f"bootstrapSelfManagedAddons: false, or delete the add-on vpc-cni and replace the nodes, {OR_KEEP}",
         ),
         (
             {"daemon_sets": [daemon_set("anetd")]},
             True,
-            "aws: Dataplane V2 of GKE is its network (DaemonSet kube-system/anetd). "
-            f"GKE has no cluster without its own, {OR_KEEP}",
+            "aws: Dataplane V2 of GKE is its network plugin (DaemonSet kube-system/anetd). "
+            f"GKE clusters cannot run without it, {OR_KEEP}",
         ),
         (
             {"nodes": [node("b")]},
             True,
-            "aws: b are Ready without Cilium, so a network is there that nothing names (Node, condition Ready). "
-            f"Find it and take it out, {OR_KEEP}",
+            "aws: b are Ready without Cilium, so the cluster has a network plugin that was not recognized (Node, "
+            "condition Ready). "
+            f"Find and remove it, {OR_KEEP}",
         ),
         (
             {"daemon_sets": [daemon_set("kube-proxy")]},
             False,
             "aws: kube-proxy runs beside Cilium, which replaces it: connections through Services break once "
-            "(DaemonSet kube-system/kube-proxy). Take kube-proxy out where the offer allows it.",
+            "(DaemonSet kube-system/kube-proxy). Remove kube-proxy where the provider allows it.",
         ),
         (
             {"service_ranges": ["172.20.0.0/16"]},
             True,
-            "aws: cluster_service_cidr is 10.96.0.0/16, but its Services have addresses of 172.20.0.0/16 "
-            "(ServiceCIDR, or Service default/kubernetes). Set cluster_service_cidr to what the cluster was made with.",
+            "aws: cluster_service_cidr is 10.96.0.0/16, but its Services have addresses from 172.20.0.0/16 "
+            "(ServiceCIDR, or Service default/kubernetes). Set cluster_service_cidr to the range that the cluster "
+            "was created with.",
         ),
         (
             {"nodes": [node("a", False, cidr="10.0.3.0/24")]},
             True,
-            "aws: cluster_pod_cidr is 10.244.0.0/16, which does not hold the pods of a (10.0.3.0/24) "
-            "(Node, spec.podCIDRs). Set cluster_pod_cidr to what the cluster was made with.",
+            "aws: cluster_pod_cidr is 10.244.0.0/16, which does not contain the pods of a (10.0.3.0/24) "
+            "(Node, spec.podCIDRs). Set cluster_pod_cidr to the range that the cluster was created with.",
         ),
         (
             {"nodes": [node("a", False, address="10.244.7.1")]},
             True,
-            "aws: cluster_pod_cidr 10.244.0.0/16 holds the addresses of a (10.244.7.1) (Node, status.addresses). "
+            "aws: cluster_pod_cidr 10.244.0.0/16 contains the addresses of a (10.244.7.1) (Node, status.addresses). "
             "Set cluster_pod_cidr to a range of its own.",
         ),
         (
             {"api": Api("", 0, "", "the name kubernetes is unknown here")},
             True,
-            "aws: no node can use the API's address in the kubeconfig (the name kubernetes is unknown here), and the "
-            "cluster names no other (EndpointSlice default/kubernetes). "
-            "Set cluster_endpoint to host:port of the API as nodes reach it.",
+            "aws: nodes cannot use the API server's address in the kubeconfig (the name kubernetes is unknown "
+            "here), and the "
+            "cluster publishes no other (EndpointSlice default/kubernetes). "
+            "Set cluster_endpoint to the host:port at which nodes reach the API server.",
         ),
         (
             {"api": Api("10.0.0.8", 443, SLICE, "localhost is an address of this machine only")},
             False,
-            "aws: Cilium finds the API at 10.0.0.8:443, because localhost is an address of this machine only "
+            "aws: Cilium will reach the API server at 10.0.0.8:443, because localhost is an address of this "
+            "machine only "
             "(EndpointSlice default/kubernetes). "
             "Set cluster_endpoint to host:port if nodes should use another address.",
         ),
         (
             {"cilium": THERE, "nodes": [node("b")]},
             False,
-            "aws: Cilium 1.20.1 is there already, by helm release cilium (DaemonSet kube-system/cilium). "
-            "The stage network compares its values with ours, and takes it over only with cilium_adopt: true.",
+            "aws: Cilium 1.20.1 is already installed, by helm release cilium (DaemonSet kube-system/cilium). "
+            "The network stage compares its values with the platform's, and adopts it only with cilium_adopt: true.",
         ),
         (
             {"cilium": {**THERE, "problem": "there is a Cilium that no helm release owns", "step": "Remove it."}},
@@ -170,7 +179,7 @@ def test_all_are_told_at_once() -> None:
 def test_a_network_that_is_kept_must_be_there_and_is_all_that_counts() -> None:
     assert said(KEEPS) == [
         "aws: has no network, but cilium_enabled is false: a have no network plugin (Node, condition Ready). "
-        "Set cilium_enabled: true, or install another network."
+        "Set cilium_enabled: true, or install another network plugin."
     ]
     other = {"service_ranges": ["172.20.0.0/16"], "kubernetes": "v1.31.0", "daemon_sets": [daemon_set("calico-node")]}
     assert said(KEEPS, nodes=[node("b")], **other) == []
@@ -264,4 +273,4 @@ def test_rights_are_those_of_the_stages() -> None:
     assert everything[: len(least)] == least and len({*everything}) == len(everything)
     assert rights.words(
         [rights.Right("create", "", "pods/exec", "kube-system"), rights.Right("patch", "apps", "x")]
-    ) == ("its user may not: create pods/exec in kube-system; patch x.apps")
+    ) == ("its user lacks these permissions: create pods/exec in kube-system; patch x.apps")
