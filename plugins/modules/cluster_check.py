@@ -9,7 +9,8 @@ short_description: Check whether an existing cluster can join the fleet
 description:
   - Reads the user's permissions, the version, the nodes, the installed network plugin and Cilium, whether kube-proxy
     runs, the ranges of pods and Services, and where Cilium can reach the API server.
-  - Fails with all errors at once, each with the object that shows it and the next step. Warns of what works, but may surprise.
+  - Fails with all errors at once, each with the object that shows it and the next step. Warnings
+    do not fail.
   - Only reads. Permissions are checked by SelfSubjectAccessReview, which the API does not store.
 options:
   name:

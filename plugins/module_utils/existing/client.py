@@ -22,7 +22,7 @@ _SERVICE = "/api/v1/namespaces/default/services/kubernetes"
 
 
 def missing_rights(cluster: Cluster, wanted: list[Right]) -> list[Right]:
-    """Return the permissions that the user lacks. For an administrator one review is enough; the API stores no review."""
+    """Return the permissions that the user lacks. An administrator needs one review; none is stored."""
 
     def allowed(right: Right) -> bool:
         resource, _, part = right.resource.partition("/")

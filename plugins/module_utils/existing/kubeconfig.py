@@ -35,7 +35,7 @@ def chosen(text: str, context: str = "") -> tuple[Entry, Entry, Entry]:
 
 
 def own(text: str, path: str, name: str, context: str = "") -> Entry:
-"""The fleet's kubeconfig: one context, named after the cluster, for the same server and user.
+    """The fleet's kubeconfig: one context, named after the cluster, for the same server and user.
 
     Exec plugins, certificates and tokens stay as they are; relative paths become absolute.
 

@@ -19,8 +19,11 @@ def linux(nodes: list[Object]) -> list[Object]:
 
 
 def facts(nodes: list[Object]) -> dict[str, Facts]:
-    """By node name what role cilium reads from node_facts. Features that the API does not report are assumed, so that values
-    stay as configured; the agent reports what its kernel lacks."""
+    """By node name what role cilium reads from node_facts.
+
+    Features that the API does not report are assumed, so that values stay as configured; the agent reports what its
+    kernel lacks.
+    """
     features = dict.fromkeys(("fq", "geneve", "netkit", "vxlan", "wireguard"), True)
     return {
         node["metadata"]["name"]: {

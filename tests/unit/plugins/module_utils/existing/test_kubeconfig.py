@@ -76,9 +76,9 @@ def test_the_fleets_own_made_from_itself_is_the_same(user: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("text", "context", "words"),
     [
-        ("a: [", "", "is no YAML"),
-        ("", "", "is no kubeconfig: it has no contexts"),
-        ("- a", "", "is no kubeconfig: it has no contexts"),
+        ("a: [", "", "is not YAML"),
+        ("", "", "is not a kubeconfig: it has no contexts"),
+        ("- a", "", "is not a kubeconfig: it has no contexts"),
         (config({"server": "https://api"}, {}), "three", "has no context 'three'. Known: one, two"),
         (
             config({"server": "https://api"}, {}, **{"current-context": ""}),
