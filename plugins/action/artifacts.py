@@ -30,6 +30,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.artifacts.make i
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.plan import Choice, Plan, source_errors
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import stored_digest
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import Store, StoreBusy
+from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 
 COLLECTION = Path(__file__).resolve().parents[2]
 ARGUMENTS = {
@@ -106,7 +107,8 @@ class Provider:
         facts = collect(self.table, choices, self.manifests, paths)
         wanted = text if due and check_mode else self._lock_text(facts, locked)
         if wanted != text and not check_mode:
-            self.store.write(self.lock_path, wanted, 0o600)
+            self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(self.lock_path, wanted, 0o600)
         plan = "".join(f"{choice.origin} {self.table[choice.name].get('image', choice.name)}\n" for choice in due)
         return {
             "changed": bool(due) or wanted != text,

@@ -44,10 +44,10 @@ uids:
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 from ansible_collections.opendata.platform.plugins.module_utils.fleet import identity as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.process import write_private
 
 
 def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
@@ -74,7 +74,7 @@ def main() -> None:
     try:
         for each in due if not module.check_mode else []:
             Path(each.file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(Path(each.file), f"{each.uid}\n")
+            atomic_write(each.file, f"{each.uid}\n", 0o600)
     except OSError as error:
         module.fail_json(msg=f"{error}. Mend that, then run again.")
     module.exit_json(

@@ -127,6 +127,7 @@ import uuid
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import (
     STATE,
     bridge_address,
@@ -228,7 +229,7 @@ class Machine:
         """Write files on the host and inside the running machine."""
         for directory in (self.home.parent.parent, self.home.parent, self.home, self.config):
             directory.mkdir(exist_ok=True, mode=0o755 if directory == self.config else 0o700)
-        (self.home / "base").write_text(f"{self.base}\n")
+        atomic_write(self.home / "base", f"{self.base}\n", 0o644)
         root = guest_root(self.supervisor.pid(self.name))
         for file in files:
             for tree in [self.home] if file is self.start else [self.config, *([root] if root else [])]:

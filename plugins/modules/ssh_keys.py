@@ -52,6 +52,7 @@ import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 
 
 def make_key(path: Path, comment: str) -> None:
@@ -93,9 +94,7 @@ def main() -> None:
                 make_key(directory / key, comment)
         after = known_hosts(directory, machines)
         if before != after and not module.check_mode:
-            new = listing.with_name(".known_hosts.new")
-            new.write_text(after)
-            new.rename(listing)
+            atomic_write(listing, after)
     except (OSError, subprocess.CalledProcessError) as error:
         module.fail_json(msg=f"{directory}: {error} {getattr(error, 'stderr', '') or ''}".strip())
     made = [*missing, *(["known_hosts"] if before != after else [])]

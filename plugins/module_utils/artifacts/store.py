@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..files import atomic_write
 from .cache_key import directory_name, files_digest
 from .files import describe, listing, remove
 
@@ -92,17 +93,7 @@ class Store:
         os.rename(made, target)
         record = {**facts, "name": name, "key": key, "digest": facts.get("digest") or "sha256:" + files_digest(files)}
         record.update({"listing": listing(target)} if tree else {"files": files})
-        self.write(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")
-
-    def write(self, path: Path, text: str, mode: int = 0o644) -> None:
-        """Replace a file at once, so that a killed run leaves the old or the new one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
+        atomic_write(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

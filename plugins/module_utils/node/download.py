@@ -13,11 +13,8 @@ import urllib.error
 import urllib.request
 from typing import BinaryIO
 
-from .file_io import (
-    CHUNK,
-    NodeFileError,
-    replacing,
-)
+from ..files import atomic_stream
+from .file_io import CHUNK, NodeFileError
 
 # What role node wrote of the fleet's proxy, if it has one.
 PROXY_FILE = "/etc/opendata/proxy.env"
@@ -37,11 +34,12 @@ def install(url: str, files: list[dict], folder: str) -> None:
         with tempfile.TemporaryFile(dir=folder) as download:
             fetch(url, download)
             for file in files:
-                with replacing(file["path"], int(file["mode"], 8)) as stream:
+                os.makedirs(os.path.dirname(file["path"]), mode=0o755, exist_ok=True)
+                with atomic_stream(file["path"], int(file["mode"], 8)) as stream:
                     copy_checked(member(download, file), stream, file)
     except OSError as error:
         names = ", ".join(file["path"] for file in files)
-        raise NodeFileError(f"{names}: cannot be written: {error.strerror}. Mend that, then run again.") from error
+        raise NodeFileError(f"{names}: cannot be written: {error.strerror}. Fix that, then run again.") from error
 
 
 def fetch(url: str, target: BinaryIO) -> None:

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
+from ..files import atomic_write
 from .files import Found
 
 CHUNK = 1 << 20
@@ -46,39 +43,16 @@ def find(path: str, with_text: bool) -> Found:
     return Found(digest.hexdigest(), text, stat.S_IMODE(status.st_mode), status.st_uid == os.geteuid())
 
 
-@contextlib.contextmanager
-def replacing(path: str, mode: int) -> Iterator[BinaryIO]:
-    """A stream whose bytes become the file at ``path`` at the end, at once and on disk, or not at all."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".odp-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
 def write(path: str, content: str, mode: int) -> None:
     """Write text to a file, all or nothing.
 
     :raises NodeFileError: with the path and the reason, for instance a full disk.
     """
     try:
-        with replacing(path, mode) as stream:
-            stream.write(content.encode())
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        atomic_write(path, content, mode)
     except OSError as error:
-        raise NodeFileError(f"{path}: cannot be written: {error.strerror}. Mend that, then run again.") from error
+        raise NodeFileError(f"{path}: cannot be written: {error.strerror}. Fix that, then run again.") from error
 
 
 def remove(path: str) -> bool:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ..files import atomic_write
 from .layout import PACKAGES, REMEMBERED, STATE
 
 ENVIRONMENT = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
@@ -132,12 +133,7 @@ def records() -> dict[str, dict]:
 
 
 def write_record(fleet: str, record: dict) -> None:
-    """Record what a fleet found and made, at once and for root only."""
+    """Record what a fleet found and made, for root only."""
     path = STATE / fleet / "host.json"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-    new.chmod(0o600)
-    with open(new) as stream:
-        os.fsync(stream.fileno())
-    new.rename(path)
+    atomic_write(path, json.dumps(record, indent=2, sort_keys=True) + "\n", 0o600)

@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import atomic_write
+
 PRIVATE = {"/root": 0o700, "/root/.ssh": 0o700}
 
 
@@ -41,15 +43,12 @@ class GuestFile:
             if not directory.is_dir():
                 directory.mkdir()
                 directory.chmod(PRIVATE.get(f"/{parent}", 0o755))
+        if not self.link:
+            atomic_write(path, self.content, self.mode)
+            return
         new = path.with_name(f".{path.name}.odp-new")
         new.unlink(missing_ok=True)
-        if self.link:
-            new.symlink_to(self.link)
-        else:
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, self.mode)
-            with os.fdopen(handle, "w") as stream:
-                os.fchmod(stream.fileno(), self.mode)
-                stream.write(self.content)
+        new.symlink_to(self.link)
         new.rename(path)
 
 

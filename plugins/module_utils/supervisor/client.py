@@ -5,25 +5,25 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import xmlrpc.client
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from .config import (
-    Program,
-    program_text,
-    supervisord_text,
-)
-from .process import end, pids_of, write_private
-from .rpc import answers, info, proxy
+from ..files import atomic_write
+from .config import Program, program_text, supervisord_text
 
 WAIT_SECONDS = 30
 UP = {"RUNNING", "STARTING", "BACKOFF"}
+BAD_NAME = 10
+UNREACHABLE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
 
 
 class SupervisorError(Exception):
@@ -70,7 +70,7 @@ class Supervisor:
         with self._locked():
             path = self.program_file(program.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(path, program_text(program, self.logs))
+            atomic_write(path, program_text(program, self.logs), 0o600)
             if not answers(self.socket):
                 self._start()
             rpc = proxy(self.socket)
@@ -105,7 +105,7 @@ class Supervisor:
         """Stop supervisord with all its programs and remove its files; ``at_once`` kills them without a goodbye."""
         for pid in self.pids():
             end(pid, signal.SIGKILL if at_once else signal.SIGTERM)
-        for path in [*self.runtime.glob("conf.d/*.conf"), *self.runtime.glob("supervisor*"), *self.logs.glob("*.log*")]:
+        for path in [*self.runtime.glob("conf.d/*"), *self.runtime.glob("*supervisor*"), *self.logs.glob("*.log*")]:
             path.unlink(missing_ok=True)
         for directory in (self.runtime / "conf.d", self.runtime, self.logs, self.runtime.parent, self.logs.parent):
             with contextlib.suppress(OSError):
@@ -119,7 +119,7 @@ class Supervisor:
         for pid in self.pids():
             end(pid)
         self.logs.mkdir(parents=True, exist_ok=True)
-        write_private(self.config, supervisord_text(self.runtime, self.logs))
+        atomic_write(self.config, supervisord_text(self.runtime, self.logs), 0o600)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
         # A clean environment: what Ansible was started with, secrets too, would reach every program.
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -149,3 +149,63 @@ class Supervisor:
             yield
         finally:
             os.close(handle)
+
+
+def proxy(path: Path) -> Any:
+    """Return supervisord's interface behind the socket at ``path``; nothing is asked yet."""
+    # Imported here: hosts that only show a documentation have no supervisor.
+    from supervisor.xmlrpc import SupervisorTransport
+
+    socket.setdefaulttimeout(WAIT_SECONDS)
+    return xmlrpc.client.ServerProxy("http://local", SupervisorTransport(serverurl=f"unix://{path}")).supervisor
+
+
+def answers(path: Path) -> bool:
+    """Say whether a supervisord answers at the socket and is not about to end."""
+    try:
+        return bool(proxy(path).getState()["statename"] == "RUNNING")
+    except UNREACHABLE:
+        return False
+
+
+def info(path: Path, program: str) -> dict[str, Any]:
+    """Return what supervisord knows of a program, nothing if it knows none of this name or does not run."""
+    try:
+        return dict(proxy(path).getProcessInfo(program))
+    except UNREACHABLE:
+        return {}
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == BAD_NAME:
+            return {}
+        raise
+
+
+def pids_of(*words: str) -> list[int]:
+    """Return the processes whose command line has all these words."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = entry.read_bytes().decode(errors="replace").split("\0")
+            if all(word in line for word in words):
+                found.append(int(entry.parent.name))
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs; one that only waits for its parent to notice its end does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def end(pid: int, first: signal.Signals = signal.SIGTERM) -> None:
+    """Stop a process, by force after a while, and return when it is gone."""
+    for number in (first, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not alive(pid):
+            return

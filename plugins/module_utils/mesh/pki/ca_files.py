@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...files import atomic_write
 from .ca import FILES
 
 
@@ -31,18 +31,7 @@ def write(directory: Path, wanted: Mapping[str, str], names: list[str]) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.chmod(0o700)
     for name in (name for name in wanted if name in names):
-        new = directory / f".{name}.new"
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(wanted[name])
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(directory / name)
-    entry = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(entry)  # a key that certificates were signed with must outlive a power cut
-    finally:
-        os.close(entry)
+        atomic_write(directory / name, wanted[name], 0o600)
 
 
 def remove(directory: Path, check: bool) -> list[str]:
@@ -51,7 +40,8 @@ def remove(directory: Path, check: bool) -> list[str]:
     if check:
         return gone
     for name in FILES:
-        (directory / f".{name}.new").unlink(missing_ok=True)  # of a run that was killed
+        for temporary in directory.glob(f".{name}.*"):  # of a run that was killed
+            temporary.unlink()
         (directory / name).unlink(missing_ok=True)
     if directory.exists() and not any(directory.iterdir()):
         directory.rmdir()

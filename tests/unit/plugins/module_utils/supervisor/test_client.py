@@ -8,9 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import Supervisor, SupervisorError
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
+    Supervisor,
+    SupervisorError,
+    alive,
+    pids_of,
+)
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import Program
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.process import alive, pids_of
 
 
 @pytest.fixture
