@@ -1,36 +1,36 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Say everything that keeps clusters from being one mesh, before anything is changed."""
+"""Check whether clusters can be joined into one Cluster Mesh."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cilium_clustermesh_preflight
-short_description: Say everything that keeps clusters from being one Cilium Cluster Mesh
+short_description: Check whether clusters can be joined into one Cilium Cluster Mesh
 description:
-  - Judges the records of M(opendata.platform.cilium_clustermesh_info), each alone and all together.
-    Talks to no cluster.
-  - Fails with every error at once, each with its code, the clusters, and what to do. Warns of what works but is
-    likely not meant.
-  - Certificates are judged only in clusters that have some; M(opendata.platform.cilium_clustermesh_certs) may come
+  - Checks the records of M(opendata.platform.cilium_clustermesh_info), each on its own and all together.
+    Connects to no cluster.
+  - Fails with all errors at once, each with its code, the clusters, and the next step. Warns about what works but is
+    probably a mistake.
+  - Certificates are checked only in clusters that have some; M(opendata.platform.cilium_clustermesh_certs) may run
     afterwards.
-  - Made for C(run_once), with the records of every cluster of the mesh, also of those that a limit leaves out.
+  - Run it with C(run_once) and the records of every cluster of the mesh, including those that C(--limit) excludes.
 options:
   clusters:
-    description: Records of the clusters, as RV(opendata.platform.cilium_clustermesh_info#module:cluster) has them.
+    description: Records of the clusters, as returned in RV(opendata.platform.cilium_clustermesh_info#module:cluster).
     type: list
     elements: dict
     required: true
   underlay:
-    description: What is known of the network between the nodes of different clusters.
+    description: Properties of the network between the nodes of different clusters.
     type: dict
     default: {}
     suboptions:
       mtu:
-        description: Bytes of the largest packet between nodes; V(0) when it is not known.
+        description: MTU between the nodes in bytes; V(0) if unknown.
         type: int
         default: 0
   ignore:
-    description: Codes of findings to leave out.
+    description: Codes of findings to ignore.
     type: list
     elements: str
     default: []
@@ -66,16 +66,16 @@ options:
       - VERSION_OLD
       - VERSION_SKEW
   cert_warn_days:
-    description: Certificates that end in fewer days are warned of.
+    description: Warn about certificates that expire in fewer days.
     type: int
     default: 30
   max_minor_skew:
-    description: Minor versions of Cilium that two clusters may be apart.
+    description: How many minor versions of Cilium two clusters may be apart.
     type: int
     default: 1
 attributes:
   check_mode:
-    description: Only judges. Empty records are left out, their clusters have no Cilium yet.
+    description: Reads and changes nothing. Empty records, of clusters without Cilium, are skipped.
     support: full
   diff_mode:
     description: Changes nothing.
@@ -84,7 +84,7 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: The clusters can be one mesh
+- name: Check that the clusters can be one mesh
   opendata.platform.cilium_clustermesh_preflight:
     clusters: "{{ groups.clusters | map('extract', hostvars, ['mesh_self', 'cluster']) }}"
     underlay: {mtu: 1420}
@@ -99,7 +99,7 @@ ok:
   returned: always
   type: bool
 findings:
-  description: What was found, errors first.
+  description: All findings, errors first.
   returned: always
   type: list
   elements: dict
@@ -107,16 +107,15 @@ findings:
     - severity: error
       code: CIDR_OVERLAP
       clusters: [north, south]
-      message: pod CIDR 10.1.0.0/16 of 'north' overlaps 10.1.128.0/17 of 'south'
-      fix: Build one of them with another pod range.
+      problem: pod CIDR 10.1.0.0/16 of 'north' overlaps 10.1.128.0/17 of 'south'
+      step: Recreate one of them with another pod CIDR.
 peers_by_cluster:
-  description: For each cluster the option O(opendata.platform.cilium_clustermesh#module:peers), all the others.
+  description: All other clusters by cluster, for O(opendata.platform.cilium_clustermesh#module:peers).
   returned: success
   type: dict
   sample: {north: [{name: south, id: 2, endpoint: {ips: [10.77.0.12], address: "", port: 32379}}]}
 """
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
@@ -143,7 +142,7 @@ def main() -> None:
     records = [each for each in wanted["clusters"] if each or not module.check_mode]
     unreadable = faults(records)
     if unreadable:
-        text = "\n".join(["These are no records of cilium_clustermesh_info:", *unreadable])
+        text = "\n".join(["These are not records of cilium_clustermesh_info:", *unreadable])
         module.fail_json(msg=text, ok=False, findings=[])
     found = judge(
         records,
@@ -153,11 +152,15 @@ def main() -> None:
         max_minor_skew=wanted["max_minor_skew"],
         ignore=wanted["ignore"],
     )
-    errors = [str(each) for each in found if each.severity == "error"]
+    errors = [str(each) for each in found if each.is_error]
     for each in found:
-        if each.severity == "warning":
+        if not each.is_error:
             module.warn(str(each))
-    shown = [asdict(each) for each in found]
+    shown = [
+        {"severity": each.severity, "code": each.code, "clusters": each.subject.split(", ")}
+        | {"problem": each.problem, "step": each.step}
+        for each in found
+    ]
     if errors:
         module.fail_json(msg="\n".join(errors), ok=False, findings=shown)
     module.exit_json(ok=True, findings=shown, peers_by_cluster=peers(records))

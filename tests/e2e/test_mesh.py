@@ -112,7 +112,7 @@ def test_a_peer_that_cannot_be_reached_gets_no_entry(fleet: Fleet, undisturbed: 
     assert refused.code != 0
     for cluster in ("north", "south"):
         words = f"'{cluster}' cannot reach clustermesh-apiserver of 'west': no connection to {fleet.network}.99:2379"
-        assert f"UNREACHABLE: {words} within 3 s" in refused.output, refused.tail()
+        assert f"UNREACHABLE: {cluster}, west: {words} within 3 s" in refused.output, refused.tail()
     # That west may log in is written before Cilium is installed.
     assert (refused.changed["north"], refused.changed["south"], refused.changed["west"]) == (1, 1, 0), refused.tail()
     assert [set(entries(fleet, cluster)) for cluster in ("north", "south")] == [{"south"}, {"north"}]

@@ -10,16 +10,10 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
+from ...findings import Finding
 from ..versions import minor
 from . import endpoint, network, trust
-from .finding import (
-    Finding,
-    Record,
-    finding,
-    grouped,
-    listed,
-    quoted,
-)
+from .messages import Record, finding, grouped, listed, quoted
 
 NAME = re.compile(r"([a-z0-9][-a-z0-9]*)?[a-z0-9]")
 LONGEST_NAME = 32
@@ -51,7 +45,8 @@ def judge(
         endpoint.findings(ordered),
         trust.findings(ordered, now, cert_warn_days),
     )
-    return sorted({each for each in found if each.code not in ignore})
+    kept = {each for each in found if each.code not in ignore}
+    return sorted(kept, key=lambda each: (each.severity, each.code, each))
 
 
 def peers(records: list[Record]) -> dict[str, list[dict[str, Any]]]:

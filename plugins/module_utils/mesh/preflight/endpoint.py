@@ -7,9 +7,10 @@ import ipaddress
 import itertools
 from collections.abc import Iterator
 
+from ...findings import Finding
 from ..names import DOMAIN
 from ..versions import flavour
-from .finding import Finding, Record, finding
+from .messages import Record, finding
 
 
 def findings(records: list[Record]) -> Iterator[Finding]:

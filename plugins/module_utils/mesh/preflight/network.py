@@ -8,14 +8,8 @@ import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
 
-from .finding import (
-    Finding,
-    Record,
-    finding,
-    grouped,
-    listed,
-    quoted,
-)
+from ...findings import Finding
+from .messages import Record, finding, grouped, listed, quoted
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from ...findings import Finding
 from ..versions import flavour, parts
-from .finding import Finding, Record, finding
+from .messages import Record, finding
 
 # What a peer verifies: the server when it dials, the remote certificate when it is dialled.
 SHOWN_TO_PEERS = ("server", "remote")

@@ -47,19 +47,19 @@ def test_fails_with_every_error_at_once(run: Run, north: Any, south: Any, check:
     result = run(NAME, check=check, clusters=[north, south])
     assert result["failed"] and result["ok"] is False and "peers_by_cluster" not in result
     assert result["msg"] == (
-        "CIDR_OVERLAP: pod CIDR 10.1.0.0/16 of 'north' overlaps 10.1.128.0/17 of 'south'. "
-        "Fix: Build one of them with another pod range.\n"
-        "ID_DUP: clusters 'north' (context north) and 'south' (context south) both use id 1; "
+        "CIDR_OVERLAP: north, south: pod CIDR 10.1.0.0/16 of 'north' overlaps 10.1.128.0/17 of 'south'. "
+        "Recreate one of them with another pod CIDR.\n"
+        "ID_DUP: north, south: clusters 'north' (context north) and 'south' (context south) both use id 1; "
         "ids must be unique in the mesh. "
-        "Fix: Change cluster.id of one, or correct a context if both lead to the same cluster."
+        "Change cluster.id of one, or correct the context if both point to the same cluster."
     )
     assert [each["code"] for each in result["findings"]] == ["CIDR_OVERLAP", "ID_DUP", "POLICY_SCOPE"]
     assert result["findings"][0] == {
         "severity": "error",
         "code": "CIDR_OVERLAP",
         "clusters": ["north", "south"],
-        "message": "pod CIDR 10.1.0.0/16 of 'north' overlaps 10.1.128.0/17 of 'south'",
-        "fix": "Build one of them with another pod range.",
+        "problem": "pod CIDR 10.1.0.0/16 of 'north' overlaps 10.1.128.0/17 of 'south'",
+        "step": "Recreate one of them with another pod CIDR.",
     }
 
 
@@ -70,12 +70,12 @@ def test_warns_and_goes_on(run: Run, north: Any, south: Any, monkeypatch: pytest
     result = run(NAME, clusters=[north, south], underlay={"mtu": 1280})
     assert result["ok"] is True
     [warning] = said
-    assert warning.startswith("MTU: pod MTU 1370 of 'south' exceeds underlay 1280 minus 130 overhead. Fix: Set MTU ")
+    assert warning.startswith("MTU: south: pod MTU 1370 of 'south' exceeds underlay 1280 minus 130 overhead. Set MTU ")
 
 
 def test_ends_of_certificates_are_measured_from_today(run: Run, north: Any, south: Any) -> None:
     north["tls"]["leafs"]["admin"]["not_after"] = "2020-01-01T00:00:00Z"
-    assert run(NAME, clusters=[north, south])["msg"].startswith("CERT_EXPIRED: admin certificate of 'north' ended 2020")
+    assert run(NAME, clusters=[north, south])["msg"].startswith("CERT_EXPIRED: north: admin certificate expired 2020")
 
 
 def test_what_is_ignored_does_not_fail(run: Run, north: Any, south: Any) -> None:
@@ -97,7 +97,7 @@ def test_what_is_no_record_is_named(run: Run, north: Any) -> None:
     del north["tls"]
     result = run(NAME, clusters=[north, {"name": "south"}])
     lines = result["msg"].splitlines()
-    assert result["failed"] and lines[0] == "These are no records of cilium_clustermesh_info:"
+    assert result["failed"] and lines[0] == "These are not records of cilium_clustermesh_info:"
     assert lines[1] == "clusters[0] ('north'): tls.method is missing"
     assert lines[-1] == "clusters[1] ('south'): tls.leafs is missing"
 
