@@ -1,17 +1,17 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Say what stands against a fleet's kind clusters on a container engine."""
+"""Check that a container engine can run a fleet's kind clusters."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kind_check
-short_description: Say what stands against a fleet's kind clusters on a container engine
+short_description: Check that a container engine can run kind clusters
 version_added: 0.1.0
 description:
-  - Looks at the engine and changes nothing. Fails with all findings at once, each with what to do next.
-  - No image is pulled. Where one is not there, its registry is asked for the manifest.
-  - Ports and images are looked at for clusters that have still to be made.
+  - Inspects the engine and changes nothing. Fails with all findings at once, each with the next step.
+  - Pulls no image. For an image that is not available locally, its registry is asked for the manifest.
+  - Checks ports and images only of clusters that do not exist yet.
 attributes:
   check_mode:
     support: full
@@ -30,7 +30,7 @@ options:
     type: path
     required: true
   network:
-    description: Network of the engine that the fleet's nodes are on.
+    description: Network of the engine for the fleet's nodes.
     type: str
     required: true
   memory_gib:
@@ -38,14 +38,14 @@ options:
     type: float
     required: true
   clusters:
-    description: By cluster C(image), that of its nodes, and C(ports), those of the host by the variable that sets them.
+    description: By cluster name the node C(image), and C(ports) of this host by the variable that sets them.
     type: dict
     required: true
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Engine can hold the clusters
+- name: Check the container engine
   opendata.platform.kind_check:
     engine: docker
     directory: /srv/platform/inventories/dev
@@ -59,19 +59,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What stands against the clusters, one sentence each.
+  description: What prevents the clusters, as text.
   type: list
   elements: str
   returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.kind.facts import look
+from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import inspect_engine
 from ansible_collections.opendata.platform.plugins.module_utils.kind.preflight import Wanted, findings
 
 
 def main() -> None:
-    """Look at the engine and fail with all findings."""
+    """Inspect the engine and fail with all findings."""
     module = AnsibleModule(
         argument_spec={
             "engine": {"type": "str", "choices": ["docker", "podman"], "required": True},
@@ -90,7 +90,7 @@ def main() -> None:
         images={name: each["image"] for name, each in given["clusters"].items()},
         ports={name: each["ports"] for name, each in given["clusters"].items()},
     )
-    found = findings(wanted, look(wanted, given["network"]))
+    found = [str(each) for each in findings(wanted, inspect_engine(wanted, given["network"]))]
     if found:
         module.fail_json(msg="\n".join(found), findings=found)
     module.exit_json(changed=False, findings=[])

@@ -1,41 +1,40 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make a cluster with kind, start it again, remove it."""
+"""Manage kind clusters."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kind_cluster
-short_description: Make a cluster with kind, start it again, remove it
+short_description: Manage kind clusters
 version_added: 0.1.0
 description:
-  - Runs on the controller, where the container engine answers. Neither Linux nor root is needed.
-  - The config that made a cluster is kept as a file in the containers of its nodes, written last. It lives and dies
-    with them, can be read while they are stopped, and a cluster without it was not finished. Labels would say so too,
-    but kind sets none of ours.
-  - A cluster whose config was changed is left as it is, and the module fails with what would be lost, unless
-    O(recreate).
-  - A cluster that stands still is started. One whose creation was interrupted is made anew.
-  - A cluster of the same name on another network of the engine is somebody else's and never touched.
+  - Runs on the controller, next to the container engine. Neither Linux nor root is needed.
+  - The config that a cluster was created with is stored as a file in its node containers, written last. It can be read
+    while they are stopped, and a cluster without it was interrupted. kind cannot set labels for that.
+  - When the config was changed, the module fails and lists what recreating the cluster would delete, unless
+    O(recreate=true).
+  - A stopped cluster is started. One whose creation was interrupted is recreated.
+  - A cluster of the same name on another network of the engine is not the fleet's and is never changed.
 options:
   name:
     description: Name of the cluster, also of its context, cluster and user in O(kubeconfig).
     type: str
     required: true
   state:
-    description: Whether the cluster runs, is removed with all its data, or is only looked at.
+    description: Whether the cluster runs, is deleted with all its data, or is only inspected.
     type: str
-    choices: [present, absent, looked]
+    choices: [present, absent, gathered]
     default: present
   config:
-    description: The cluster as kind's V(kind.x-k8s.io/v1alpha4). Needed with O(state=present).
+    description: The cluster as kind's V(kind.x-k8s.io/v1alpha4). Required with O(state=present).
     type: dict
   kubeconfig:
-    description: File that gets the administrator's kubeconfig, mode 0600. C(~/.kube/config) is not touched.
+    description: Where to write the administrator's kubeconfig, mode 0600. C(~/.kube/config) is not changed.
     type: path
     required: true
   kind:
-    description: The program kind. Needed with O(state=present).
+    description: Path of the kind binary. Required with O(state=present).
     type: path
   engine:
     description: The container engine.
@@ -43,11 +42,11 @@ options:
     choices: [docker, podman]
     default: docker
   network:
-    description: Network of the engine that the nodes are on; kind makes it, and it goes with the last container.
+    description: Network of the engine for the nodes. kind creates it; it is removed with the last container.
     type: str
     required: true
   files:
-    description: Files that every node has, mended at each run. Files that are not named here are left alone.
+    description: Files to keep on every node. Other files are not changed.
     type: list
     elements: dict
     default: []
@@ -61,25 +60,25 @@ options:
         type: str
         required: true
   recreate:
-    description: Delete a cluster whose config was changed or whose nodes are gone, with all its data, and make it anew.
+    description: Recreate a cluster whose config was changed or whose nodes are missing. All its data is deleted.
     type: bool
     default: false
   wait:
-    description: Seconds until the API of a cluster that was started must be ready.
+    description: Seconds to wait for the API server of a started cluster.
     type: int
     default: 120
 attributes:
   check_mode:
-    description: Reports what would be done. A refusal is one there too.
+    description: Reports what would be done, and fails where a run would.
     support: full
   diff_mode:
-    description: Shows the config, what would be done in words, and files. Credentials are not shown.
+    description: Shows the config, the actions, and files. Credentials are not shown.
     support: full
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Cluster dev runs
+- name: Create the kind cluster dev
   opendata.platform.kind_cluster:
     name: dev
     kind: /usr/local/bin/kind
@@ -93,11 +92,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: What was found. C(absent), C(running), C(stopped), C(interrupted), C(damaged) or C(foreign).
+  description: State before the run. C(absent), C(running), C(stopped), C(interrupted), C(damaged) or C(foreign).
   returned: always
   type: str
 nodes:
-  description: Names of the containers that were found.
+  description: Names of the cluster's containers.
   returned: always
   type: list
   elements: str
@@ -113,8 +112,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
+from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
 from ansible_collections.opendata.platform.plugins.module_utils.kind import config as pure
-from ansible_collections.opendata.platform.plugins.module_utils.kind import refusals
+from ansible_collections.opendata.platform.plugins.module_utils.kind import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import Kind, KindError, locked
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 
@@ -123,57 +123,56 @@ class Run:
     """One run of the module over one cluster."""
 
     def __init__(self, module: AnsibleModule) -> None:
-        """Look at the cluster."""
+        """Inspect the cluster."""
         self.module, self.params = module, module.params
         self.kind = Kind(Engine(self.params["engine"]), self.params["name"], self.params["network"])
         self.config = pure.text(self.params["config"] or {})
         self.files = {each["path"]: each["content"] for each in self.params["files"]}
-        self.found = self.kind.look()
+        self.found = self.kind.inspect()
         self.state = pure.state(self.found, self.params["network"])
         self.actions: list[str] = []
         self.diff: list[dict[str, str]] = []
 
     def act(self, words: str) -> bool:
-        """Note what is done; whether to do it."""
+        """Record an action; whether to carry it out."""
         self.actions.append(words)
         self.diff.append({"before": "", "after": f"{words}\n"})
         return not self.module.check_mode
 
     def present(self, lock: int) -> None:
-        """Bring the cluster to its config, its nodes' files and its kubeconfig after it."""
+        """Create, recreate or start the cluster, then its nodes' files and its kubeconfig."""
         if self.state == pure.FOREIGN:
-            self.refuse(refusals.foreign(self.params["engine"], self.params["name"], self.found))
-        anew = self.why_anew()
-        if anew and self.act(f"delete the cluster: {anew}"):
+            self.refuse(preflight.foreign(self.params["engine"], self.params["name"], self.found))
+        recreate = self.why_recreate()
+        if recreate and self.act(f"delete the cluster: {recreate}"):
             self.kind.delete(self.found)
-        if (self.state == pure.ABSENT or anew) and self.act("create the cluster"):
+        if (self.state == pure.ABSENT or recreate) and self.act("create the cluster"):
             self.kind.create(self.params["kind"], self.config, lock)
-        if self.state == pure.STOPPED and not anew and self.act("start the cluster"):
+        if self.state == pure.STOPPED and not recreate and self.act("start the cluster"):
             self.kind.start(self.found)
         if self.actions and not self.module.check_mode:
-            self.found = self.kind.look()
+            self.found = self.kind.inspect()
             self.kind.wait(self.found, self.params["wait"])
         if not (self.actions and self.module.check_mode):
             self.complete()
 
-    def why_anew(self) -> str:
-        """Why the cluster must be made anew; ends the module where that would lose something nobody gave up."""
+    def why_recreate(self) -> str:
+        """Why the cluster must be recreated; fails where that would delete data without consent."""
         before = self.found.config()
         keys = pure.changed_keys(before, self.params["config"]) if before else []
         if self.state == pure.ABSENT or keys:
             header = f"kind config of {self.params['name']}"
             shown = {"before": self.found.record, "after": self.config}
             self.diff.append({"before_header": header, "after_header": header, **shown})
-        reason = pure.why_anew(self.state, keys)
+        reason = pure.why_recreate(self.state, keys)
         if reason and self.state != pure.INTERRUPTED and not self.params["recreate"]:
             lost = pure.loss(self.found, self.kind.volumes(self.found))
-            damaged = self.state == pure.DAMAGED
-            name = self.params["name"]
-            self.refuse(refusals.damaged(name, self.found, lost) if damaged else refusals.changed(name, keys, lost))
+            name, damaged = self.params["name"], self.state == pure.DAMAGED
+            self.refuse(preflight.damaged(name, self.found, lost) if damaged else preflight.changed(name, keys, lost))
         return reason
 
     def complete(self) -> None:
-        """Files of the nodes and the kubeconfig are as they must be."""
+        """Write files of the nodes and the kubeconfig where they differ."""
         for name, gap in self.kind.differing(self.found, self.files).items():
             for path, text in gap.items():
                 header = f"{name}:{path}"
@@ -189,9 +188,9 @@ class Run:
             files_client.write(path, wanted, 0o600)
 
     def absent(self) -> None:
-        """Remove the cluster and its kubeconfig; somebody else's cluster is left alone, and named."""
+        """Delete the cluster and its kubeconfig; warn of a cluster that is not the fleet's."""
         if self.state == pure.FOREIGN:
-            self.module.warn(refusals.foreign(self.params["engine"], self.params["name"], self.found))
+            self.module.warn(str(preflight.foreign(self.params["engine"], self.params["name"], self.found)))
         elif self.state != pure.ABSENT and self.act("delete the cluster"):
             self.kind.delete(self.found)
         if Path(self.params["kubeconfig"]).exists() and self.act(f"remove {self.params['kubeconfig']}"):
@@ -199,12 +198,12 @@ class Run:
         if not self.module.check_mode:
             self.kind.engine.remove_network(self.params["network"])
 
-    def refuse(self, message: str) -> None:
-        """End the module; nothing was done."""
-        self.module.fail_json(msg=message, diff=self.diff, **self.answer())
+    def refuse(self, finding: Finding) -> None:
+        """Fail before anything is changed."""
+        self.module.fail_json(msg=str(finding), diff=self.diff, **self.answer())
 
     def answer(self) -> dict[str, object]:
-        """What the module returns beside the diff."""
+        """Return values besides the diff."""
         return {"state": self.state, "nodes": [each.name for each in self.found.nodes], "actions": self.actions}
 
 
@@ -214,7 +213,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent", "looked"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "gathered"], "default": "present"},
             "config": {"type": "dict"},
             "kubeconfig": {"type": "path", "required": True},
             "kind": {"type": "path"},
@@ -228,7 +227,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     state, path = module.params["state"], Path(f"{module.params['kubeconfig']}.lock")
-    # Where the lock's directory is not there no kind of ours was ever started.
+    # Without the lock's directory no run of kind can be left over.
     writes = not module.check_mode and (state == "present" or (state == "absent" and path.parent.exists()))
     try:
         with locked(path) if writes else contextlib.nullcontext(-1) as lock:

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Look at a kind cluster and make it, by the programs kind and docker or podman."""
+"""Inspect and manage kind clusters, by the programs kind and docker or podman."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..container_engine.cli import Engine, EngineError
+from ..container_engine import output
+from ..container_engine.cli import Engine, EngineError, port_busy
 from . import config as pure
+from .preflight import Seen, Wanted
 
 _LAST_LINES = 20
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout=10s")
 
 
 class KindError(Exception):
-    """What kind refused, as a sentence for the user."""
+    """kind failed; the message is for the user."""
 
 
 class Kind:
-    """One cluster of kind."""
+    """One kind cluster."""
 
     def __init__(self, engine: Engine, name: str, network: str) -> None:
-        """Nothing is asked yet."""
+        """Runs no command."""
         self.engine, self.name, self.network = engine, name, network
 
-    def look(self) -> pure.Found:
-        """The cluster's containers, servers first, and the record in them."""
+    def inspect(self) -> pure.Found:
+        """The cluster's containers, control plane first, and the record in them."""
         containers = self.engine.containers(f"label={pure.CLUSTER_LABEL}={self.name}")
         nodes = sorted((pure.node(each) for each in containers), key=lambda each: (each.role, each.name))
         ours = [each for each in nodes if each.role in pure.ROLES and self.network in each.networks]
@@ -40,15 +42,15 @@ class Kind:
         return pure.Found(nodes, next(filter(None, texts), ""))
 
     def create(self, program: str, config: str, lock: int) -> None:
-        """Make the cluster; the record is written last. kind itself removes what it began when it fails.
+        """Create the cluster; the record is written last. kind itself cleans up when it fails.
 
-        :param lock: a descriptor that kind holds too, so that the next run waits for one that was left behind.
+        :param lock: a descriptor that kind inherits, so that the next run waits for a kind that outlived its run.
         """
         with tempfile.TemporaryDirectory() as directory:
-            # Its own kubeconfig has contexts named kind-…: nobody's file gets one.
+            # In a temporary file: kind's contexts (kind-…) must not end up in ~/.kube/config.
             words = ["create", "cluster", "--name", self.name, "--config", "-", "--kubeconfig", f"{directory}/config"]
             self._kind(program, *words, stdin=config, hold=(lock,))
-        for each in self.look().nodes:
+        for each in self.inspect().nodes:
             if each.role in pure.ROLES:
                 self.engine.write_files(each.name, {pure.RECORD: config})
 
@@ -58,11 +60,11 @@ class Kind:
             self.engine.run("rm", "--force", "--volumes", *(each.name for each in found.nodes))
 
     def start(self, found: pure.Found) -> None:
-        """Start what stands still; servers first."""
+        """Start stopped containers, control plane first."""
         self.engine.run("start", *(each.name for each in found.nodes if not each.running))
 
     def wait(self, found: pure.Found, seconds: float) -> None:
-        """Return when the API server of the first node is ready. Raise KindError when it is not in time."""
+        """Wait until the API server of the first node is ready. Raise KindError after that many seconds."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -70,13 +72,13 @@ class Kind:
                 return
             except EngineError as error:
                 if time.monotonic() > deadline:
-                    step = f"Look at its containers: {self.engine.program} logs {_server(found)}"
+                    step = f"See its logs: {self.engine.program} logs {_server(found)}"
                     raise KindError(f"{self.name}: the API is not ready after {seconds} s: {error} {step}") from error
-            # There is no watch on a server that does not answer yet.
+            # A server that does not answer yet cannot be watched.
             time.sleep(1)
 
     def volumes(self, found: pure.Found) -> list[str] | None:
-        """Volumes of the cluster; None where it cannot say."""
+        """Volumes of the cluster; None if they cannot be listed."""
         try:
             return pure.volumes(json.loads(self._kubectl(found, "get", "persistentvolumes", "--output", "json")))
         except (EngineError, ValueError):
@@ -87,7 +89,7 @@ class Kind:
         return self._kind(program, "get", "kubeconfig", "--name", self.name)
 
     def differing(self, found: pure.Found, files: dict[str, str]) -> dict[str, dict[str, str]]:
-        """For each node what is in those of the files that differ, by path."""
+        """Current content of the files that differ, by node and path."""
         nodes = [each.name for each in found.nodes if each.role in pure.ROLES]
         seen = {name: {path: self.engine.read_file(name, path) for path in files} for name in nodes}
         gaps = {name: {path: text for path, text in has.items() if text != files[path]} for name, has in seen.items()}
@@ -118,13 +120,13 @@ class Kind:
 
 
 def _server(found: pure.Found) -> str:
-    """The first server; an empty text where there is none, of which the engine knows no container."""
+    """The first control-plane container; empty if there is none."""
     return next((each.name for each in found.nodes if each.role == "control-plane"), "")
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """Hold a lock, after a kind that a killed run left behind has ended; the descriptor can be handed on."""
+    """Hold a lock, once a kind left over from a killed run has ended. A child process can inherit the descriptor."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -132,3 +134,35 @@ def locked(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def inspect_engine(wanted: Wanted, network: str) -> Seen:
+    """What the preflight needs to know of the engine; nothing is pulled or changed."""
+    engine = Engine(wanted.engine)
+    installed = [each for each in output.ENGINES if Engine(each).installed()]
+    if wanted.engine not in installed:
+        return Seen(installed=installed)
+    try:
+        memory = output.memory(engine.info())
+        found = {name: Kind(engine, name, network).inspect() for name in wanted.images}
+        states = {name: pure.state(each, network) for name, each in found.items()}
+        due = [name for name, state in states.items() if state == pure.ABSENT]
+        return Seen(
+            installed=installed,
+            memory=memory,
+            foreign={name: found[name] for name, state in states.items() if state == pure.FOREIGN},
+            made=[name for name, state in states.items() if state not in (pure.ABSENT, pure.FOREIGN)],
+            busy=_busy(engine, {port for name in due for port in wanted.ports[name].values() if port}),
+            refused={image: _refusal(engine, image) for image in {wanted.images[name] for name in due}},
+        )
+    except (EngineError, ValueError) as error:
+        return Seen(installed=installed, refusal=str(error).splitlines()[-1])
+
+
+def _busy(engine: Engine, ports: set[int]) -> dict[int, str]:
+    taken = output.published(engine.containers("status=running"))
+    return {port: taken.get(port, "") for port in sorted(ports) if port in taken or port_busy(port)}
+
+
+def _refusal(engine: Engine, image: str) -> str:
+    return "" if engine.has_image(image) else engine.manifest_refusal(image)

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a kind cluster is, what a change of its config would cost, and what to do. Pure."""
+"""The state of a kind cluster, and what a change of its config would lose. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..kubeadm import files as kubeadm_files
 # Labels and names of containers are those of kind 0.33 (pkg/cluster/internal/providers).
 CLUSTER_LABEL, ROLE_LABEL = "io.x-k8s.kind.cluster", "io.x-k8s.kind.role"
 ROLES = ("control-plane", "worker")
-# The config that made the cluster, in each of its nodes: written last, read while they are stopped, gone with them.
+# The config that the cluster was created with, in each of its nodes: written last, readable while they are stopped.
 RECORD = "/kind/opendata-platform.yaml"
 ABSENT, FOREIGN, INTERRUPTED, DAMAGED = "absent", "foreign", "interrupted", "damaged"
 STOPPED, RUNNING = "stopped", "running"
@@ -38,7 +38,7 @@ class Found:
     record: str = ""
 
     def config(self) -> Config:
-        """The config that made the cluster; none while the record is not whole."""
+        """The config that the cluster was created with; empty while the record is incomplete."""
         try:
             found = yaml.safe_load(self.record)
         except yaml.YAMLError:
@@ -57,7 +57,7 @@ def node(container: dict[str, Any]) -> Node:
 
 
 def state(found: Found, network: str) -> str:
-    """What the cluster is; the network says whose it is from the first moment on."""
+    """State of the cluster; its network tells from the start which fleet owns it."""
     if not found.nodes:
         return ABSENT
     if any(network not in each.networks for each in found.nodes):
@@ -70,31 +70,31 @@ def state(found: Found, network: str) -> str:
 
 
 def missing(found: Found) -> list[str]:
-    """By how many nodes of each role the cluster has fewer than its config, in words."""
+    """How many nodes of each role are missing, such as "1 worker"."""
     wanted = [each.get("role", "control-plane") for each in found.config().get("nodes") or [{}]]
     have = [each.role for each in found.nodes]
     gaps = {role: wanted.count(role) - have.count(role) for role in ROLES}
     return [f"{gap} {role}" for role, gap in gaps.items() if gap > 0]
 
 
-def why_anew(found: str, keys: list[str]) -> str:
-    """Why a cluster in this state must be deleted and made anew; empty where it need not.
+def why_recreate(found: str, keys: list[str]) -> str:
+    """Why a cluster in this state must be recreated; empty if it need not.
 
-    :param keys: what differs between its config and the one that made it.
+    :param keys: what differs between its config and the one that it was created with.
     """
     reasons = {INTERRUPTED: "its creation was interrupted", DAMAGED: "nodes are missing"}
     return reasons.get(found) or ("its config was changed" if keys else "")
 
 
 def text(config: Config) -> str:
-    """The config in the one way to write it, for the record, for diffs and for kind."""
+    """The config as canonical YAML, for the record, for diffs and for kind."""
     return yaml.safe_dump(config, sort_keys=True)
 
 
 def changed_keys(before: Config, after: Config) -> list[str]:
     """Paths of what differs, such as networking.podSubnet or nodes[0].image."""
     old, new = dict(_flat(before)), dict(_flat(after))
-    # As texts, for 1 is not true.
+    # As text, because 1 is not true.
     return sorted(key for key in {*old, *new} if repr(old.get(key)) != repr(new.get(key)))
 
 
@@ -116,19 +116,19 @@ def volumes(answer: dict[str, Any]) -> list[str]:
 
 
 def loss(found: Found, kept: list[str] | None) -> str:
-    """What is lost with the cluster.
+    """What is deleted with the cluster.
 
-    :param kept: its volumes; None where nobody could be asked.
+    :param kept: its volumes; None if they could not be listed.
     """
     count = sum(each.role in ROLES for each in found.nodes)
-    nodes = f"{count} node{'' if count == 1 else 's'} with all that runs there"
+    nodes = "1 node with all its pods" if count == 1 else f"{count} nodes with all their pods"
     if kept is None:
         return f"{nodes} and its volumes, which cannot be listed now"
     many = f"{len(kept)} volume{'' if len(kept) == 1 else 's'}"
-    return f"{nodes} and {many}: {', '.join(kept)}" if kept else f"{nodes}; it has no volumes"
+    return f"{nodes} and {many}: {', '.join(kept)}" if kept else f"{nodes}, and no volumes"
 
 
 def kubeconfig(source: str, name: str) -> str:
-    """kind's kubeconfig as the fleet keeps it: context, cluster and user have the cluster's name."""
+    """kind's kubeconfig as the fleet keeps it: context, cluster and user are named after the cluster."""
     server = yaml.safe_load(source)["clusters"][0]["cluster"]["server"]
     return yaml.safe_dump(kubeadm_files.kubeconfig(source, name, server.removeprefix("https://")), sort_keys=False)

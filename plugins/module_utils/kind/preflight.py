@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What stands against kind clusters on a container engine. Pure."""
+"""Why kind clusters cannot be created, changed or repaired, as findings. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..container_engine.output import ENGINES
-from . import refusals
-from .config import Found
+from ..findings import Finding
+from .config import Found, missing
 
 GIB = 1024**3
+_ACCEPT = "To accept that, run again with -e cluster_kind_recreate=true"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the inventory asks of the engine; ``ports`` by the variable that sets them, 0 for none."""
+    """What the inventory requires of the engine; ``ports`` by the variable that sets them, 0 for none."""
 
     engine: str
     directory: str
@@ -26,16 +27,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the engine is like.
+    """What the engine reports.
 
-    Args:
-        installed: the engines whose programs are in PATH.
-        refusal: why the engine does not answer; the rest is unknown then.
-        memory: bytes that it has for containers.
-        foreign: clusters of somebody else by the name of ours.
-        made: clusters that are there already, so images and ports are theirs.
-        busy: by port of this host what has it, "" for a program that is no container.
-        refused: by image that is not there why its registry does not give it.
+    installed: the engines whose programs are in PATH.
+    refusal: why the engine does not answer; the other fields are unknown then.
+    memory: bytes that it has for containers.
+    foreign: kind clusters of others, by the name that the inventory uses too.
+    made: clusters that exist already, so that images and ports are theirs.
+    busy: by port of this host the container that uses it, "" for another program.
+    refused: by missing image why its registry does not serve it.
     """
 
     installed: list[str] = field(default_factory=lambda: ["docker"])
@@ -47,59 +47,88 @@ class Seen:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def findings(wanted: Wanted, seen: Seen) -> list[str]:
-    """Every reason why the clusters cannot be made, each with its place and next step, in a stable order."""
-    if unusable := _engine(wanted, seen):
-        return [unusable]
-    found = _memory(wanted, seen)
-    found += [refusals.foreign(wanted.engine, name, each) for name, each in sorted(seen.foreign.items())]
+def findings(wanted: Wanted, seen: Seen) -> list[Finding]:
+    """Every reason why the clusters cannot be created, in a stable order."""
+    if unusable := list(_engine(wanted, seen)):
+        return unusable
+    found = list(_memory(wanted, seen))
+    found += [foreign(wanted.engine, name, each) for name, each in sorted(seen.foreign.items())]
     for name in sorted(wanted.images):
         if name not in seen.made and name not in seen.foreign:
             found += [*_ports(wanted, seen, name), *_image(wanted, seen, name)]
     return found
 
 
-def _engine(wanted: Wanted, seen: Seen) -> str:
+def foreign(engine: str, name: str, found: Found) -> Finding:
+    """A kind cluster of the same name does not belong to the fleet."""
+    nodes = ", ".join(each.name for each in found.nodes)
+    return _error(
+        name,
+        "",
+        f"{engine} already has a kind cluster of this name that does not belong to this fleet ({nodes})",
+        "Rename the cluster in the inventory, or delete the other one if nobody needs it: "
+        f"kind delete cluster --name {name}",
+    )
+
+
+def damaged(name: str, found: Found, lost: str) -> Finding:
+    """Containers of the cluster are gone."""
+    problem = f"{' and '.join(missing(found))} missing, and kind cannot add nodes; recreating the cluster would delete"
+    return _error(name, "", f"{problem} {lost}", f"{_ACCEPT}.")
+
+
+def changed(name: str, keys: list[str], lost: str) -> Finding:
+    """The config differs from the one that the cluster was created with."""
+    problem = (
+        f"its config was changed ({', '.join(keys)}), and kind cannot change a cluster; recreating it would delete"
+    )
+    return _error(name, "", f"{problem} {lost}", f"{_ACCEPT}; to keep the cluster, revert the config.")
+
+
+def _error(name: str, variable: str, problem: str, step: str) -> Finding:
+    return Finding("error", name, variable, problem, step)
+
+
+def _engine(wanted: Wanted, seen: Seen) -> Iterator[Finding]:
     engine, place = wanted.engine, f"{wanted.directory}/group_vars/all.yml"
     if engine not in seen.installed:
-        others = [each for each in ENGINES if each in seen.installed]
         step = "Install Docker Desktop, Docker Engine or Podman."
-        if others:
-            step = f"Install it, or set cluster_kind_engine: {others[0]} in {place}: {others[0]} is there."
-        return f"cluster_kind_engine: {engine} is not installed. {step}"
-    if seen.refusal:
+        if others := [each for each in ENGINES if each in seen.installed]:
+            step = f"Install it, or set cluster_kind_engine: {others[0]} in {place}: {others[0]} is installed."
+        yield _error("", "cluster_kind_engine", f"{engine} is not installed", step)
+    elif seen.refusal:
         start = {"docker": "Docker Desktop, or: systemctl start docker", "podman": "podman machine start"}[engine]
-        return (
-            f"cluster_kind_engine: {engine} does not answer: {seen.refusal} Start it ({start}) and try: {engine} info"
+        problem = f"{engine} does not answer: {seen.refusal.removesuffix('.')}"
+        yield _error("", "cluster_kind_engine", problem, f"Start it ({start}) and try: {engine} info")
+
+
+def _memory(wanted: Wanted, seen: Seen) -> Iterator[Finding]:
+    if seen.memory < wanted.memory_gib * GIB:
+        has = f"{wanted.engine} has {seen.memory / GIB:.1f} GiB"
+        yield _error(
+            "",
+            "cluster_kind_memory_gib",
+            f"the clusters need {wanted.memory_gib:g} GiB of memory, {has}",
+            "Give it more (Docker Desktop: Settings, Resources; podman machine set --memory), or set a lower number in "
+            f"{wanted.directory}/group_vars/all.yml if your clusters need less.",
         )
-    return ""
 
 
-def _memory(wanted: Wanted, seen: Seen) -> list[str]:
-    if seen.memory >= wanted.memory_gib * GIB:
-        return []
-    return [
-        f"cluster_kind_memory_gib: the clusters need {wanted.memory_gib:g} GiB of memory, {wanted.engine} has "
-        f"{seen.memory / GIB:.1f} GiB. "
-        "Give it more (Docker Desktop: Settings, Resources; podman machine set --memory), "
-        f"or set a lower number in {wanted.directory}/group_vars/all.yml if your clusters need less."
-    ]
-
-
-def _ports(wanted: Wanted, seen: Seen, name: str) -> Iterator[str]:
+def _ports(wanted: Wanted, seen: Seen, name: str) -> Iterator[Finding]:
     for variable, port in wanted.ports[name].items():
         if port in seen.busy:
-            who = f"container {seen.busy[port]}" if seen.busy[port] else "another program"
-            yield (
-                f"{variable} of {name}: {who} has port {port} of this host. "
-                f"Stop it, or set another port, or 0 for none, in {wanted.directory}/hosts.yml."
-            )
+            user = f"container {seen.busy[port]}" if seen.busy[port] else "another program"
+            step = f"Stop it, or set another port, or 0 for none, in {wanted.directory}/hosts.yml."
+            yield _error(name, variable, f"{user} uses port {port} of this host", step)
 
 
-def _image(wanted: Wanted, seen: Seen, name: str) -> Iterator[str]:
-    if reason := seen.refused.get(wanted.images[name]):
-        yield (
-            f"cluster_kind_image of {name}: {wanted.images[name]} is not there and cannot be pulled: {reason} "
-            f"Name the image of a mirror in cluster_kind_image, or bring it from elsewhere: "
-            f"{wanted.engine} save there, {wanted.engine} load here."
+def _image(wanted: Wanted, seen: Seen, name: str) -> Iterator[Finding]:
+    image = wanted.images[name]
+    if reason := seen.refused.get(image):
+        yield _error(
+            name,
+            "cluster_kind_image",
+            f"{image} is not available locally and cannot be pulled: {reason.removesuffix('.')}",
+            "Set cluster_kind_image to the image of a mirror, or copy it from another machine: "
+            f"{wanted.engine} save there, {wanted.engine} load here.",
         )

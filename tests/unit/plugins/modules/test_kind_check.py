@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What stands against kind clusters: the words of each finding, and how the engine is asked."""
+"""Why kind clusters cannot be created: the text of each finding, and the requests to the engine."""
 
 import socket
 import subprocess
@@ -31,7 +31,7 @@ WELL = Seen(memory=8 * GIB)
             "docker",
             Seen(installed=["podman"]),
             "cluster_kind_engine: docker is not installed. Install it, or set cluster_kind_engine: podman in "
-            "/fleet/group_vars/all.yml: podman is there.",
+            "/fleet/group_vars/all.yml: podman is installed.",
         ),
         (
             "docker",
@@ -55,42 +55,43 @@ WELL = Seen(memory=8 * GIB)
         (
             "docker",
             replace(WELL, busy={80: ""}),
-            "cluster_kind_http_port of dev: another program has port 80 of this host. "
+            "dev: cluster_kind_http_port: another program uses port 80 of this host. "
             "Stop it, or set another port, or 0 for none, in /fleet/hosts.yml.",
         ),
         (
             "docker",
             replace(WELL, busy={443: "web"}),
-            "cluster_kind_https_port of dev: container web has port 443 of this host. "
+            "dev: cluster_kind_https_port: container web uses port 443 of this host. "
             "Stop it, or set another port, or 0 for none, in /fleet/hosts.yml.",
         ),
         (
             "docker",
             replace(WELL, refused={IMAGE: "no such manifest."}),
-            f"cluster_kind_image of dev: {IMAGE} is not there and cannot be pulled: no such manifest. "
-            "Name the image of a mirror in cluster_kind_image, or bring it from elsewhere: "
+            f"dev: cluster_kind_image: {IMAGE} is not available locally and cannot be pulled: no such manifest. "
+            "Set cluster_kind_image to the image of a mirror, or copy it from another machine: "
             "docker save there, docker load here.",
         ),
         (
             "docker",
             replace(WELL, foreign={"dev": Found([Node("dev-control-plane", "control-plane", True, ("kind",))])}),
-            "dev: docker has a kind cluster of this name that this fleet did not make (dev-control-plane). "
-            "Give the cluster of the inventory another name, or remove that one if nobody needs it: "
+            "dev: docker already has a kind cluster of this name that does not belong to this fleet "
+            "(dev-control-plane). "
+            "Rename the cluster in the inventory, or delete the other one if nobody needs it: "
             "kind delete cluster --name dev",
         ),
     ],
 )
 def test_each_finding_has_its_words(engine: str, seen: Seen, expected: str) -> None:
-    assert findings(replace(WANTED, engine=engine), seen) == [expected]
+    assert [str(each) for each in findings(replace(WANTED, engine=engine), seen)] == [expected]
 
 
 def test_all_findings_come_at_once() -> None:
     seen = Seen(memory=GIB, busy={80: "", 443: "web"}, refused={IMAGE: "no."})
-    assert [line.partition(":")[0] for line in findings(WANTED, seen)] == [
+    assert [each.variable for each in findings(WANTED, seen)] == [
         "cluster_kind_memory_gib",
-        "cluster_kind_http_port of dev",
-        "cluster_kind_https_port of dev",
-        "cluster_kind_image of dev",
+        "cluster_kind_http_port",
+        "cluster_kind_https_port",
+        "cluster_kind_image",
     ]
 
 
@@ -144,8 +145,8 @@ def test_port_of_a_program_and_of_a_container_are_seen(check: Any, stand_in: Any
         port = server.getsockname()[1]
         found = check(cluster_kind_http_port=port, cluster_kind_https_port=65001)["findings"]
     assert [line.partition(" of this host")[0] for line in found] == [
-        f"cluster_kind_http_port of dev: another program has port {port}",
-        "cluster_kind_https_port of dev: container web has port 65001",
+        f"dev: cluster_kind_http_port: another program uses port {port}",
+        "dev: cluster_kind_https_port: container web uses port 65001",
     ]
 
 

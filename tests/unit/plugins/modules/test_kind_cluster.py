@@ -97,10 +97,10 @@ def test_changed_config_is_refused_with_what_would_be_lost(cluster: Any, stand_i
         refused = cluster(config=OTHER, check=check)
         assert refused["failed"]
         assert refused["msg"] == (
-            "dev: its config was changed (networking.podSubnet), and kind cannot change a cluster. "
-            "It would be deleted and made anew, and lost would be 2 nodes with all that runs there and "
+            "dev: its config was changed (networking.podSubnet), and kind cannot change a cluster; "
+            "recreating it would delete 2 nodes with all their pods and "
             "2 volumes: data/garage (8Gi), data/postgres (8Gi). "
-            "To accept that, run again with -e cluster_kind_recreate=true; to keep the cluster set the config back."
+            "To accept that, run again with -e cluster_kind_recreate=true; to keep the cluster, revert the config."
         )
         shown = refused["diff"][0]
         assert yaml.safe_load(shown["before"]) == CONFIG
@@ -112,15 +112,13 @@ def test_changed_config_of_a_stopped_cluster_is_refused_too(cluster: Any, stand_
     cluster()
     stand_in.stop()
     refused = cluster(config=OTHER)
-    assert (
-        "lost would be 2 nodes with all that runs there and its volumes, which cannot be listed now." in refused["msg"]
-    )
+    assert "would delete 2 nodes with all their pods and its volumes, which cannot be listed now." in refused["msg"]
     assert set(stand_in.containers().values()) == {"exited"}
 
 
 def test_a_cluster_without_volumes_says_so(cluster: Any) -> None:
     cluster()
-    assert "lost would be 2 nodes with all that runs there; it has no volumes." in cluster(config=OTHER)["msg"]
+    assert "would delete 2 nodes with all their pods, and no volumes." in cluster(config=OTHER)["msg"]
 
 
 def test_recreate_makes_it_anew(cluster: Any, stand_in: Any) -> None:
@@ -162,7 +160,7 @@ def test_interrupted_creation_is_made_anew(cluster: Any, stand_in: Any, monkeypa
     assert cluster()["failed"]
     assert stand_in.containers() == {"dev-control-plane": "running"}
     monkeypatch.delenv("STAND_IN_DIES")
-    assert cluster(state="looked")["state"] == "interrupted"
+    assert cluster(state="gathered")["state"] == "interrupted"
     done = cluster()
     assert done["actions"][:2] == ["delete the cluster: its creation was interrupted", "create the cluster"]
     assert len(stand_in.containers()) == 2
@@ -173,13 +171,13 @@ def test_torn_record_counts_as_none(cluster: Any, stand_in: Any) -> None:
     cluster()
     for node in stand_in.containers():
         stand_in.file(node, RECORD).write_text("nodes: [")
-    assert cluster(state="looked")["state"] == "interrupted"
+    assert cluster(state="gathered")["state"] == "interrupted"
 
 
 def test_record_of_one_node_is_enough(cluster: Any, stand_in: Any) -> None:
     cluster()
     stand_in.file("dev-control-plane", RECORD).unlink()
-    assert cluster(state="looked")["state"] == "running"
+    assert cluster(state="gathered")["state"] == "running"
 
 
 def test_lost_node_is_refused_and_nothing_deleted(cluster: Any, stand_in: Any) -> None:
@@ -187,8 +185,8 @@ def test_lost_node_is_refused_and_nothing_deleted(cluster: Any, stand_in: Any) -
     stand_in.lose("dev-control-plane")
     refused = cluster()
     assert refused["msg"] == (
-        "dev: it lacks 1 control-plane that it was made with, and kind cannot add nodes. It would be deleted and made "
-        "anew, and lost would be 1 node with all that runs there and its volumes, which cannot be listed now. "
+        "dev: 1 control-plane missing, and kind cannot add nodes; recreating the cluster would delete "
+        "1 node with all its pods and its volumes, which cannot be listed now. "
         "To accept that, run again with -e cluster_kind_recreate=true."
     )
     assert list(stand_in.containers()) == ["dev-worker"]
@@ -201,8 +199,8 @@ def test_somebody_elses_cluster_is_never_touched(
 ) -> None:
     cluster(network="kind")
     words = (
-        f"dev: {stand_in.engine} has a kind cluster of this name that this fleet did not make "
-        "(dev-control-plane, dev-worker). Give the cluster of the inventory another name, or remove that one if nobody "
+        f"dev: {stand_in.engine} already has a kind cluster of this name that does not belong to this fleet "
+        "(dev-control-plane, dev-worker). Rename the cluster in the inventory, or delete the other one if nobody "
         "needs it: kind delete cluster --name dev"
     )
     for more in ({}, {"recreate": True}, {"check": True}):

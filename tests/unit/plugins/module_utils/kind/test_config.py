@@ -74,9 +74,9 @@ def test_memory_and_ports_in_the_words_of_both_engines() -> None:
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
-        (None, "1 node with all that runs there and its volumes, which cannot be listed now"),
-        ([], "1 node with all that runs there; it has no volumes"),
-        (["a/b (1Gi)"], "1 node with all that runs there and 1 volume: a/b (1Gi)"),
+        (None, "1 node with all its pods and its volumes, which cannot be listed now"),
+        ([], "1 node with all its pods, and no volumes"),
+        (["a/b (1Gi)"], "1 node with all its pods and 1 volume: a/b (1Gi)"),
     ],
 )
 def test_loss_is_told(kept: list[str] | None, words: str) -> None:
