@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +44,11 @@ class Finding:
         what = ": ".join(filter(None, [self.code, self.subject, self.variable, self.problem]))
         where = f" ({self.where})" if self.where else ""
         return f"{what}{where}. {self.step}"
+
+
+def as_text(judge: Callable[..., Iterable[Finding]]) -> Callable[..., list[str]]:
+    """The same function for templates, which get findings as text."""
+    return lambda *args, **kwargs: [str(each) for each in judge(*args, **kwargs)]
 
 
 class Findings:

@@ -103,8 +103,8 @@ def insist_on_a_majority(params: dict, members: list[str]) -> None:
     :raises K3sError: with the reason.
     """
     alive = [one for one in members if cluster_client.answers(params["servers"].get(one, ""))]
-    if refusal := pure.removal_refusal(params["node"], members, alive):
-        raise client.K3sError(refusal)
+    if findings := pure.removal_findings(params["node"], members, alive):
+        raise client.K3sError("\n".join(map(str, findings)))
 
 
 def save(prefix: str) -> str:

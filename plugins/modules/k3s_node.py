@@ -103,7 +103,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
-from ansible_collections.opendata.platform.plugins.module_utils.k3s import uninstall as absent_client
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
 from ansible_collections.opendata.platform.plugins.module_utils.node.lock import LockError
@@ -125,7 +124,7 @@ def due(params: dict, found: pure.Found) -> list[str]:
     return {
         "restarted": [f"restart {unit}"],
         "restored": [f"restore {params['snapshot']}"],
-        "absent": [f"remove {path}" for path in absent_client.present(params["server"])],
+        "absent": [f"remove {path}" for path in client.present(params["server"])],
     }.get(state, [])
 
 
@@ -175,15 +174,15 @@ def carry_out(params: dict, found: pure.Found) -> None:
     if found.active:
         units_client.systemctl("stop", unit)
     if state == "emptied":
-        absent_client.remove(client.DATABASE)
+        client.remove(client.DATABASE)
     elif state == "restored":
         restore(params)
     elif state == "absent":
         if found.enabled:
             units_client.systemctl("disable", unit)
-        absent_client.end_containers()
-        for path in absent_client.present(params["server"]):
-            absent_client.remove(path)
+        client.end_containers()
+        for path in client.present(params["server"]):
+            client.remove(path)
         units_client.systemctl("daemon-reload")
 
 

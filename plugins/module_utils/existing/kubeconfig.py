@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 
 import yaml
 
+from ..cluster.kubeconfig import Entry, document
+
 _FILES_OF_CLUSTER = ("certificate-authority",)
 _FILES_OF_USER = ("client-certificate", "client-key", "tokenFile")
-Entry = dict[str, Any]
 
 
 def chosen(text: str, context: str = "") -> tuple[Entry, Entry, Entry]:
@@ -52,14 +52,7 @@ def own(text: str, path: str, name: str, context: str = "") -> Entry:
     if "/" in command:
         # A command without a slash is searched in PATH.
         user["exec"] = {**user["exec"], "command": posixpath.normpath(posixpath.join(folder, command))}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": name, "user": user}],
-        "contexts": [{"name": name, "context": {**entry, "cluster": name, "user": name}}],
-        "current-context": name,
-    }
+    return document(name, cluster, user, entry)
 
 
 def _named(config: Entry, kind: str, name: str, key: str) -> Entry:

@@ -1,17 +1,19 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Run k3s on this machine and look at what it made."""
+"""Inspect, run and uninstall k3s on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..kubeadm import state as kubeadm_state
+from ..cluster import kubeconfig
 from ..node import systemd as units_client
 from ..node.lock import hold
 from . import state as pure
@@ -25,6 +27,16 @@ TOKEN = "/etc/rancher/k3s/token"
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 KUBELET_KUBECONFIG = f"{DATA}/agent/kubelet.kubeconfig"
 READY_SECONDS = 300
+# Files and folders of k3s, as its own k3s-uninstall.sh removes them.
+TREES = (
+    "/etc/rancher/k3s",
+    "/run/k3s",
+    "/run/flannel",
+    DATA,
+    "/var/lib/kubelet",
+    "/var/lib/cni",
+    "/var/log/kubernetes",
+)
 
 
 class K3sError(Exception):
@@ -79,7 +91,7 @@ def authority(server: bool) -> str:
 
 def credentials() -> str:
     """Digest of the administrator's credentials; empty on an agent."""
-    return kubeadm_state.credentials(text(KUBECONFIG))
+    return kubeconfig.credentials(text(KUBECONFIG))
 
 
 def run(*arguments: str, log: bool = False) -> str:
@@ -113,3 +125,46 @@ def ready(server: bool, name: str) -> None:
             time.sleep(1)
         else:
             return
+
+
+def present(server: bool) -> list[str]:
+    """What absent would remove and is there; an empty folder, as of a mount point, counts as gone."""
+    paths = [*TREES, BINARY, f"/etc/systemd/system/{pure.unit(server)}"]
+    return [path for path in paths if at(path).is_file() or any(at(path).glob("*"))]
+
+
+def end_containers() -> None:
+    """Kill what k3s' containerd left running, then unmount what it mounted."""
+    shim = f"{DATA}/data/"
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[0].startswith(shim) and words[0].endswith("/bin/containerd-shim-runc-v2"):
+                children = (entry / "task" / entry.name / "children").read_text().split()
+                for process in [*children, entry.name]:
+                    os.kill(int(process), signal.SIGKILL)
+        except (OSError, ProcessLookupError):
+            continue
+    for point in pure.mounts_to_end(Path("/proc/self/mounts").read_text()):
+        subprocess.run(["umount", "--force", "--lazy", point], capture_output=True, check=False)
+
+
+def remove(path: str) -> None:
+    """Remove a file or folder; what somebody else mounted inside is left as it is."""
+    points = {str(ROOT / line.split()[1].lstrip("/")) for line in Path("/proc/self/mounts").read_text().splitlines()}
+    _remove(at(path), points)
+
+
+def _remove(place: Path, points: set[str]) -> None:
+    """Remove a place and what is in it, but no mount point."""
+    if place.is_symlink() or not place.is_dir():
+        place.unlink(missing_ok=True)
+        return
+    if not any(one.startswith(f"{place}/") for one in points) and str(place) not in points:
+        shutil.rmtree(place)
+        return
+    for inner in place.iterdir():
+        if str(inner) not in points:
+            _remove(inner, points)
+    if str(place) not in points and not any(place.iterdir()):
+        place.rmdir()

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 
+from ..cluster import operations
 from . import state as pure
 from .cli import READY_SECONDS, K3sError, run, text
 from .cli import TOKEN as TOKEN_FILE
@@ -72,8 +73,8 @@ def members() -> list[str]:
 
 
 def nodes() -> dict[str, dict]:
-    """Every Node of the cluster, as :func:`_k3s.nodes` tells."""
-    return pure.nodes(json.loads(run("kubectl", "get", "nodes", "--output=json")))
+    """The state of every Node, see `operations.nodes`."""
+    return operations.nodes(run("kubectl", "get", "nodes", "--output=json"))
 
 
 def wait_for(name: str, version: str) -> None:
@@ -96,7 +97,7 @@ def drain(name: str, seconds: int) -> None:
 
     :raises K3sError: when they did not within the time; the node then takes pods again.
     """
-    run("kubectl", "annotate", "node", name, "--overwrite", f"{pure.DRAINED}=true")
+    run("kubectl", "annotate", "node", name, "--overwrite", f"{operations.DRAINED}=true")
     flags = ["--ignore-daemonsets", "--delete-emptydir-data", f"--timeout={seconds}s"]
     try:
         run("kubectl", "drain", name, *flags)
@@ -111,7 +112,7 @@ def drain(name: str, seconds: int) -> None:
 def uncordon(name: str) -> None:
     """Let a node take pods again."""
     run("kubectl", "uncordon", name)
-    run("kubectl", "annotate", "node", name, f"{pure.DRAINED}-")
+    run("kubectl", "annotate", "node", name, f"{operations.DRAINED}-")
 
 
 def forget(name: str) -> None:

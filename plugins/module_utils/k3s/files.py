@@ -1,9 +1,12 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which files a node of a k3s cluster has, and what keeps it from having them. Pure."""
+"""Configuration of the nodes of a k3s cluster, and what prevents changes to them. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from ..cluster.operations import number
+from ..findings import Finding
 
 # Flags --etcd-s3-<name> of k3s.
 S3 = (
@@ -23,7 +26,7 @@ S3 = (
 
 
 def s3(settings: dict[str, Any]) -> dict[str, Any]:
-    """Keys of k3s' configuration for snapshots on S3; empty without settings.
+    """k3s configuration for snapshots on S3; empty without settings.
 
     :param settings: ``cluster_k3s_s3``.
     """
@@ -32,17 +35,17 @@ def s3(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def registries(names: list[str], mirror: str) -> dict[str, Any]:
-    """registries.yaml that sends containerd to the mirror first, which keeps registry/x as repository registry/x.
+    """registries.yaml with the mirror first, which stores image registry/x as repository registry/x.
 
-    :param mirror: URL of the images' mirror; empty for none.
+    :param mirror: URL of the registry mirror; empty for none.
     """
     if not mirror:
         return {}
     return {"mirrors": {name: {"endpoint": [mirror], "rewrite": {"^(.*)$": f"{name}/$1"}} for name in names}}
 
 
-def looked_at(names: list[str], hostvars: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What was found on each node that was asked, by name, in the order given."""
+def inspected(names: list[str], hostvars: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What k3s_node returned for each node that was inspected, by name, in the order given."""
     found = {name: hostvars[name].get("__cluster_k3s_found") for name in names if name in hostvars}
     return {name: one for name, one in found.items() if one and "state" in one}
 
@@ -52,10 +55,10 @@ def in_state(found: dict[str, dict[str, Any]], *states: str) -> list[str]:
     return [name for name, one in found.items() if one["state"] in states]
 
 
-def node_findings(name: str, found: dict[str, dict[str, Any]], servers: list[str], wanted: str) -> list[str]:
-    """What keeps this node from what the inventory wants; never seen of a node that is in no cluster yet.
+def node_findings(name: str, found: dict[str, dict[str, Any]], servers: list[str], wanted: str) -> list[Finding]:
+    """What prevents the inventory from being applied to a node; nothing for a node that is in no cluster yet.
 
-    :param found: as :func:`looked_at` of the cluster's nodes.
+    :param found: the result of :func:`inspected` for the cluster's nodes.
     :param wanted: version of k3s.
     """
     mine = found.get(name, {"state": "absent"})
@@ -63,20 +66,44 @@ def node_findings(name: str, found: dict[str, dict[str, Any]], servers: list[str
         return []
     findings = []
     if mine["version"] not in ("", wanted):
-        findings.append(
-            f"{name} runs k3s {mine['version']}, and the inventory wants {wanted}. "
-            "An upgrade is a step of its own: ansible-playbook playbooks/upgrade.yml"
-        )
+        problem = f"runs k3s {mine['version']}, but the inventory wants {wanted}"
+        findings.append(Finding("error", name, "cluster_kubernetes", problem, "To upgrade it: ./odp upgrade"))
     if not mine["same_token"]:
-        findings.append(
-            f"{name} is in its cluster with another token than cluster_k3s_token or .state/clusters/<cluster>/token "
-            "says. To change it run on a server: k3s token rotate"
-        )
+        problem = "the node has another token than cluster_k3s_token or .state/clusters/<cluster>/token"
+        step = "Restore the old value; to change the token, run on a server: k3s token rotate"
+        findings.append(Finding("error", name, "cluster_k3s_token", problem, step))
     order = [one for one in servers if found.get(one, {}).get("state") == "running"] + servers
-    giver = next((one for one in order if found.get(one, {}).get("ca")), "")
-    if giver and mine["ca"] and mine["ca"] != found[giver]["ca"]:
-        findings.append(
-            f"{name} holds data of another cluster than {giver}: its CA is {mine['ca'][:12]}, there it is "
-            f"{found[giver]['ca'][:12]}. If its data may be lost, remove k3s from it, then run again."
+    first = next((one for one in order if found.get(one, {}).get("ca")), "")
+    if first and mine["ca"] and mine["ca"] != found[first]["ca"]:
+        problem = (
+            f"holds data of another cluster than {first}: its CA is {mine['ca'][:12]}, that of {first} is "
+            f"{found[first]['ca'][:12]}"
         )
+        step = "If its data can be deleted, uninstall k3s on it, then run again."
+        findings.append(Finding("error", name, "", problem, step))
     return findings
+
+
+def upgrade_findings(name: str, seen: dict[str, dict[str, Any]], servers: list[str], wanted: str) -> list[Finding]:
+    """What prevents the upgrade of a node to the wanted version now.
+
+    :param seen: the result of `cluster.operations.nodes`: the version of the running kubelet counts, not the binary's.
+    """
+
+    def error(problem: str, step: str) -> list[Finding]:
+        return [Finding("error", name, "cluster_kubernetes", problem, step)]
+
+    reported = {node: one["version"] for node, one in seen.items()}
+    if name not in reported:
+        return error("is not a node of its cluster", "Join it first: ansible-playbook playbooks/clusters.yml")
+    current = reported[name]
+    if number(current) > number(wanted):
+        return error(f"runs {current}, which is newer than {wanted}", "k3s cannot be downgraded: restore a snapshot.")
+    if number(current)[0] != number(wanted)[0] or number(wanted)[1] - number(current)[1] > 1:
+        major, minor = number(current)[:2]
+        return error(f"runs {current}, and {wanted} skips a minor version", f"Upgrade to v{major}.{minor + 1} first.")
+    before = servers[: servers.index(name)] if name in servers else servers
+    late = [one for one in before if number(reported.get(one, wanted)) < number(wanted)]
+    if late:
+        return error(f"must wait until {', '.join(late)} runs {wanted}", "See the error there.")
+    return []

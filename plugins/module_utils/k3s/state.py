@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..findings import Finding
+
 ABSENT, STOPPED, RUNNING = "absent", "stopped", "running"
-# Set before a drain of ours, so that a run that was killed is known to have cordoned the node.
-DRAINED = "opendata.platform/drained"
 # What must go from the mount table before the files of k3s may, as in its own k3s-killall.sh.
 MOUNTS = ("/run/k3s/", "/var/lib/kubelet/pods/", "/var/lib/kubelet/plugins/", "/run/netns/cni-")
 
@@ -57,71 +57,28 @@ def version(text: str) -> str:
     return found[1] if found else ""
 
 
-def numbers(text: str) -> tuple[int, ...]:
-    """(1, 36, 4, 1) of "v1.36.4+k3s1", to compare versions by; empty if it is no version."""
-    return tuple(int(one) for one in re.findall(r"\d+", re.sub(r"\+k3s", ".", text)))
-
-
-def upgrade_refusal(name: str, seen: dict[str, dict], servers: list[str], wanted: str) -> str:
-    """Why this node must not get the wanted version now; empty if it may.
-
-    :param seen: as :func:`nodes` tells; what the kubelets report counts, not which binary lies on the machine.
-    """
-    reported = {node: one["version"] for node, one in seen.items()}
-    if name not in reported:
-        return f"{name} is no node of its cluster. Make it one first: ansible-playbook playbooks/clusters.yml"
-    current = reported[name]
-    if numbers(current) > numbers(wanted):
-        return f"{name} runs {current}, which is newer than {wanted}. k3s cannot go back: restore a snapshot instead."
-    if numbers(current)[0] != numbers(wanted)[0] or numbers(wanted)[1] - numbers(current)[1] > 1:
-        major, minor = numbers(current)[:2]
-        return f"{name} runs {current}: {wanted} skips a minor version. Upgrade to v{major}.{minor + 1} first."
-    before = servers[: servers.index(name)] if name in servers else servers
-    late = [one for one in before if numbers(reported.get(one, wanted)) < numbers(wanted)]
-    if late:
-        return f"{name} comes after {', '.join(late)}, which must run {wanted} first: see the error there."
-    return ""
-
-
-def removal_refusal(name: str, members: list[str], alive: list[str]) -> str:
-    """Why this node must not leave; empty if it may, which is always so of an agent.
+def removal_findings(name: str, members: list[str], alive: list[str]) -> list[Finding]:
+    """What prevents this node from leaving its cluster; nothing for agents.
 
     :param members: nodes that are members of etcd.
     :param alive: those of them that answer.
     """
     if name not in members:
-        return ""
+        return []
     left = [one for one in members if one != name]
     if not left:
-        return f"{name} is the last server of its cluster. To end the cluster use playbooks/down.yml."
+        return [Finding("error", name, "", "is the last server of its cluster", "To delete the cluster: ./odp down")]
     living = [one for one in left if one in alive]
-    if len(living) < len(left) // 2 + 1:
-        dead = ", ".join(one for one in left if one not in alive)
-        return (
-            f"Without {name} only {len(living)} of {len(left)} servers would be left alive, which is no majority: "
-            f"{dead} does not answer. Mend or remove that one first."
-        )
-    return ""
+    if len(living) >= len(left) // 2 + 1:
+        return []
+    silent = ", ".join(one for one in left if one not in alive)
+    problem = f"without it only {len(living)} of {len(left)} servers would be alive, which is no majority"
+    return [Finding("error", name, "", f"{problem}: {silent} does not answer", "Fix or remove that server first.")]
 
 
 def member_nodes(info: dict) -> list[str]:
     """Nodes that are members of etcd, from /db/info; k3s names a member <node>-<eight characters>."""
     return sorted(member["name"].rpartition("-")[0] for member in info.get("members") or [] if member.get("name"))
-
-
-def nodes(listed: dict) -> dict[str, dict]:
-    """What counts of each Node of a NodeList, by name: version, ready, schedulable, drained."""
-    found = {}
-    for item in listed.get("items", []):
-        status = item.get("status", {})
-        ready = [one["status"] for one in status.get("conditions", []) if one["type"] == "Ready"]
-        found[item["metadata"]["name"]] = {
-            "version": status.get("nodeInfo", {}).get("kubeletVersion", ""),
-            "ready": ready == ["True"],
-            "schedulable": not item.get("spec", {}).get("unschedulable", False),
-            "drained": DRAINED in item["metadata"].get("annotations", {}),
-        }
-    return found
 
 
 def can_be_drained(name: str, found: dict[str, dict]) -> bool:

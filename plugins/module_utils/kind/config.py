@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..kubeadm import files as kubeadm_files
+from ..cluster import files
 
 # Labels and names of containers are those of kind 0.33 (pkg/cluster/internal/providers).
 CLUSTER_LABEL, ROLE_LABEL = "io.x-k8s.kind.cluster", "io.x-k8s.kind.role"
@@ -131,4 +131,4 @@ def loss(found: Found, kept: list[str] | None) -> str:
 def kubeconfig(source: str, name: str) -> str:
     """kind's kubeconfig as the fleet keeps it: context, cluster and user are named after the cluster."""
     server = yaml.safe_load(source)["clusters"][0]["cluster"]["server"]
-    return yaml.safe_dump(kubeadm_files.kubeconfig(source, name, server.removeprefix("https://")), sort_keys=False)
+    return yaml.safe_dump(files.kubeconfig(source, name, server.removeprefix("https://")), sort_keys=False)

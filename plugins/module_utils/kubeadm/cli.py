@@ -14,6 +14,7 @@ import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..cluster import kubeconfig
 from ..node import file_io as files_client
 from ..node.lock import hold
 from . import state as pure
@@ -92,7 +93,7 @@ def run(descriptor: int, *command: str) -> str:
 def credentials() -> str:
     """Digest of the administrator's credentials; empty on an agent."""
     path = at("/etc/kubernetes/admin.conf")
-    return pure.credentials(path.read_text(encoding="utf-8")) if path.exists() else ""
+    return kubeconfig.credentials(path.read_text(encoding="utf-8")) if path.exists() else ""
 
 
 def certificate_days() -> dict[str, int]:

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which files a node of a kubeadm cluster has. Pure."""
+"""Images, keys and join credentials of the nodes of a kubeadm cluster. Pure."""
 
 from __future__ import annotations
 
@@ -8,49 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import yaml
-
-from .state import credentials
-
-
-def binary_files(
-    paths: dict[str, str], binaries: dict[str, dict[str, str]], mirror: str, version: str
-) -> list[dict[str, str]]:
-    """Entries of node_files for the binaries.
-
-    :param paths: name of the binary by path.
-    :param binaries: ``artifacts.binaries``.
-    :param mirror: URL of the files' mirror; empty for the official ones.
-    :param version: that of Kubernetes; where it is not the platform's own its binaries are called NAME@VERSION.
-    """
-    files = []
-    for path, name in sorted(paths.items()):
-        binary = binaries.get(f"{name}@{version}", binaries[name])
-        official = {"url": binary["url"], "member": binary["member"]}
-        source = {"url": f"{mirror}/{binary['path']}"} if mirror else official
-        files.append({"path": path, "sha256": binary["sha256"], "mode": "0755", **source})
-    return files
-
-
-def registry_hosts(registries: dict[str, str], mirror: str) -> list[dict[str, str]]:
-    """Entries of node_files that send containerd to the mirror first.
-
-    :param registries: the registry's own URL by its name.
-    :param mirror: URL of the images' mirror, which keeps image registry/x as repository registry/x; empty for none.
-    """
-    text = """server = "{server}"
-
-[host."{mirror}/v2/{name}"]
-  capabilities = ["pull", "resolve"]
-  override_path = true
-"""
-    return [
-        {
-            "path": f"/etc/containerd/certs.d/{name}/hosts.toml",
-            "content": text.format(server=server, mirror=mirror, name=name),
-        }
-        for name, server in sorted(registries.items())
-        if mirror
-    ]
 
 
 def image_tag(images: dict[str, Any], repository: str) -> str:
@@ -65,40 +22,6 @@ def node_images(images: dict[str, Any], server: bool) -> list[str]:
     """Images that a node pulls early; kubeadm itself pulls the control plane's."""
     later = ("registry.k8s.io/coredns/", "quay.io/cilium/")
     return sorted(image for image in images if image.startswith(later) and (server or "clustermesh" not in image))
-
-
-def kubeconfig(text: str, name: str, endpoint: str) -> dict[str, Any]:
-    """The administrator's kubeconfig as the fleet keeps it.
-
-    :param text: admin.conf of kubeadm.
-    :param name: the cluster's name, which becomes that of cluster, context and user.
-    :param endpoint: host:port of the API for everybody.
-    """
-    source = yaml.safe_load(text)
-    cluster = {**source["clusters"][0]["cluster"], "server": f"https://{endpoint}"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": name, "user": source["users"][0]["user"]}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "current-context": name,
-    }
-
-
-def kept_kubeconfig(text: str, digests: list[str]) -> str:
-    """The fleet's own kubeconfig if it holds the credentials of an administrator; empty otherwise.
-
-    :param text: what the controller has; empty if nothing.
-    :param digests: `credentials` of the servers' admin.conf, each of which has its own.
-    """
-    if not text or credentials(text) not in [digest for digest in digests if digest]:
-        return ""
-    try:
-        kubeconfig(text, "", "")
-    except (yaml.YAMLError, KeyError, IndexError, TypeError):
-        return ""
-    return text
 
 
 def join_credentials(command: str, key_output: str) -> dict[str, str]:

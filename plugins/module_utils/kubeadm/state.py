@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -75,16 +74,6 @@ def changed_files(found: Found) -> list[str]:
     """Files of the control plane that are not as they were when it was made or last applied."""
     applied = (found.record or {}).get("files", {})
     return [path for path, digest in found.files.items() if applied.get(path) != digest] if state(found) == DONE else []
-
-
-def credentials(kubeconfig: str) -> str:
-    """Digest of the certificates and key in a kubeconfig, in any order of its lines; empty if one is missing.
-
-    Nodes have no library for YAML: each stands on one line.
-    """
-    pattern = r"^\s*(certificate-authority-data|client-certificate-data|client-key-data): (\S+)$"
-    found = sorted(set(re.findall(pattern, kubeconfig, re.MULTILINE)))
-    return hashlib.sha256(repr(found).encode()).hexdigest() if len(found) == 3 else ""
 
 
 def not_after(pem: str) -> datetime | None:

@@ -1,7 +1,10 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """What may be done to the nodes of a k3s cluster."""
 
+import json
+
 import pytest
+from ansible_collections.opendata.platform.plugins.module_utils.cluster.operations import nodes, number
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import files
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
 from hypothesis import given
@@ -34,7 +37,7 @@ def test_only_a_machine_that_joins_nobody_makes_a_cluster() -> None:
 def test_version() -> None:
     assert pure.version("k3s version v1.36.4+k3s1 (0123abcd)\ngo version go1.26.1\n") == "v1.36.4+k3s1"
     assert pure.version("") == ""
-    assert pure.numbers("v1.36.10+k3s1") > pure.numbers("v1.36.9+k3s2") > pure.numbers("v1.36.9+k3s1")
+    assert number("v1.36.10+k3s1") > number("v1.36.9+k3s2") > number("v1.36.9+k3s1")
 
 
 def seen(**versions: str) -> dict[str, dict]:
@@ -51,64 +54,68 @@ def seen(**versions: str) -> dict[str, dict]:
             "s1",
             {"s1": "v1.34.1+k3s1"},
             "v1.36.4+k3s1",
-            "s1 runs v1.34.1+k3s1: v1.36.4+k3s1 skips a minor version. Upgrade to v1.35 first.",
+            "s1: cluster_kubernetes: runs v1.34.1+k3s1, and v1.36.4+k3s1 skips a minor version. Upgrade to v1.35 "
+            "first.",
         ),
         (
             "s1",
             {"s1": "v1.36.5+k3s1"},
             "v1.36.4+k3s1",
-            "s1 runs v1.36.5+k3s1, which is newer than v1.36.4+k3s1. k3s cannot go back: restore a snapshot instead.",
+            "s1: cluster_kubernetes: runs v1.36.5+k3s1, which is newer than v1.36.4+k3s1. "
+            "k3s cannot be downgraded: restore a snapshot.",
         ),
         (
             "a1",
             {"s1": "v1.36.3+k3s1", "a1": "v1.36.3+k3s1"},
             "v1.36.4+k3s1",
-            "a1 comes after s1, which must run v1.36.4+k3s1 first: see the error there.",
+            "a1: cluster_kubernetes: must wait until s1 runs v1.36.4+k3s1. See the error there.",
         ),
         ("a1", {"s1": "v1.36.4+k3s1", "a1": "v1.36.3+k3s1"}, "v1.36.4+k3s1", ""),
         (
             "s2",
             {"s1": "v1.36.3+k3s1", "s2": "v1.36.3+k3s1"},
             "v1.36.4+k3s1",
-            "s2 comes after s1, which must run v1.36.4+k3s1 first: see the error there.",
+            "s2: cluster_kubernetes: must wait until s1 runs v1.36.4+k3s1. See the error there.",
         ),
         ("s1", {"s1": "v1.36.3+k3s1", "s2": "v1.36.4+k3s1"}, "v1.36.4+k3s1", ""),
         (
             "s9",
             {"s1": "v1.36.4+k3s1"},
             "v1.36.4+k3s1",
-            "s9 is no node of its cluster. Make it one first: ansible-playbook playbooks/clusters.yml",
+            "s9: cluster_kubernetes: is not a node of its cluster. Join it first: ansible-playbook "
+            "playbooks/clusters.yml",
         ),
     ],
 )
 def test_upgrade(name: str, versions: dict[str, str], wanted: str, refusal: str) -> None:
-    assert pure.upgrade_refusal(name, seen(**versions), ["s1", "s2"], wanted) == refusal
+    found = files.upgrade_findings(name, seen(**versions), ["s1", "s2"], wanted)
+    assert [str(each) for each in found] == ([refusal] if refusal else [])
 
 
 @given(st.integers(20, 60), st.integers(0, 9), st.integers(20, 60), st.integers(0, 9))
 def test_an_upgrade_never_skips_and_never_goes_back(minor: int, patch: int, to: int, new: int) -> None:
-    refused = pure.upgrade_refusal("s", seen(s=f"v1.{minor}.{patch}+k3s1"), ["s"], f"v1.{to}.{new}+k3s1")
+    refused = files.upgrade_findings("s", seen(s=f"v1.{minor}.{patch}+k3s1"), ["s"], f"v1.{to}.{new}+k3s1")
     assert bool(refused) is (to - minor > 1 or (to, new) < (minor, patch))
 
 
 @given(names, groups, groups)
 def test_a_removal_leaves_a_majority_alive(name: str, members: list[str], alive: list[str]) -> None:
-    refusal = pure.removal_refusal(name, members, alive)
+    refusal = pure.removal_findings(name, members, alive)
     left = set(members) - {name}
     survives = len(left & set(alive)) * 2 > len(left)
     assert bool(refusal) is (name in members and not survives)
 
 
 def test_words_of_a_refused_removal() -> None:
-    assert pure.removal_refusal("s1", ["s1"], ["s1"]) == (
-        "s1 is the last server of its cluster. To end the cluster use playbooks/down.yml."
+    assert str(*pure.removal_findings("s1", ["s1"], ["s1"])) == (
+        "s1: is the last server of its cluster. To delete the cluster: ./odp down"
     )
-    assert pure.removal_refusal("s1", ["s1", "s2", "s3"], ["s1", "s2"]) == (
-        "Without s1 only 1 of 2 servers would be left alive, which is no majority: s3 does not answer. "
-        "Mend or remove that one first."
+    assert str(*pure.removal_findings("s1", ["s1", "s2", "s3"], ["s1", "s2"])) == (
+        "s1: without it only 1 of 2 servers would be alive, which is no majority: s3 does not answer. "
+        "Fix or remove that server first."
     )
     # The dead one itself may go.
-    assert pure.removal_refusal("s3", ["s1", "s2", "s3"], ["s1", "s2"]) == ""
+    assert pure.removal_findings("s3", ["s1", "s2", "s3"], ["s1", "s2"]) == []
 
 
 def test_members_have_the_names_of_their_nodes() -> None:
@@ -126,7 +133,7 @@ def node(name: str, ready: str = "True", unschedulable: bool = False) -> dict:
 
 def test_nothing_is_drained_where_there_is_nowhere_to_go() -> None:
     def possible(*items: dict) -> bool:
-        return pure.can_be_drained("a", pure.nodes({"items": [node("a"), *items]}))
+        return pure.can_be_drained("a", nodes(json.dumps({"items": [node("a"), *items]})))
 
     assert not possible()
     assert not possible(node("b", ready="Unknown"), node("c", unschedulable=True))
@@ -174,7 +181,7 @@ def test_nodes_by_what_was_found() -> None:
         "b": {"__cluster_k3s_found": {"skipped": True}},
         "c": {},
     }
-    found = files.looked_at(["a", "b", "c", "d"], hostvars)
+    found = files.inspected(["a", "b", "c", "d"], hostvars)
     assert found == {"a": {"state": "running"}}
     assert files.in_state(found, "running") == ["a"] and files.in_state(found, "absent") == []
 
@@ -193,11 +200,13 @@ def test_words_of_a_node_of_another_cluster() -> None:
     other = {"state": "stopped", "version": "v1.35.0+k3s1", "same_token": False, "ca": "b" * 64}
     assert files.node_findings("s1", {"s1": GOOD, "s2": other}, ["s1", "s2"], "v1.36.4+k3s1") == []
     assert files.node_findings("s1", {"s1": GOOD, "s0": other}, ["s0", "s1"], "v1.36.4+k3s1") == []
-    assert files.node_findings("s2", {"s1": GOOD, "s2": other}, ["s1", "s2"], "v1.36.4+k3s1") == [
-        "s2 runs k3s v1.35.0+k3s1, and the inventory wants v1.36.4+k3s1. "
-        "An upgrade is a step of its own: ansible-playbook playbooks/upgrade.yml",
-        "s2 is in its cluster with another token than cluster_k3s_token or .state/clusters/<cluster>/token says. "
-        "To change it run on a server: k3s token rotate",
-        "s2 holds data of another cluster than s1: its CA is bbbbbbbbbbbb, there it is aaaaaaaaaaaa. "
-        "If its data may be lost, remove k3s from it, then run again.",
+    assert [
+        str(each) for each in files.node_findings("s2", {"s1": GOOD, "s2": other}, ["s1", "s2"], "v1.36.4+k3s1")
+    ] == [
+        "s2: cluster_kubernetes: runs k3s v1.35.0+k3s1, but the inventory wants v1.36.4+k3s1. "
+        "To upgrade it: ./odp upgrade",
+        "s2: cluster_k3s_token: the node has another token than cluster_k3s_token or .state/clusters/<cluster>/token. "
+        "Restore the old value; to change the token, run on a server: k3s token rotate",
+        "s2: holds data of another cluster than s1: its CA is bbbbbbbbbbbb, that of s1 is aaaaaaaaaaaa. "
+        "If its data can be deleted, uninstall k3s on it, then run again.",
     ]

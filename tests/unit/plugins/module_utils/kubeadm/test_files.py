@@ -3,8 +3,9 @@
 
 import pytest
 import yaml
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import files
+from ansible_collections.opendata.platform.plugins.module_utils.cluster.kubeconfig import credentials
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import files as pure
-from ansible_collections.opendata.platform.plugins.module_utils.kubeadm.state import credentials
 
 BUILT = {"path": "kubelet-1/kubelet", "sha256": "1" * 64, "url": "", "member": ""}
 OFFICIAL = {"path": "x-1/ctr", "sha256": "2" * 64, "url": "https://example.org/c.tgz", "member": "bin/ctr"}
@@ -13,23 +14,23 @@ IMAGES = ["registry.k8s.io/etcd:3.7.3-0", "quay.io/cilium/cilium:v1", "quay.io/c
 
 def test_binaries_come_from_the_mirror_or_the_official_place() -> None:
     paths, binaries = {"/usr/bin/kubelet": "kubelet", "/bin/ctr": "ctr"}, {"kubelet": BUILT, "ctr": OFFICIAL}
-    mirrored = pure.binary_files(paths, binaries, "http://m:5080", "v1.36.3")
+    mirrored = files.binary_files(paths, binaries, "http://m:5080", "v1.36.3")
     assert [file["url"] for file in mirrored] == ["http://m:5080/x-1/ctr", "http://m:5080/kubelet-1/kubelet"]
     assert all("member" not in file and file["mode"] == "0755" for file in mirrored)
-    official = pure.binary_files({"/bin/ctr": "ctr"}, binaries, "", "v1.36.3")[0]
+    official = files.binary_files({"/bin/ctr": "ctr"}, binaries, "", "v1.36.3")[0]
     assert official["url"] == "https://example.org/c.tgz" and official["member"] == "bin/ctr"
 
 
 def test_containerd_asks_the_mirror_first() -> None:
-    files = pure.registry_hosts({"docker.io": "https://registry-1.docker.io"}, "http://m:5000")
-    assert files == [
+    hosts = files.registry_hosts({"docker.io": "https://registry-1.docker.io"}, "http://m:5000")
+    assert hosts == [
         {
             "path": "/etc/containerd/certs.d/docker.io/hosts.toml",
             "content": 'server = "https://registry-1.docker.io"\n\n[host."http://m:5000/v2/docker.io"]\n'
             '  capabilities = ["pull", "resolve"]\n  override_path = true\n',
         }
     ]
-    assert pure.registry_hosts({"docker.io": "https://registry-1.docker.io"}, "") == []
+    assert files.registry_hosts({"docker.io": "https://registry-1.docker.io"}, "") == []
 
 
 def test_images() -> None:
@@ -46,7 +47,7 @@ def test_kubeconfig_is_named_for_the_cluster_and_uses_its_endpoint() -> None:
 clusters: [{name: x, cluster: {server: "https://10.0.0.1:6443", certificate-authority-data: Q0E=}}]
 users: [{name: kubernetes-admin, user: {client-key-data: S0VZ}}]
 """
-    made = pure.kubeconfig(admin, "north", "api.example.org:6443")
+    made = files.kubeconfig(admin, "north", "api.example.org:6443")
     assert made["clusters"][0]["cluster"]["server"] == "https://api.example.org:6443"
     assert made["contexts"] == [{"name": "north", "context": {"cluster": "north", "user": "north"}}]
     assert made["current-context"] == "north" and made["users"][0]["user"] == {"client-key-data": "S0VZ"}
@@ -68,14 +69,14 @@ users:
 
 def test_a_kubeconfig_is_kept_while_its_credentials_are_the_clusters() -> None:
     digest = credentials(ADMIN)
-    made = yaml.safe_dump(pure.kubeconfig(ADMIN, "north", "api.example.org:6443"))
-    assert pure.kept_kubeconfig(made, [digest]) == made
-    assert pure.kubeconfig(made, "north", "api.example.org:6443") == yaml.safe_load(made)
-    assert pure.kept_kubeconfig(made, [credentials(ADMIN.replace("S0VZ", "TkVX"))]) == ""
-    assert pure.kept_kubeconfig(made, ["", "another", digest]) == made
-    assert pure.kept_kubeconfig(made + "}", [digest]) == ""
-    assert pure.kept_kubeconfig("", [digest]) == ""
-    assert pure.kept_kubeconfig("", [credentials("")]) == ""
+    made = yaml.safe_dump(files.kubeconfig(ADMIN, "north", "api.example.org:6443"))
+    assert files.kept_kubeconfig(made, [digest]) == made
+    assert files.kubeconfig(made, "north", "api.example.org:6443") == yaml.safe_load(made)
+    assert files.kept_kubeconfig(made, [credentials(ADMIN.replace("S0VZ", "TkVX"))]) == ""
+    assert files.kept_kubeconfig(made, ["", "another", digest]) == made
+    assert files.kept_kubeconfig(made + "}", [digest]) == ""
+    assert files.kept_kubeconfig("", [digest]) == ""
+    assert files.kept_kubeconfig("", [credentials("")]) == ""
 
 
 def test_credentials() -> None:
