@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What the documentation of all modules shares that talk to a cluster."""
+"""Documentation that all modules share that connect to a cluster."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ options:
   kubeconfig:
     description:
       - Path of the kubeconfig on the machine where the module runs.
-      - In check mode it may be absent (the cluster is not made yet); everything is then to be made.
+      - In check mode the file may be missing (the cluster does not exist yet); everything is then reported as to be
+        created.
     type: path
     required: true
   context:
-    description: Context in the kubeconfig; its current context when left out.
+    description: Context in the kubeconfig; its current context if omitted.
     type: str
+requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
+attributes:
+  action_group:
+    description: Set O(kubeconfig) and O(context) once, in C(module_defaults) of the action group.
+    support: full
+    membership: opendata.platform.cluster
 """
 
     CILIUM = """

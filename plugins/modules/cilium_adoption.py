@@ -36,7 +36,6 @@ attributes:
   diff_mode:
     description: Only reads; the differences are a result.
     support: none
-requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors
 """
 

@@ -96,7 +96,6 @@ attributes:
   diff_mode:
     description: Shows what the entries mean; they hold no keys.
     support: full
-requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors
 """
 

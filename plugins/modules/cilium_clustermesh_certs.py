@@ -93,8 +93,8 @@ attributes:
   diff_mode:
     description: Shows CN, names, end and sha256 of certificates and the sha256 of trusted CAs; never a key.
     support: full
-requirements: [cryptography, PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
-author: Open Data Platform contributors (@opendata)
+requirements: [cryptography]
+author: Open Data Platform contributors
 """
 
 EXAMPLES = r"""

@@ -94,7 +94,7 @@ attributes:
   diff_mode:
     description: Only reads.
     support: none
-requirements: [cryptography, PyYAML, urllib3, websocket-client (to ask pods), kubernetes (for exec plugins or proxies)]
+requirements: [cryptography, websocket-client (to run commands in pods)]
 author: Open Data Platform contributors
 """
 

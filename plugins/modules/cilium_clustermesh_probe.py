@@ -62,7 +62,7 @@ attributes:
   diff_mode:
     description: Shows the objects that are made.
     support: full
-requirements: [PyYAML, urllib3, websocket-client, kubernetes (for kubeconfigs with exec plugins or proxies)]
+requirements: [websocket-client]
 author: Open Data Platform contributors
 """
 

@@ -47,7 +47,6 @@ attributes:
   diff_mode:
     description: Only reads.
     support: none
-requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors
 """
 

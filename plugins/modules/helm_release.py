@@ -42,7 +42,6 @@ attributes:
   diff_mode:
     description: Shows each object before and after; data of Secrets as digests.
     support: full
-requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors
 """
 

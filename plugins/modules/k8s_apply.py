@@ -63,7 +63,6 @@ attributes:
   diff_mode:
     description: Shows each object before and after; data of Secrets and schemas of CRDs as digests.
     support: full
-requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors
 """
 

@@ -40,7 +40,7 @@ attributes:
   diff_mode:
     description: Changes nothing by itself.
     support: none
-requirements: [PyYAML, urllib3, websocket-client, kubernetes (for kubeconfigs with exec plugins or proxies)]
+requirements: [websocket-client]
 author: Open Data Platform contributors
 """
 

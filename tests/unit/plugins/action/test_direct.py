@@ -14,15 +14,16 @@ from repository import ROOT
 
 
 def run(tmp_path: Path, arguments: dict[str, Any], *options: str) -> dict[str, Any]:
-    """Result of module ssh_keys, with an interpreter that cannot be started."""
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {"ansible_python_interpreter": "/nonexistent"},
-        "tasks": [{"opendata.platform.ssh_keys": arguments}],
-    }
+    """Result of module ssh_keys."""
+    return play(tmp_path, {"opendata.platform.ssh_keys": arguments}, *options)
+
+
+def play(tmp_path: Path, task: dict[str, Any], *options: str) -> dict[str, Any]:
+    """Result of one task, with an interpreter that cannot be started."""
+    unstartable = {"ansible_python_interpreter": "/nonexistent"}
+    book = {"hosts": "localhost", "gather_facts": False, "vars": unstartable, "tasks": [task]}
     playbook = tmp_path / "play.yml"
-    playbook.write_text(yaml.safe_dump([play]))
+    playbook.write_text(yaml.safe_dump([book]))
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -57,6 +58,18 @@ def test_check_mode_a_change_and_no_change(tmp_path: Path) -> None:
 def test_a_failure_keeps_its_message(tmp_path: Path) -> None:
     failed = run(tmp_path, {"directory": str(tmp_path / "ssh")})
     assert failed["failed"] and failed["msg"] == "missing required arguments: machines"
+
+
+def test_the_action_group_gives_kubeconfig_and_context_to_every_module_that_takes_them(tmp_path: Path) -> None:
+    group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["cluster"]
+    modules = [path for path in (ROOT / "plugins/modules").glob("*.py") if "**CLUSTER_OPTIONS" in path.read_text()]
+    assert group == sorted(path.stem for path in modules)
+    fragment = "extends_documentation_fragment: [opendata.platform.cluster"
+    assert [path.stem for path in modules if fragment not in path.read_text()] == []
+    defaults = {"group/opendata.platform.cluster": {"kubeconfig": str(tmp_path / "none"), "context": "north"}}
+    task = {"opendata.platform.cluster_info": {"name": "north"}, "module_defaults": defaults}
+    found = play(tmp_path, task)
+    assert found["cluster"]["reason"] == f"not made yet (no kubeconfig at {tmp_path}/none)"
 
 
 def test_every_module_that_is_routed_here_exists_and_has_no_action_plugin_of_its_own() -> None:
