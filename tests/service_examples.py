@@ -4,6 +4,8 @@
 import copy
 from typing import Any
 
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import render
+
 IMAGES = {
     name: f"example.org/{name}:1.2.3@sha256:{number:064x}"
     for number, name in enumerate(("notebook", "postgres", "garage", "minio"), start=1)
@@ -21,7 +23,7 @@ CONTEXT = {
     "services": [],
     "source": {"kind": "OCIRepository", "prefix": "."},
     "images": IMAGES,
-    "waiting": {"gateway": "there is no image of Envoy where images are built"},
+    "waiting": {"gateway": "unavailable (image of Envoy not available)"},
 }
 NOTEBOOK = """\
 apiVersion: v1
@@ -77,7 +79,7 @@ def notebook(rendered: str = NOTEBOOK, **changes: Any) -> dict[str, Any]:
     return entry("notebook", rendered, **{key: value for key, value in release.items() if value is not None})
 
 
-def with_every_noun() -> dict[str, Any]:
+def with_every_feature() -> dict[str, Any]:
     """The same with all that a description may ask for."""
     return notebook(
         values={"replicas": 1, "limits": {"memory": "1Gi", "cpu": 1}},
@@ -113,12 +115,12 @@ def charts() -> list[dict[str, Any]]:
 # Clusters and their services, as they are compared with golden files.
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "local": (
-        [with_every_noun(), *charts(), provider("postgres", clients="all"), provider("garage", clients="fleet")],
+        [with_every_feature(), *charts(), provider("postgres", clients="all"), provider("garage", clients="fleet")],
         CONTEXT,
     ),
     "cloud": (
         [
-            with_every_noun(),
+            with_every_feature(),
             *charts(),
             provider("postgres"),
             provider("minio", clients="fleet", pod_security="baseline"),
@@ -140,3 +142,15 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 def case(name: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """A copy of one case that a test may change."""
     return copy.deepcopy(CASES[name])
+
+
+def findings(releases: list[dict[str, Any]], context: dict[str, Any]) -> list[str]:
+    """The findings of these services as text."""
+    return [str(each) for each in render(releases, context)["findings"]]
+
+
+def manifests(releases: list[dict[str, Any]], context: dict[str, Any]) -> dict[str, Any]:
+    """The tree of valid services."""
+    made = {**render(releases, context)}
+    assert made.pop("findings") == []
+    return made

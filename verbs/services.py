@@ -14,6 +14,7 @@ from reach import kubectl
 # isort: split
 # The imports above make the collection importable.
 from ansible_collections.opendata.platform.plugins.module_utils.report import services as report
+from ansible_collections.opendata.platform.plugins.module_utils.service import catalogue
 
 SECONDS = 10
 
@@ -49,14 +50,14 @@ def _entries(fleet: Fleet, cluster: str) -> list[dict[str, Any]] | str:
     """The entries of a cluster's ConfigMap, or why there are none."""
     if not (fleet.state / "kubeconfigs" / cluster).exists():
         return f"it has no kubeconfig yet. Make the cluster: ./odp up {fleet.path.name}"
-    what = ["-n", report.NAMESPACE, "get", "configmap", report.NAME, "-o", "json", "--ignore-not-found"]
+    what = ["-n", catalogue.NAMESPACE, "get", "configmap", catalogue.NAME, "-o", "json", "--ignore-not-found"]
     command = kubectl(fleet, cluster, [f"--request-timeout={SECONDS}s", *what])
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         return (done.stderr.strip().splitlines() or [f"kubectl ended with {done.returncode}"])[-1]
     if not done.stdout.strip():
         return f"it has no services yet. Make them: ./odp up {fleet.path.name}"
-    return report.entries(json.loads(done.stdout))
+    return catalogue.entries(json.loads(done.stdout))
 
 
 def _service(cluster: str, entry: dict[str, Any]) -> Service:

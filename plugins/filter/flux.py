@@ -1,22 +1,27 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Filters of role flux: doors to the pure rules of its installation and of the Secrets that it reads."""
+"""Filters of role flux: thin wrappers of the pure files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ansible_collections.opendata.platform.plugins.module_utils.flux import install as flux_install
 from ansible_collections.opendata.platform.plugins.module_utils.flux import sops
 
 
+def encrypted_findings(files: Mapping[str, str], key: str, namespaces: list[str], key_file: str) -> list[str]:
+    """The findings of encrypted Secrets as text."""
+    return [str(each) for each in sops.findings(files, key, namespaces, key_file)]
+
+
 class FilterModule:
-    """Filters for what is installed, what cannot be had, and what is encrypted."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filters by name."""
+        """Filters by name."""
         return {
             "flux_encrypted_files": sops.published,
-            "flux_encrypted_findings": sops.findings,
+            "flux_encrypted_findings": encrypted_findings,
             "flux_install": flux_install.install,
             "flux_secrets": sops.secrets,
             "flux_waiting": flux_install.waiting,

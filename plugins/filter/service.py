@@ -1,9 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Filters of role service: thin doors to the pure files."""
+"""Filters of role service: thin wrappers of the pure files."""
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils.service import context, secrets, tree
+from ansible_collections.opendata.platform.plugins.module_utils.service import context, secrets
 
 
 class FilterModule:
@@ -13,9 +13,7 @@ class FilterModule:
         """Filters by name."""
         return {
             "service_bucket_of_peer": secrets.bucket_of_peer,
-            "service_findings": tree.findings,
             "service_images": context.images,
-            "service_manifests": tree.manifests,
             "service_secrets": secrets.secrets,
             "service_view": context.view,
             "service_waiting": context.waiting,

@@ -114,7 +114,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness i
 from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Flux
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils.report import services as report_services
+from ansible_collections.opendata.platform.plugins.module_utils.service import catalogue
 
 
 def main() -> None:
@@ -144,7 +144,7 @@ def main() -> None:
             waited = time.monotonic() - start
         else:
             states = flux.read()
-        described = report_services.entries(cluster.get(report_services.PATH))
+        described = catalogue.entries(cluster.get(catalogue.PATH))
         reason = flux_report.reason(states)
         details = diagnostics.read(cluster, states)
         text = flux_report.failure(states, details, wanted["revision"], waited)

@@ -106,7 +106,7 @@ def test_up_delivers_the_platform(platform: Fleet) -> None:
     assert planned.changes > 0 and not (platform.state / "kubeconfigs").exists()
     run = platform.must(timeout=1200)
     print(f"up with the platform: {run.seconds:.0f} s\n{run.output.splitlines()[-1]}")
-    assert "there is no image of Flux's notification-controller" in run.output
+    assert "image of Flux notification-controller not available" in run.output
     rows = [line.split() for line in run.output.splitlines() if line.rstrip().endswith("ok")]
     services = {row[0] for row in rows if row[1] == "north"}
     assert {"cilium", "dagster", "garage", "postgres", "sail", "superset"} <= services

@@ -12,7 +12,6 @@ import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import resources
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as k3s_state
-from ansible_collections.opendata.platform.plugins.module_utils.service import tree as service_tree
 
 import inventories
 import render
@@ -106,7 +105,7 @@ def test_services_of_the_cluster_that_has_some() -> None:
         "images": service_examples.IMAGES | {name: f"example.org/{name}:1.2.3" for name in names},
         "waiting": {},
     }
-    made = service_tree.manifests([entry(role, context) for role in services], context)
+    made = service_examples.manifests([entry(role, context) for role in services], context)
     render.assert_golden("prd/services.txt", page({path: str(text) for path, text in made["files"].items()}))
 
 

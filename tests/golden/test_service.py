@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.service import manifest_checks, tree
+from ansible_collections.opendata.platform.plugins.module_utils.service import manifest_checks
 from ansible_collections.opendata.platform.plugins.module_utils.service import secrets as service_secrets
 
 import render
@@ -21,7 +21,7 @@ def case(request: pytest.FixtureRequest) -> str:
 
 
 def test_tree(case: str) -> None:
-    made = tree.manifests(*service_examples.case(case))
+    made = service_examples.manifests(*service_examples.case(case))
     place = render.GOLDEN / "service" / case / "tree"
     if os.environ.get("UPDATE_GOLDEN"):
         shutil.rmtree(place, ignore_errors=True)
@@ -32,19 +32,19 @@ def test_tree(case: str) -> None:
 
 
 def test_secrets(case: str) -> None:
-    made = tree.manifests(*service_examples.case(case))
+    made = service_examples.manifests(*service_examples.case(case))
     secrets = service_secrets.secrets(made["secrets"], KEY, "north")
     render.assert_golden(f"service/{case}/secrets.yaml", yaml.safe_dump_all(secrets, sort_keys=False))
 
 
 def test_the_whole_tree_passes_the_scans(case: str) -> None:
-    files = tree.manifests(*service_examples.case(case))["files"]
+    files = service_examples.manifests(*service_examples.case(case))["files"]
     assert [str(finding) for finding in manifest_checks.tree(files)] == []
 
 
 def test_same_input_same_bytes_in_any_order(case: str) -> None:
     releases, context = service_examples.case(case)
-    first = tree.manifests(releases, context)
-    second = tree.manifests(releases[::-1], context)
+    first = service_examples.manifests(releases, context)
+    second = service_examples.manifests(releases[::-1], context)
     assert [*first["files"].items()] == [*second["files"].items()]
     assert first == second

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.service import context as service_context
-from ansible_collections.opendata.platform.plugins.module_utils.service import tree as service_tree
 
 import render
 import service_examples
@@ -27,7 +26,7 @@ def entry(role: str, context: dict[str, Any], task: int = 0) -> dict[str, Any]:
 def tree(role: str, **context: Any) -> str:
     """Text of the objects of a role's service."""
     described = entry(role, whole := CONTEXT | context)
-    made = service_tree.manifests([described], whole)
+    made = service_examples.manifests([described], whole)
     return str(made["files"][f"services/{described['release']['name']}/manifests.yaml"])
 
 
@@ -44,7 +43,7 @@ def test_objects(role: str) -> None:
 
 def test_objects_of_cloudnative_pg_and_its_database() -> None:
     context = CONTEXT | {"database": "cloudnative_pg"}
-    made = service_tree.manifests([entry("cloudnative_pg", context), entry("postgres", context, 1)], context)
+    made = service_examples.manifests([entry("cloudnative_pg", context), entry("postgres", context, 1)], context)
     for name in ("cloudnative-pg", "postgres"):
         render.assert_golden(f"stores/cloudnative_pg/{name}.yaml", made["files"][f"services/{name}/manifests.yaml"])
     [order] = yaml.safe_load_all(made["files"]["platform/postgres.yaml"])

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make the objects that install Flux from the manifests of its distribution. Pure."""
+"""The objects that install Flux, from the manifests of its distribution. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ COMPONENTS = ("source-controller", "kustomize-controller", "helm-controller", NO
 # API group of a CRD to the controller that serves it, and Services that are not named for theirs.
 _GROUPS = {f"{each.partition('-')[0]}.toolkit.fluxcd.io": each for each in COMPONENTS}
 _SERVICES = {"webhook-receiver": NOTIFICATION, "allow-webhooks": NOTIFICATION}
-# A dependency that has become ready is seen this soon instead of after 30 seconds, and what does not become healthy
-# does not keep its repair waiting until its time is over.
+# Check dependencies every 5 seconds instead of 30, and let a new revision end the health checks of a failing one.
 _SOON = ["--concurrent=8", "--requeue-dependency=5s", "--feature-gates=CancelHealthCheckOnNewRevision=true"]
 _ARGUMENTS = {
     "source-controller": ["--concurrent=4"],
@@ -32,7 +31,7 @@ _CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinitio
 
 
 def images(known: dict[str, Any]) -> dict[str, str]:
-    """Return the reference of each component's image that can be had, pinned by digest where that is known."""
+    """The image of each component that is available, pinned by digest if that is known."""
     found = {}
     for reference, entry in known.items():
         name = reference.rpartition("/")[2].partition(":")[0]
@@ -42,18 +41,18 @@ def images(known: dict[str, Any]) -> dict[str, str]:
 
 
 def waiting(known: dict[str, Any]) -> dict[str, str]:
-    """Return what of Flux cannot be had here, with the reason."""
+    """The components of Flux that are unavailable here, with the reason."""
     lacking = sorted(set(COMPONENTS) - images(known).keys())
-    return {name: f"there is no image of Flux's {name} where images are built" for name in lacking}
+    return {name: f"unavailable (image of Flux {name} not available)" for name in lacking}
 
 
 def install(text: str, known: dict[str, Any], nodes: int, proxy: dict[str, str] | None = None) -> list[Object]:
-    """Return the objects of the components whose images can be had.
+    """The objects of the components whose images are available.
 
-    :param text: the distribution's manifests.
-    :param known: the fact artifacts.images.
-    :param nodes: how many nodes the cluster has; on a single one nobody competes for a lease.
-    :param proxy: variables of the controllers' environment; a Secret holds them, as a URL may hold a password.
+    text: the distribution's manifests.
+    known: the fact artifacts.images.
+    nodes: number of nodes of the cluster; on a single one there is no leader election.
+    proxy: environment variables of the controllers, kept in a Secret because a URL may hold a password.
     """
     have = images(known)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
@@ -69,7 +68,7 @@ def install(text: str, known: dict[str, Any], nodes: int, proxy: dict[str, str] 
 
 
 def _read_proxy(found: list[Object], proxy: dict[str, str]) -> None:
-    """Let the controllers read the Secret, and start anew when it changes."""
+    """Let the controllers read the Secret, and restart when it changes."""
     digest = hashlib.sha256(json.dumps(proxy, sort_keys=True).encode()).hexdigest()
     for each in found:
         if each["kind"] == "Deployment":
@@ -79,7 +78,7 @@ def _read_proxy(found: list[Object], proxy: dict[str, str]) -> None:
 
 
 def _component(each: Object) -> str:
-    """Return the controller that an object belongs to; "" for what all share, "other" for one that we leave out."""
+    """The controller that an object belongs to: "" for shared objects, "other" for components that are left out."""
     name = each["metadata"]["name"]
     if each["kind"] == "CustomResourceDefinition":
         return _GROUPS.get(each["spec"]["group"], "other")
@@ -101,7 +100,7 @@ def _fitted(each: Object, have: dict[str, str], nodes: int) -> Object:
 
 
 def _tune(container: Object, name: str, have: dict[str, str], nodes: int) -> None:
-    """Set image and arguments; the first readiness decides when a new cluster goes on, so it is asked often."""
+    """Set image and arguments; probe readiness often, because a new cluster waits for it."""
     dropped = {"--enable-leader-election"} if nodes == 1 else set()
     if NOTIFICATION not in have:
         dropped |= {argument for argument in container["args"] if argument.startswith("--events-addr=")}

@@ -6,7 +6,6 @@ An entry is one item of `services.json` in ConfigMap flux-system/platform-servic
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,13 +15,6 @@ Row = dict[str, Any]
 COLUMNS = ("service", "cluster", "ready", "version", "revision", "url", "reason")
 # Where `./odp connect` listens unless told otherwise.
 PORT = 8080
-NAMESPACE, NAME, KEY = "flux-system", "platform-services", "services.json"
-PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{NAME}"
-
-
-def entries(config_map: Row | None) -> list[Row]:
-    """The services that a cluster's ConfigMap describes; none without it."""
-    return json.loads(config_map["data"][KEY]) if config_map else []
 
 
 def hostnames(described: Mapping[str, Iterable[Row]]) -> dict[tuple[str, str], list[str]]:

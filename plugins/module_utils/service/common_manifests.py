@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What every service gets around its own objects: namespace, policies, route, monitor. Private, pure."""
+"""The objects that every service gets beside its own: namespace, policies, route, monitor. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def namespace(release: Release) -> Manifest:
 
 
 def policies(release: Release, context: Context) -> list[Manifest]:
-    """Who may connect: the namespace itself and its clients, nobody else."""
+    """Network policies: only the namespace itself and its clients may connect."""
     clients = release["clients"]
     peers: list[dict[str, Any]] = [{"podSelector": {}}]
     if clients in ("all", "fleet"):
@@ -35,7 +35,7 @@ def policies(release: Release, context: Context) -> list[Manifest]:
     names = [] if isinstance(clients, str) else sorted(clients)
     names += [MONITORING] if release["monitoring"] and context["monitoring"] else []
     peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in names]
-    # Another network than Cilium has no name for who comes in by the gateway or from the API server: anybody may.
+    # Other networks than Cilium cannot select traffic from the gateway or the API server: allow all.
     ingress = [{"from": peers}] if context["cilium"] or not _entities(release, context) else [{}]
     spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}
     policy = _object("networking.k8s.io/v1", "NetworkPolicy", release, spec)
@@ -43,13 +43,13 @@ def policies(release: Release, context: Context) -> list[Manifest]:
 
 
 def _entities(release: Release, context: Context) -> list[str]:
-    """Who connects and is no pod: the API server to webhooks, the gateway from the proxy of the node."""
+    """Clients that are not pods: the API server for webhooks, the gateway from the node's proxy."""
     found = ["kube-apiserver"] if release["chart"] else []
     return found + (["ingress"] if release["route"] and context["gateway"] else [])
 
 
 def _cilium_policies(release: Release, context: Context) -> list[Manifest]:
-    """What Kubernetes' own policies cannot name: the gateway, the API server, pods of other clusters."""
+    """Rules that NetworkPolicy cannot express: the gateway, the API server, pods of other clusters."""
     ingress: list[dict[str, Any]] = []
     entities = _entities(release, context)
     if entities:
@@ -63,12 +63,12 @@ def _cilium_policies(release: Release, context: Context) -> list[Manifest]:
 
 
 def route(release: Release, context: Context) -> list[Manifest]:
-    """The way in from the gateway, where there is one."""
+    """The route from the gateway, where there is one."""
     if not release["route"] or not context["gateway"]:
         return []
     wanted = release["route"]
     parent = {"name": GATEWAY, "namespace": GATEWAY}
-    # With certificates plain HTTP only leads to HTTPS, and that is the gateway's own route.
+    # With certificates, plain HTTP is redirected to HTTPS by the gateway's own route.
     parent |= {"sectionName": "https"} if context["issuer"] else {}
     spec = {
         "parentRefs": [parent],
@@ -79,12 +79,12 @@ def route(release: Release, context: Context) -> list[Manifest]:
 
 
 def host(release: Release, context: Context) -> str:
-    """The name under which people reach the service."""
+    """The host name of the service for its users."""
     return f"{release['route']['host']}.{context['domain']}"
 
 
 def monitor(release: Release, context: Context) -> list[Manifest]:
-    """What Prometheus reads, where it runs."""
+    """The PodMonitor, where Prometheus runs."""
     if not release["monitoring"] or not context["monitoring"]:
         return []
     spec = {"selector": {}, "podMetricsEndpoints": [dict(release["monitoring"])]}

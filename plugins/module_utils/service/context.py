@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What goes from Ansible to the templates of services and to the tree. Pure."""
+"""What templates of services see of their cluster. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .schema import Release, merged
 
 
 def view(release: Release, context: dict[str, Any]) -> dict[str, Any]:
-    """What a template sees of its service: `values` and `service`; faults are told later, all at once."""
+    """What a template sees of its service: `values` and `service`. Faults are reported later, all at once."""
     values, over = (each if isinstance(each, dict) else {} for each in map(release.get, ("values", "overrides")))
     name, route = str(release.get("name")), release.get("route")
     kinds = ["database", "bucket", *(release.get("secrets") or {})]
@@ -28,7 +28,7 @@ def view(release: Release, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def images(found: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """The images of the fact artifacts by the last part of their repository, each with its digest where known."""
+    """The images of the fact artifacts by the last part of their repository, each with its digest if that is known."""
     named: dict[str, str] = {}
     for image, entry in found.items():
         name = image.rsplit("/", 1)[-1].split(":")[0]
@@ -39,16 +39,6 @@ def images(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def waiting(found: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """What cannot be had with these images, with the reason."""
-    lacking = {} if cilium_values.has_envoy(found) else {"gateway": "there is no image of Envoy where images are built"}
+    """What is unavailable with these images, with the reason."""
+    lacking = {} if cilium_values.has_envoy(found) else {"gateway": "unavailable (image of Envoy not available)"}
     return {**flux_install.waiting(found), **lacking}
-
-
-def plain(value: Any) -> Any:
-    """The value in types that YAML knows: Ansible's texts and mappings carry where they come from."""
-    if isinstance(value, dict):
-        return {plain(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    kinds = [kind for kind in (str, bool, int, float) if isinstance(value, kind)]
-    return kinds[0](value) if kinds else value

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What Flux reads: one Kustomization for a service, and the release of a chart. Pure."""
+"""The Kustomization of a service, and the HelmRelease of a chart. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .schema import Release
 
 FLUX = "flux-system"
 _SOURCES = "source.toolkit.fluxcd.io/v1"
-# A failed release is tried again as it is: what is there keeps running, and no data goes with an uninstall.
+# A failed release is retried in place: what runs keeps running, and no uninstall deletes data.
 _RETRY = {"name": "RetryOnFailure", "retryInterval": "1m"}
 
 
 def kustomization(release: Release, source: dict[str, str]) -> Manifest:
-    """The object that makes Flux apply the service, after those that it requires.
+    """The Kustomization that applies the service, after those that it requires.
 
-    :param source: where the tree is: kind of the source called platform, prefix of the tree's paths in it.
+    source: kind of the source `platform`, and prefix of the tree's paths in it.
     """
     spec: dict[str, Any] = {
         "interval": "5m",
@@ -27,7 +27,7 @@ def kustomization(release: Release, source: dict[str, str]) -> Manifest:
         "sourceRef": {"kind": source["kind"], "name": "platform"},
         "prune": True,
         "wait": True,
-        # Gone from the list means gone from the cluster.
+        # Removed from the list means deleted from the cluster.
         "deletionPolicy": "WaitForTermination",
     }
     if release["requires"]:
@@ -36,7 +36,7 @@ def kustomization(release: Release, source: dict[str, str]) -> Manifest:
 
 
 def chart(release: Release) -> list[Manifest]:
-    """Source and release of the upstream chart; the one policy of all releases stands here."""
+    """Source and HelmRelease of the upstream chart."""
     wanted, name, namespace = release["chart"], release["name"], release["namespace"]
     if wanted["repo"].startswith("oci://"):
         kind = "OCIRepository"

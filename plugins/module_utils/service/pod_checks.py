@@ -1,36 +1,37 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is wrong with the pods of a manifest. Pure."""
+"""Checks of the pods of a manifest. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from ..kubernetes.manifests import Manifest
+from ..kubernetes.manifests import Manifest, name_of
+from .schema import Faults, fault
 
-Told = Iterator[tuple[str, str]]  # problem, next step
 _TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
 
-def findings(manifest: Manifest, pod_security: str) -> Told:
-    """Problem and next step for each fault of the manifest's pods at this pod security level."""
+def findings(manifest: Manifest, pod_security: str) -> Faults:
+    """The faults of the manifest's pods at this pod security level."""
     pod = _pod(manifest)
     if not pod:
         return
+    found = []
     containers = [each for key in ("initContainers", "containers") for each in pod.get(key) or []]
     for container in containers:
-        name = f"container '{container.get('name')}'"
-        yield from _image(name, str(container.get("image") or ""))
-        yield from _resources(name, container.get("resources") or {})
+        own = _image(str(container.get("image") or "")) + _resources(container.get("resources") or {})
         if pod_security == "restricted":
-            yield from _restricted(name, container, pod.get("securityContext") or {})
+            own += _restricted(container, pod.get("securityContext") or {})
+        found += [(f"container '{container.get('name')}' {problem}", step) for problem, step in own]
     if pod_security != "privileged":
-        yield from _host(pod, containers)
+        step = "Remove it, or set pod_security: privileged."
+        found += [(problem, step) for problem in _host_access(pod, containers)]
+    yield from (fault(name_of(manifest), problem, step) for problem, step in found)
 
 
 def _pod(manifest: Manifest) -> dict[str, Any]:
     """The pod's spec, empty for what runs no pods."""
-    spec = manifest.get("spec") or {}
+    spec: dict[str, Any] = manifest.get("spec") or {}
     if manifest["kind"] == "CronJob":
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
     if manifest["kind"] in (*_TEMPLATES, "CronJob"):
@@ -38,52 +39,53 @@ def _pod(manifest: Manifest) -> dict[str, Any]:
     return spec if manifest["kind"] == "Pod" else {}
 
 
-def _image(name: str, image: str) -> Told:
+def _image(image: str) -> list[tuple[str, str]]:
     tag = image.rsplit("/", 1)[-1].partition(":")[2]
-    if "@sha256:" not in image and tag in ("", "latest"):
-        step = "Give a digest or an exact tag, such as {{ service.images['name'] }}."
-        yield f"{name} has an image without one version: '{image}'", step
+    if "@sha256:" in image or tag not in ("", "latest"):
+        return []
+    step = "Set a digest or an exact tag, such as {{ service.images['name'] }}."
+    return [(f"has an image that is not pinned: '{image}'", step)]
 
 
-def _resources(name: str, resources: dict[str, Any]) -> Told:
+def _resources(resources: dict[str, Any]) -> list[tuple[str, str]]:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    found = []
     if "memory" not in limits:
-        yield f"{name} has no memory limit", "Set resources.limits.memory, or one leak takes the whole node."
-    missing = [each for each in ("cpu", "memory") if each not in requests]
-    if missing:
-        yield (
-            f"{name} requests no {' and no '.join(missing)}",
-            "Set resources.requests, so that nodes are not overfull.",
-        )
+        found.append(("has no memory limit", "Set resources.limits.memory: one leak could exhaust the node."))
+    if missing := [each for each in ("cpu", "memory") if each not in requests]:
+        step = "Set resources.requests, so that nodes are not overcommitted."
+        found.append((f"requests no {' and no '.join(missing)}", step))
+    return found
 
 
-def _restricted(name: str, container: dict[str, Any], pod: dict[str, Any]) -> Told:
-    """What level restricted asks of a container; the API server would refuse its pods later and without a word."""
+def _restricted(container: dict[str, Any], pod: dict[str, Any]) -> list[tuple[str, str]]:
+    """What level restricted asks of a container: the API server would only refuse its pods after the rollout began."""
     own = container.get("securityContext") or {}
     both = {**pod, **own}
     capabilities = own.get("capabilities") or {}
+    found = []
     if both.get("runAsNonRoot") is not True or both.get("runAsUser") == 0:
-        step = "Set securityContext.runAsNonRoot: true and a runAsUser, or pod_security: baseline where it cannot be."
-        yield f"{name} may run as root", step
+        step = "Set securityContext.runAsNonRoot: true and a runAsUser, or pod_security: baseline where it needs root."
+        found.append(("may run as root", step))
     if own.get("allowPrivilegeEscalation") is not False:
-        yield f"{name} may gain privileges", "Set securityContext.allowPrivilegeEscalation: false."
+        found.append(("may escalate privileges", "Set securityContext.allowPrivilegeEscalation: false."))
     if "ALL" not in (capabilities.get("drop") or []) or set(capabilities.get("add") or []) - {"NET_BIND_SERVICE"}:
-        yield f"{name} keeps capabilities", "Set securityContext.capabilities: {drop: [ALL]}."
+        found.append(("does not drop all capabilities", "Set securityContext.capabilities: {drop: [ALL]}."))
     if (both.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
-        yield f"{name} has no seccomp profile", "Set securityContext.seccompProfile: {type: RuntimeDefault}."
+        found.append(("has no seccomp profile", "Set securityContext.seccompProfile: {type: RuntimeDefault}."))
+    return found
 
 
-def _host(pod: dict[str, Any], containers: list[dict[str, Any]]) -> Told:
+def _host_access(pod: dict[str, Any], containers: list[dict[str, Any]]) -> list[str]:
     """What reaches the node itself."""
-    step = "Do without, or set pod_security: privileged."
-    for key in ("hostNetwork", "hostPID", "hostIPC"):
-        if pod.get(key):
-            yield f"its pods have {key}", step
+    found = [f"its pods set {key}" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
     for volume in pod.get("volumes") or []:
         if "hostPath" in volume:
-            yield f"volume '{volume.get('name')}' is the host's path {(volume['hostPath'] or {}).get('path')}", step
+            found.append(f"volume '{volume.get('name')}' mounts host path {(volume['hostPath'] or {}).get('path')}")
     for container in containers:
+        name = f"container '{container.get('name')}'"
         if (container.get("securityContext") or {}).get("privileged"):
-            yield f"container '{container.get('name')}' is privileged", step
+            found.append(f"{name} is privileged")
         if any(port.get("hostPort") for port in container.get("ports") or []):
-            yield f"container '{container.get('name')}' has a port of the host", step
+            found.append(f"{name} uses a host port")
+    return found

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a description of a service may say: its keys, their kinds and defaults. Pure."""
+"""The keys of service_release, their types and defaults. Pure."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..findings import did_you_mean
+from ..findings import Finding, did_you_mean
 
 Release = dict[str, Any]
-Told = Iterator[tuple[str, str, str]]  # key, problem, next step
-WORDS = {str: "a text", int: "a number", bool: "true or false", list: "a list", dict: "a mapping"}
+Faults = Iterator[Finding]
+WORDS = {str: "a string", int: "an integer", bool: "true or false", list: "a list", dict: "a mapping"}
 
 POD_SECURITY = ("restricted", "baseline", "privileged")
 SSO = ("native", "proxy", "none")
 CHARACTERS = ("letters", "hex")
 # Words that stand for more than one namespace.
 CLIENTS = ("all", "fleet")
-# The service, and its namespace, that databases are in, whoever runs it.
+# Name and namespace of the service that holds the databases, with and without an operator.
 DATABASE = "postgres"
 
 
 @dataclass(frozen=True)
 class Key:
-    """What one key holds: kinds that are allowed, and the value when it is not there (None: nothing)."""
+    """The types that one key allows, and its default (None: none)."""
 
     kinds: tuple[type, ...]
     default: Any = None
@@ -69,33 +69,38 @@ GENERATED = {
 }
 
 
-def shape(schema: dict[str, Key], own: Any, prefix: str = "") -> Told:
-    """Unknown keys, wrong kinds and what is missing."""
+def fault(key: str, problem: str, step: str) -> Finding:
+    """An error of one key; whoever reports it adds the subject and where it is."""
+    return Finding("error", "", key, problem, step)
+
+
+def shape(schema: dict[str, Key], own: Any, prefix: str = "") -> Faults:
+    """Unknown keys, wrong types and missing keys."""
     for name in (name for name in own if name not in schema):
-        yield f"{prefix}{name}", "is no key of a description", did_you_mean(str(name), schema)
+        yield fault(f"{prefix}{name}", "is not a known key", did_you_mean(str(name), schema))
     for name, key in schema.items():
         value = own.get(name)
         if value is None:
             if key.required:
-                yield f"{prefix}{name}", "is missing", f"Write {WORDS[key.kinds[0]]}."
+                yield fault(f"{prefix}{name}", "is missing", f"Set it to {WORDS[key.kinds[0]]}.")
         elif not any(holds(value, kind) for kind in key.kinds):
             words = " or ".join(WORDS[kind] for kind in key.kinds)
-            yield f"{prefix}{name}", f"{value!r} is not {words}", f"Write {words}."
+            yield fault(f"{prefix}{name}", f"{value!r} is not {words}", f"Set it to {words}.")
 
 
 def holds(value: Any, kind: type) -> bool:
-    """Python takes True for a number too."""
+    """Whether the value is of the type; to Python True is an integer too."""
     return isinstance(value, kind) and (kind is not int or not isinstance(value, bool))
 
 
-def choice(key: str, value: str, known: Iterable[str]) -> Told:
+def choice(key: str, value: str, known: Iterable[str]) -> Faults:
     """A word that is none of the known ones."""
     if value not in known:
-        yield key, f"'{value}' is unknown", did_you_mean(value, known)
+        yield fault(key, f"'{value}' is unknown", did_you_mean(value, known))
 
 
 def filled(release: Release, context: dict[str, Any]) -> Release:
-    """A sound description with every default in place: names, the hosts' and buckets' names, what it needs."""
+    """A valid description with all defaults: names, host, buckets, and the providers that it requires."""
     wanted = _with_defaults(RELEASE, release)
     name = wanted["name"]
     wanted["namespace"] = wanted["namespace"] or name
@@ -112,7 +117,7 @@ def filled(release: Release, context: dict[str, Any]) -> Release:
 
 
 def merged(values: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`values` with `over` laid over it: mappings key by key, anything else replaced."""
+    """`values` with `over` merged into it: mappings key by key, anything else replaced."""
     result = dict(values)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)

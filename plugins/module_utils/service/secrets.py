@@ -1,10 +1,10 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The Secrets of services: which there are, and their values, made from one key. Pure.
+"""The Secrets of services, and their values, derived from one key. Pure.
 
 A value is HKDF-SHA256 (RFC 5869) of the fleet's key without salt, with the info
 ``<cluster>/<namespace>/<secret>/<key>`` of the service that it belongs to, one byte for each character and 16 more,
 read as one big-endian number; its digits to the base of the alphabet, the lowest first, are the characters.
-So nothing but the key must be kept: the same key gives the same values for ever.
+So only the key must be kept: the same key always gives the same values.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Recipe = dict[str, Any]
 
 
 def recipes(release: Release, context: dict[str, Any]) -> list[Recipe]:
-    """Each Secret of the service: where it lies, the path of its values, and a rule for each key."""
+    """Each Secret of the service: name and namespace, the path of its values, and a rule for each key."""
     found = [_recipe(release, name, keys) for name, keys in release["secrets"].items()]
     if release["database"]:
         own = _recipe(release, "database", database(release), type="kubernetes.io/basic-auth")
-        # The operator takes a changed password over only with this label.
+        # Without this label the operator ignores a changed password.
         own |= {"labels": {"cnpg.io/reload": "true"}} if context["database"] == "cloudnative_pg" else {}
         found += [own, {**own, "namespace": DATABASE}]
     if release["buckets"]:
@@ -52,7 +52,7 @@ def database(release: Release) -> dict[str, Any]:
 
 
 def bucket(store: str) -> dict[str, Any]:
-    """Rules for the keys of a Secret for buckets, by the names that S3 clients read."""
+    """Rules for the keys of a bucket's Secret, named as S3 clients read them."""
     return {
         "AWS_ACCESS_KEY_ID": {"length": 24, "characters": "hex", "prefix": "GK"},
         "AWS_SECRET_ACCESS_KEY": {"length": 64, "characters": "hex"},
@@ -71,12 +71,12 @@ def bucket_of_peer(store: str, key: str, owner: str, name: str, namespace: str) 
 
 
 def secrets(recipes: list[Recipe], key: str, cluster: str) -> list[Manifest]:
-    """The Secrets as manifests.
+    """The Secrets as manifests; ValueError for a key of less than 32 characters.
 
-    :param key: the fleet's key, a text of at least 32 characters.
+    key: the fleet's key.
     """
     if len(key.strip()) < LEAST_KEY:
-        raise ValueError(f"the fleet's key has {len(key.strip())} characters, wanted at least {LEAST_KEY}")
+        raise ValueError(f"the fleet's key has {len(key.strip())} characters, it needs at least {LEAST_KEY}")
     return [_secret(recipe, key.strip().encode(), cluster) for recipe in recipes]
 
 

@@ -4,28 +4,38 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypedDict
 
 import yaml
 
 from ..findings import Finding
 from ..kubernetes.manifests import Manifest
+from ..plain_data import plain
 from . import catalogue, common_manifests, flux, manifest_checks, provision, validate
 from . import secrets as service_secrets
-from .context import plain
 from .schema import Release, filled
 
 Context = dict[str, Any]
+Described = tuple[Release, list[Manifest]]
+
+
+class Tree(TypedDict):
+    """What Flux applies, and what the run applies beside it: all empty when there are findings."""
+
+    files: dict[str, str]
+    secrets: list[service_secrets.Recipe]
+    namespaces: list[Manifest]
+    findings: list[Finding]
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes texts of several lines as such, and everything in full."""
+    """Writes multi-line strings as blocks, and never an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-# Texts that readers of other YAML versions take for numbers or truth; PyYAML would leave them plain.
+# Strings that readers of other YAML versions take for numbers or booleans; PyYAML would not quote them.
 _AMBIGUOUS = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|0o[0-7_]+|[yYnN]")
 
 
@@ -37,26 +47,13 @@ def _text(dumper: Any, value: str) -> Any:
 _Dumper.add_representer(str, _text)
 
 
-def manifests(releases: list[dict[str, Any]], context: Context) -> dict[str, Any]:
-    """The tree's files, the recipes of its Secrets and its Namespaces; ValueError with all findings.
+def render(releases: list[dict[str, Any]], context: Context) -> Tree:
+    """Check the services of one cluster and render its tree.
 
-    :param releases: the fact platform_releases: of each service {role, release, rendered}.
+    releases: the fact platform_releases: of each service {role, release, rendered}.
+    context: __service_context of role service.
     """
-    services, found = _judged(releases, plain(context))
-    if found:
-        raise ValueError("\n".join(["these services cannot be published:", *map(str, found)]))
-    return _tree(services, plain(context))
-
-
-def findings(releases: list[dict[str, Any]], context: Context) -> list[str]:
-    """What is wrong with any of the services, sorted."""
-    return [str(finding) for finding in _judged(releases, plain(context))[1]]
-
-
-def _judged(
-    releases: list[dict[str, Any]], context: Context
-) -> tuple[list[tuple[Release, list[Manifest]]], list[Finding]]:
-    """The sound descriptions, each with its own objects, and all findings."""
+    context = plain(context)
     entries = sorted(plain(releases), key=lambda entry: (str(entry["release"].get("name")), entry["role"]))
     found: list[Finding] = []
     sound: list[tuple[Release, dict[str, Any]]] = []
@@ -64,18 +61,20 @@ def _judged(
         faults = validate.findings(entry)
         found += faults
         sound += [] if faults else [(filled(entry["release"], context), entry)]
-    switched_on = {str(entry["release"].get("name")) for entry in entries}
-    found += validate.together([(release, entry["role"]) for release, entry in sound], switched_on, context)
-    made = []
+    enabled = {str(entry["release"].get("name")) for entry in entries}
+    found += validate.together([(release, entry["role"]) for release, entry in sound], enabled, context)
+    services = []
     for release, entry in sound:
         own, faults = _own(release, entry)
-        made.append((release, own))
+        services.append((release, own))
         found += faults
-    return made, sorted(set(found))
+    if found:
+        return {"files": {}, "secrets": [], "namespaces": [], "findings": sorted(set(found))}
+    return _tree(services, context)
 
 
 def _own(release: Release, entry: dict[str, Any]) -> tuple[list[Manifest], list[Finding]]:
-    """The service's own objects, each in its namespace, and what is wrong with them."""
+    """The service's own objects, each in its namespace, and their findings."""
     if release["chart"]:
         return flux.chart(release), []
     name, namespace = release["name"], release["namespace"]
@@ -84,13 +83,13 @@ def _own(release: Release, entry: dict[str, Any]) -> tuple[list[Manifest], list[
     if found:
         return [], found
     found = manifest_checks.objects(name, namespace, release["pod_security"], objects, where)
-    for problem, step in manifest_checks.route(release, objects) if release["route"] else ():
-        found.append(validate.of_key(name, "route", problem, step, entry["role"]))
+    if release["route"]:
+        found += [validate.of_key(each, name, entry["role"]) for each in manifest_checks.route(release, objects)]
     return [_placed(manifest, namespace) for manifest in objects], found
 
 
 def _placed(manifest: Manifest, namespace: str) -> Manifest:
-    """The object in its namespace; a claim for storage outlives its service."""
+    """The object in its namespace; a volume claim outlives its service."""
     metadata = dict(manifest["metadata"])
     if manifest["kind"] not in manifest_checks.CLUSTER_KINDS:
         metadata = {"name": metadata["name"], "namespace": namespace, **metadata}
@@ -100,18 +99,20 @@ def _placed(manifest: Manifest, namespace: str) -> Manifest:
 
 
 def _of_store(manifest: Manifest, store: str) -> Manifest:
-    """The object, its pods marked with the object store: they start anew with the keys of another one."""
+    """The object, its pods annotated with the object store: another store has other keys, so they must restart."""
     if manifest["kind"] not in ("Deployment", "StatefulSet", "DaemonSet"):
         return manifest
     template = manifest["spec"]["template"]
     metadata = template.get("metadata") or {}
-    marks = {**(metadata.get("annotations") or {}), "opendata.platform/object-store": store}
-    marked = {**template, "metadata": {**metadata, "annotations": marks}}
-    return {**manifest, "spec": {**manifest["spec"], "template": marked}}
+    annotations = {**(metadata.get("annotations") or {}), "opendata.platform/object-store": store}
+    annotated = {**template, "metadata": {**metadata, "annotations": annotations}}
+    return {**manifest, "spec": {**manifest["spec"], "template": annotated}}
 
 
-def _tree(services: list[tuple[Release, list[Manifest]]], context: Context) -> dict[str, Any]:
-    files, secrets, namespaces = {}, [], []
+def _tree(services: list[Described], context: Context) -> Tree:
+    files: dict[str, str] = {}
+    secrets: list[service_secrets.Recipe] = []
+    namespaces = []
     for release, own in services:
         name, namespace = release["name"], common_manifests.namespace(release)
         pods = [_of_store(each, context["object_store"]) for each in own] if release["buckets"] else own
@@ -124,10 +125,10 @@ def _tree(services: list[tuple[Release, list[Manifest]]], context: Context) -> d
         namespaces.append(namespace)
     listed = catalogue.config_map([release for release, _own in services], context)
     files["platform/platform-services.yaml"] = text([listed])
-    return {"files": dict(sorted(files.items())), "secrets": secrets, "namespaces": namespaces}
+    return {"files": dict(sorted(files.items())), "secrets": secrets, "namespaces": namespaces, "findings": []}
 
 
 def text(objects: list[Manifest]) -> str:
     """YAML of the objects, keys in the order in which they were written."""
-    options = {"Dumper": _Dumper, "sort_keys": False, "width": 4096, "allow_unicode": True, "explicit_start": True}
-    return yaml.dump_all(objects, **options)
+    options: dict[str, Any] = {"sort_keys": False, "width": 4096, "allow_unicode": True, "explicit_start": True}
+    return str(yaml.dump_all(objects, Dumper=_Dumper, **options))

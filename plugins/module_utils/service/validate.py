@@ -1,14 +1,15 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is wrong with descriptions of services, each alone and all together. Pure."""
+"""Checks of service_release, of each service and of all services of a cluster together. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..findings import Finding, did_you_mean
 from .rules import meaning
-from .schema import RELEASE, Release, shape
+from .schema import RELEASE, Faults, Release, fault, shape
 
 Entry = dict[str, Any]  # of platform_releases: the role, its release, and what its template rendered
 
@@ -17,52 +18,52 @@ def findings(entry: Entry) -> list[Finding]:
     """Findings of one description alone."""
     release, role = entry["release"], entry["role"]
     faults = [*shape(RELEASE, release)]
-    wrong = {key.split(".")[0] for key, _, _ in faults}
+    wrong = {each.variable.split(".")[0] for each in faults}
     faults += meaning(release, wrong)
     subject = str(release.get("name") or role)
-    found = [of_key(subject, key, problem, step, role) for key, problem, step in faults]
-    for problem, step in _overrides(release):
-        found.append(Finding("error", subject, f"{role}_values", problem, step, f"role {role}"))
-    return found
+    found = [of_key(each, subject, role) for each in faults]
+    return found + [replace(each, subject=subject, where=f"role {role}") for each in _overrides(release, role)]
 
 
-def of_key(subject: str, key: str, problem: str, step: str, role: str) -> Finding:
-    """A fault of one key of a description; of all of it when there is no key."""
-    return Finding("error", subject, f"service_release.{key}".rstrip("."), problem, step, f"role {role}")
+def of_key(found: Finding, subject: str, role: str) -> Finding:
+    """The finding of a key of service_release; of all of it when there is no key."""
+    return replace(
+        found, subject=subject, variable=f"service_release.{found.variable}".rstrip("."), where=f"role {role}"
+    )
 
 
-def _overrides(release: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """A template reads the values that it knows; a chart checks its own."""
+def _overrides(release: dict[str, Any], role: str) -> Faults:
+    """Overrides that the template of the role does not read; a chart checks its own."""
     values, over = release.get("values", {}), release.get("overrides", {})
     if "manifests" in release and isinstance(values, dict) and isinstance(over, dict):
         for name in (name for name in over if name not in values):
-            yield f"'{name}' is no value of this service", did_you_mean(str(name), values)
+            problem = f"'{name}' is not a value of this service"
+            yield fault(f"{role}_values", problem, did_you_mean(str(name), values))
 
 
-def together(entries: list[tuple[Release, str]], switched_on: set[str], context: dict[str, Any]) -> Iterator[Finding]:
-    """Findings of sound descriptions, each with its role, that only show beside each other and in this cluster."""
+def together(entries: list[tuple[Release, str]], enabled: set[str], context: dict[str, Any]) -> Iterator[Finding]:
+    """Conflicts between valid descriptions, each with its role, and what the cluster lacks for them."""
     owners: dict[tuple[str, str], str] = {}
     for release, role in entries:
         for key, value in _claims(release):
             owner = owners.setdefault((key, value), f"{release['name']} (role {role})")
             if owner != f"{release['name']} (role {role})":
-                problem = f"'{value}' is already that of {owner}"
-                yield of_key(release["name"], key, problem, "Give each service its own.", role)
-        for need in (need for need in release["requires"] if need not in switched_on):
-            step = f"Add it to the services of cluster {context['cluster']}. {did_you_mean(need, switched_on)}"
-            yield of_key(release["name"], "requires", f"'{need}' is not switched on", step, role)
+                problem = f"'{value}' is already used by {owner}"
+                yield of_key(fault(key, problem, "Give each service its own."), release["name"], role)
+        for need in (need for need in release["requires"] if need not in enabled):
+            step = f"Add it to cluster_services of {context['cluster']}. {did_you_mean(need, enabled)}"
+            yield of_key(fault("requires", f"'{need}' is not enabled", step), release["name"], role)
         if context["gateway"] and (release["route"] or {}).get("sso") == "proxy":
-            problem = "there is no proxy yet that would ask people who they are"
-            step = "Use native where the service asks itself, or leave the route out."
-            yield of_key(release["name"], "route.sso", problem, step, role)
+            step = "Use native where the service authenticates users itself, or remove the route."
+            yield of_key(fault("route.sso", "there is no authenticating proxy yet", step), release["name"], role)
     roles = {release["name"]: role for release, role in entries}
     for circle in _circles({release["name"]: release["requires"] for release, _ in entries}):
-        problem = f"goes round in a circle: {' -> '.join([*circle, circle[0]])}"
-        yield of_key(circle[0], "requires", problem, "Take one of these requirements away.", roles[circle[0]])
+        problem = f"is circular: {' -> '.join([*circle, circle[0]])}"
+        yield of_key(fault("requires", problem, "Remove one of these requirements."), circle[0], roles[circle[0]])
 
 
 def _claims(release: Release) -> Iterator[tuple[str, str]]:
-    """What no two services of a cluster may both have; buckets they may share, each with a key of its own."""
+    """What each service of a cluster needs for itself; they may share buckets, each with its own key."""
     yield "name", release["name"]
     yield "namespace", release["namespace"]
     if release["route"]:
@@ -70,8 +71,9 @@ def _claims(release: Release) -> Iterator[tuple[str, str]]:
 
 
 def _circles(needs: dict[str, list[str]]) -> list[tuple[str, ...]]:
-    """Circles of requirements, each beginning with its least name."""
-    found, done = set(), set()
+    """Circular requirements, each beginning with its first name by alphabet."""
+    found: set[tuple[str, ...]] = set()
+    done: set[str] = set()
 
     def walk(name: str, path: tuple[str, ...]) -> None:
         if name in path:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.service import provision_scripts
+from ansible_collections.opendata.platform.plugins.module_utils.service import provision
 
 from api_server import free_port
 
@@ -45,10 +45,10 @@ def postgres() -> Iterator[dict[str, str]]:
         shutil.rmtree(place)
 
 
-def provision(postgres: dict[str, str], password: str) -> subprocess.CompletedProcess[str]:
+def run_job(postgres: dict[str, str], password: str) -> subprocess.CompletedProcess[str]:
     quiet = {"PGOPTIONS": "-c log_statement=none -c log_min_error_statement=panic"}
     environment = {**postgres, **quiet, "NAME": "note_book", "PASSWORD": password}
-    command = ["sh", "-eu", "-c", provision_scripts.POSTGRES]
+    command = ["sh", "-eu", "-c", provision.POSTGRES]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -56,7 +56,7 @@ def test_role_and_database_are_made_once_and_the_password_follows(postgres: dict
     owner = {**postgres, "PGUSER": "note_book", "PGDATABASE": "note_book"}
     create = ["psql", "-qc", "CREATE TABLE IF NOT EXISTS kept (x int); INSERT INTO kept VALUES (1)"]
     for number in (1, 2):
-        done = provision(postgres, f"secret{number}")
+        done = run_job(postgres, f"secret{number}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         own = {**owner, "PGPASSWORD": f"secret{number}"}
         subprocess.run(create, env=own, check=True, capture_output=True, timeout=60)
@@ -66,7 +66,7 @@ def test_role_and_database_are_made_once_and_the_password_follows(postgres: dict
 
 
 def test_no_other_role_may_enter_the_database(postgres: dict[str, str]) -> None:
-    provision(postgres, "secret")
+    run_job(postgres, "secret")
     other = ["psql", "-qc", "CREATE ROLE other LOGIN PASSWORD 'x'"]
     subprocess.run(other, env=postgres, check=True, capture_output=True, timeout=60)
     stranger = {**postgres, "PGUSER": "other", "PGPASSWORD": "x", "PGDATABASE": "note_book"}

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.service import secrets as service_secrets
-from ansible_collections.opendata.platform.plugins.module_utils.service import tree as service_tree
 
 from api_server import ApiServer
 from repository import ROOT, TESTS
-from service_examples import CASES, case
+from service_examples import CASES, case, manifests
 
 CRDS = ROOT.parent / "shared/contracts/crds"
 OPERATED = TESTS / "golden/files/stores/cloudnative_pg"
@@ -49,7 +48,7 @@ def test_every_object_is_accepted(server: ApiServer, crds: list[str], run: Calla
     flux = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}
     run("k8s_apply", kubeconfig=str(server.kubeconfig), files=crds)
     for name in CASES:
-        made = service_tree.manifests(*case(name))
+        made = manifests(*case(name))
         wanted = [flux, *service_secrets.secrets(made["secrets"], "k" * 32, "north")]
         wanted += [each for text in made["files"].values() for each in yaml.safe_load_all(text)]
         result = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=wanted, force_conflicts=True)

@@ -137,10 +137,10 @@ def test_all_findings_of_all_roles_are_told_at_once(place: Path) -> None:
     assert done.returncode != 0
     [start] = [number for number, line in enumerate(done.stdout.splitlines()) if line.strip() == "msg: |-"]
     assert [line.strip() for line in done.stdout.splitlines()[start + 1 : start + 3]] == [
-        "one-thing: one_thing_values: 'mesage' is no value of this service (role one_thing). "
+        "one-thing: one_thing_values: 'mesage' is not a value of this service (role one_thing). "
         "Did you mean message? Known: message, nested.",
-        "two: service_release.requires: 'one-thin' is not switched on (role two). "
-        "Add it to the services of cluster north. Did you mean one-thing? Known: one-thing, two.",
+        "two: service_release.requires: 'one-thin' is not enabled (role two). "
+        "Add it to cluster_services of north. Did you mean one-thing? Known: one-thing, two.",
     ]
 
 

@@ -41,7 +41,7 @@ def test_notifications_come_with_their_image() -> None:
         "allow-webhooks",
     }
     assert rules.waiting(BUILT)["notification-controller"] == (
-        "there is no image of Flux's notification-controller where images are built"
+        "unavailable (image of Flux notification-controller not available)"
     )
     assert "notification-controller" not in rules.waiting(RELEASED)
 

@@ -26,7 +26,7 @@ def changed(**changes: Any) -> str:
 def findings(files: dict[str, str], key: str = KEY, namespaces: tuple[str, ...] = ("postgres",)) -> list[str]:
     paths = {f"{SECRETS}/{name}": text for name, text in files.items()}
     found = sops.findings(paths, key, [*namespaces], "/fleet/test/.state/age.key")
-    return [each.replace(f"{SECRETS}/", "") for each in found]
+    return [str(each).replace(f"{SECRETS}/", "") for each in found]
 
 
 def test_what_sops_wrote_is_accepted() -> None:
@@ -39,31 +39,33 @@ def test_what_sops_wrote_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (changed(sops=None), f"is not encrypted, it has no key sops: {ENCRYPT} a.sops.yaml."),
-        ("just: [a, list]\n", f"is not encrypted, it has no key sops: {ENCRYPT} a.sops.yaml."),
-        (f"{GOOD}---\n{changed(sops=None)}", f"is not encrypted, it has no key sops: {ENCRYPT} a.sops.yaml."),
+        (changed(sops=None), f"is not encrypted, it has no key sops. Run {ENCRYPT} a.sops.yaml"),
+        ("just: [a, list]\n", f"is not encrypted, it has no key sops. Run {ENCRYPT} a.sops.yaml"),
+        (f"{GOOD}---\n{changed(sops=None)}", f"is not encrypted, it has no key sops. Run {ENCRYPT} a.sops.yaml"),
         (
             WHOLE,
-            f"is no Secret with apiVersion, kind and metadata in clear: decrypt it, and then {ENCRYPT} a.sops.yaml.",
+            "is not a Secret with apiVersion, kind and metadata in plain text. "
+            f"Decrypt it, then run {ENCRYPT} a.sops.yaml",
         ),
-        (changed(kind="ConfigMap"), "is no Secret with apiVersion, kind and metadata in clear"),
+        (changed(kind="ConfigMap"), "is not a Secret with apiVersion, kind and metadata in plain text"),
         (
             changed(data={"FILE": "aGVsbG8="}, stringData={"password": "word", "user": "ENC[AES256_GCM,data:x]"}),
-            "data.FILE, stringData.password is in clear: replace what others may have seen, and then "
-            f"{ENCRYPT} a.sops.yaml.",
+            "data.FILE, stringData.password is in plain text. Replace values that others may have seen, then run "
+            f"{ENCRYPT} a.sops.yaml",
         ),
         (
             changed(sops={"pgp": [{}], "age": []}),
-            "is encrypted for no age key, Flux has no other: sops rotate --in-place --add-age PUBLIC-KEY a.sops.yaml.",
+            "is not encrypted for an age key, the only kind that Flux has. "
+            "Run sops rotate --in-place --add-age PUBLIC-KEY a.sops.yaml",
         ),
         (
             changed(metadata={"name": "a", "namespace": "dagster"}),
-            "this cluster has no namespace 'dagster' (default, flux-system, kube-system, postgres): switch its service "
-            "on, or move the file to secrets/CLUSTER/ of the cluster that has it.",
+            "this cluster has no namespace 'dagster' (default, flux-system, kube-system, postgres). "
+            "Enable its service, or move the file to secrets/CLUSTER/ of the cluster that has the namespace.",
         ),
         (changed(metadata={"name": "a"}), "this cluster has no namespace ''"),
-        ("{", "is no YAML: write it anew, and encrypt it."),
-        ("", "is empty: take it away."),
+        ("{", "is not valid YAML. Write it again, and encrypt it."),
+        ("", "is empty. Remove it."),
     ],
 )
 def test_what_cannot_be_published_is_refused(text: str, words: str) -> None:
@@ -80,22 +82,25 @@ def test_all_findings_are_told_at_once() -> None:
     found = findings(files, key="")
     assert [each.split(": ")[0] for each in found] == [
         "a.sops.yaml",
-        "b.sops.yaml, a.sops.yaml, plain.yaml",
         "b.sops.yaml",
+        "b.sops.yaml, a.sops.yaml, plain.yaml",
         "plain.yaml",
     ]
-    assert "there is no age key for them: age-keygen -o /fleet/test/.state/age.key, or set flux_age_key" in found[1]
-    assert "is published by nobody, only *.sops.yaml is: encrypt it and call it *.sops.yaml" in found[3]
+    assert (
+        "there is no age key to decrypt them. Run age-keygen -o /fleet/test/.state/age.key, or set flux_age_key"
+        in found[2]
+    )
+    assert "is not named *.sops.yaml. Encrypt it and name it *.sops.yaml" in found[3]
 
 
 def test_a_key_that_is_none_is_not_shown() -> None:
     [found] = findings({"a.sops.yaml": GOOD}, key="age1abc")
-    assert "the age key is none, it has no line AGE-SECRET-KEY-1" in found and "age1abc" not in found
+    assert "the age key has no line AGE-SECRET-KEY-1" in found and "age1abc" not in found
 
 
 def test_one_secret_stands_in_one_file() -> None:
     found = findings({"a.sops.yaml": GOOD, "b.sops.yaml": GOOD})
-    words = f"b.sops.yaml: Secret default/warehouse stands in {SECRETS}/a.sops.yaml too: remove one."
+    words = f"b.sops.yaml: Secret default/warehouse is also in {SECRETS}/a.sops.yaml. Remove one of them."
     assert found == [words.replace(f"{SECRETS}/", "")]
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.report import services as report_services
-from ansible_collections.opendata.platform.plugins.module_utils.service.tree import manifests
+from ansible_collections.opendata.platform.plugins.module_utils.service import catalogue
 
 import service_examples
-from service_examples import CONTEXT, charts, notebook, provider
+from service_examples import CONTEXT, charts, manifests, notebook, provider
 
 ROUTE = {"port": 8888, "service": "hub", "host": "nb", "sso": "native"}
 HUB = service_examples.NOTEBOOK.replace("name: notebook\nspec:\n  selector: {app", "name: hub\nspec:\n  selector: {app")
@@ -24,7 +23,7 @@ def listed(*releases: dict[str, Any], **context: Any) -> dict[str, dict[str, Any
         "ConfigMap",
         {"name": "platform-services", "namespace": "flux-system"},
     )
-    return {each["name"]: each for each in report_services.entries(found)}
+    return {each["name"]: each for each in catalogue.entries(found)}
 
 
 def test_each_service_is_there_with_its_route() -> None:

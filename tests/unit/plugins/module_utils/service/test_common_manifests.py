@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.service.context import images, view
-from ansible_collections.opendata.platform.plugins.module_utils.service.tree import manifests
 
-from service_examples import CONTEXT, IMAGES, notebook, provider, with_every_noun
+from service_examples import CONTEXT, IMAGES, manifests, notebook, provider, with_every_feature
 
 EVERYWHERE = {"namespaceSelector": {}}
 OTHER_CLUSTERS = {
@@ -77,13 +76,13 @@ def test_monitoring_is_there_only_where_prometheus_runs() -> None:
 
 
 def test_namespaces_are_told_beside_the_tree_as_they_are_in_it() -> None:
-    made = manifests([with_every_noun(), *map(provider, ("spark-operator", "postgres", "garage"))], CONTEXT)
+    made = manifests([with_every_feature(), *map(provider, ("spark-operator", "postgres", "garage"))], CONTEXT)
     inside = [next(yaml.safe_load_all(text)) for path, text in made["files"].items() if path.startswith("services/")]
     assert made["namespaces"] == inside
 
 
 def test_values_are_merged_key_by_key() -> None:
-    seen = view(with_every_noun()["release"], CONTEXT)
+    seen = view(with_every_feature()["release"], CONTEXT)
     assert seen["values"] == {"replicas": 1, "limits": {"memory": "2Gi", "cpu": 1}}
     assert seen["service"] == {
         "name": "notebook",

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.service import manifest_checks
-from ansible_collections.opendata.platform.plugins.module_utils.service.tree import findings, manifests
 
-from service_examples import CONTEXT, NOTEBOOK, case, notebook
+from service_examples import CONTEXT, NOTEBOOK, case, findings, manifests, notebook
 
 Pod = dict[str, Any]
 WHERE = "(notebook.yml.j2 of role notebook)"
-HOST = "Do without, or set pod_security: privileged."
+HOST = "Remove it, or set pod_security: privileged."
 
 
 def pod(manifests: list[dict[str, Any]]) -> Pod:
@@ -32,23 +31,23 @@ def line(problem: str, step: str) -> str:
     return f"notebook: Deployment notebook: {problem} {WHERE}. {step}"
 
 
-IMAGE = "Give a digest or an exact tag, such as {{ service.images['name'] }}."
-ROOT = "Set securityContext.runAsNonRoot: true and a runAsUser, or pod_security: baseline where it cannot be."
+IMAGE = "Set a digest or an exact tag, such as {{ service.images['name'] }}."
+ROOT = "Set securityContext.runAsNonRoot: true and a runAsUser, or pod_security: baseline where it needs root."
 CAPABILITIES = "Set securityContext.capabilities: {drop: [ALL]}."
-LIMIT = "Set resources.limits.memory, or one leak takes the whole node."
-REQUESTS = "Set resources.requests, so that nodes are not overfull."
+LIMIT = "Set resources.limits.memory: one leak could exhaust the node."
+REQUESTS = "Set resources.requests, so that nodes are not overcommitted."
 OF_CONTAINERS: dict[str, tuple[Callable[[Pod, Pod], Any], str, str]] = {
     "no tag": (
         lambda pod, one: one.update(image="example.org:5000/notebook"),
-        "has an image without one version: 'example.org:5000/notebook'",
+        "has an image that is not pinned: 'example.org:5000/notebook'",
         IMAGE,
     ),
     "latest": (
         lambda pod, one: one.update(image="notebook:latest"),
-        "has an image without one version: 'notebook:latest'",
+        "has an image that is not pinned: 'notebook:latest'",
         IMAGE,
     ),
-    "no image": (lambda pod, one: one.pop("image"), "has an image without one version: ''", IMAGE),
+    "no image": (lambda pod, one: one.pop("image"), "has an image that is not pinned: ''", IMAGE),
     "no limit": (lambda pod, one: one["resources"].pop("limits"), "has no memory limit", LIMIT),
     "no requests": (
         lambda pod, one: one["resources"].pop("requests"),
@@ -64,17 +63,17 @@ OF_CONTAINERS: dict[str, tuple[Callable[[Pod, Pod], Any], str, str]] = {
     "root": (lambda pod, one: one["securityContext"].update(runAsUser=0), "may run as root", ROOT),
     "escalation": (
         lambda pod, one: one["securityContext"].pop("allowPrivilegeEscalation"),
-        "may gain privileges",
+        "may escalate privileges",
         "Set securityContext.allowPrivilegeEscalation: false.",
     ),
     "capabilities kept": (
         lambda pod, one: one["securityContext"].pop("capabilities"),
-        "keeps capabilities",
+        "does not drop all capabilities",
         CAPABILITIES,
     ),
     "capability added": (
         lambda pod, one: one["securityContext"]["capabilities"].update(add=["SYS_ADMIN"]),
-        "keeps capabilities",
+        "does not drop all capabilities",
         CAPABILITIES,
     ),
     "no seccomp": (
@@ -84,12 +83,12 @@ OF_CONTAINERS: dict[str, tuple[Callable[[Pod, Pod], Any], str, str]] = {
     ),
 }
 OF_HOSTS: dict[str, tuple[Callable[[Pod, Pod], Any], str]] = {
-    "network": (lambda pod, one: pod.update(hostNetwork=True), "its pods have hostNetwork"),
-    "processes": (lambda pod, one: pod.update(hostPID=True), "its pods have hostPID"),
-    "memory": (lambda pod, one: pod.update(hostIPC=True), "its pods have hostIPC"),
+    "network": (lambda pod, one: pod.update(hostNetwork=True), "its pods set hostNetwork"),
+    "processes": (lambda pod, one: pod.update(hostPID=True), "its pods set hostPID"),
+    "memory": (lambda pod, one: pod.update(hostIPC=True), "its pods set hostIPC"),
     "path": (
         lambda pod, one: pod.update(volumes=[{"name": "etc", "hostPath": {"path": "/etc"}}]),
-        "volume 'etc' is the host's path /etc",
+        "volume 'etc' mounts host path /etc",
     ),
     "privileged": (
         lambda pod, one: one["securityContext"].update(privileged=True),
@@ -97,7 +96,7 @@ OF_HOSTS: dict[str, tuple[Callable[[Pod, Pod], Any], str]] = {
     ),
     "port": (
         lambda pod, one: one.update(ports=[{"containerPort": 80, "hostPort": 80}]),
-        "container 'notebook' has a port of the host",
+        "container 'notebook' uses a host port",
     ),
 }
 ALLOWED_BY_BASELINE = ("maybe root", "root", "escalation", "capabilities kept", "capability added", "no seccomp")
@@ -145,18 +144,18 @@ def test_pods_of_every_kind(kind: str) -> None:
     [found] = [
         str(each)
         for each in manifest_checks.objects("notebook", "notebook", "privileged", [manifest], "here")
-        if "version" in str(each)
+        if "pinned" in str(each)
     ]
-    assert found == f"notebook: {kind} x: container 'x' has an image without one version: 'x' (here). {IMAGE}"
+    assert found == f"notebook: {kind} x: container 'x' has an image that is not pinned: 'x' (here). {IMAGE}"
 
 
-OBJECT = "An object has apiVersion, kind and metadata.name, and stands there once."
+OBJECT = "An object has apiVersion, kind and metadata.name, and is listed once."
 TEXTS = {
     "no YAML": (
         "a: [",
-        "notebook: renders no YAML: while parsing a flow node did not find expected node content in",
+        "notebook: does not render valid YAML: while parsing a flow node did not find expected node content in",
     ),
-    "nothing": ("# nothing\n", f"notebook: renders no object {WHERE}. Mend the template."),
+    "nothing": ("# nothing\n", f"notebook: renders no objects {WHERE}. Fix the template."),
     "no object": ("- 1\n", f"notebook: manifest 1 is no mapping but list {WHERE}. {OBJECT}"),
     "no kind": (
         "{apiVersion: v1, metadata: {name: x}}",
@@ -168,18 +167,18 @@ TEXTS = {
     ),
     "Secret": (
         "{apiVersion: v1, kind: Secret, metadata: {name: x}, stringData: {key: very-secret}}",
-        f"notebook: Secret x: holds its data in clear {WHERE}. "
-        "Describe it under service_release.secrets: those values never lie in the tree.",
+        f"notebook: Secret x: holds its data in plain text {WHERE}. "
+        "Describe it under service_release.secrets: those values never enter the tree.",
     ),
     "elsewhere": (
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: kube-system}}",
-        f"notebook: ConfigMap kube-system/x: lies in namespace kube-system {WHERE}. "
-        "A service has objects in its own namespace notebook only: leave metadata.namespace out.",
+        f"notebook: ConfigMap kube-system/x: is in namespace kube-system {WHERE}. "
+        "Remove metadata.namespace: a service has objects in its own namespace notebook only.",
     ),
     "foreign Job": (
         "{apiVersion: batch/v1, kind: Job, metadata: {name: other-database, namespace: postgres}}",
-        f"notebook: Job postgres/other-database: lies in namespace postgres {WHERE}. "
-        "A service has objects in its own namespace notebook only: leave metadata.namespace out.",
+        f"notebook: Job postgres/other-database: is in namespace postgres {WHERE}. "
+        "Remove metadata.namespace: a service has objects in its own namespace notebook only.",
     ),
 }
 
@@ -210,7 +209,7 @@ def test_a_tree_is_scanned_from_its_text_alone() -> None:
     files = manifests(*case("local"))["files"]
     path = "services/notebook/manifests.yaml"
     files[path] = files[path].replace("image: example.org/notebook:1.2.3", "image: example.org/notebook")
-    problem = "container 'notebook' has an image without one version: 'example.org/notebook'"
+    problem = "container 'notebook' has an image that is not pinned: 'example.org/notebook'"
     assert [str(found) for found in manifest_checks.tree(files)] == [
         f"notebook: Deployment notebook/notebook: {problem} ({path}). {IMAGE}"
     ]
@@ -220,4 +219,4 @@ def test_a_part_of_a_tree_that_this_role_did_not_make_is_no_service() -> None:
     text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}"
     assert [
         str(found) for found in manifest_checks.tree({"services/x/manifests.yaml": text, "platform/x.yaml": "["})
-    ] == ["x: has no Namespace (services/x/manifests.yaml). Let role service make the tree."]
+    ] == ["x: has no Namespace (services/x/manifests.yaml). Render the tree with role service."]

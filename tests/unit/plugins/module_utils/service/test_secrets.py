@@ -7,9 +7,8 @@ import string
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.service.secrets import bucket_of_peer, derived, secrets
-from ansible_collections.opendata.platform.plugins.module_utils.service.tree import manifests
 
-from service_examples import CONTEXT, case, notebook, provider
+from service_examples import CONTEXT, case, manifests, notebook, provider
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -95,6 +94,6 @@ def test_line_ends_of_the_keys_file_do_not_matter() -> None:
 
 
 def test_a_key_that_can_be_guessed_is_refused_without_showing_it() -> None:
-    with pytest.raises(ValueError, match="the fleet's key has 5 characters, wanted at least 32") as refused:
+    with pytest.raises(ValueError, match="the fleet's key has 5 characters, it needs at least 32") as refused:
         secrets([], "short\n", "north")
     assert "short" not in str(refused.value)

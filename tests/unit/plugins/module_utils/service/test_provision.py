@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.service import provision_scripts
+from ansible_collections.opendata.platform.plugins.module_utils.service import provision
 
 KEY, SECRET = f"GK{'a' * 24}", "b" * 64
 ALL = {"read": True, "write": True, "owner": True}
@@ -21,7 +21,7 @@ ALL = {"read": True, "write": True, "owner": True}
 
 @pytest.mark.parametrize("name", ["POSTGRES", "GARAGE", "MINIO"])
 def test_shellcheck_finds_nothing(name: str) -> None:
-    script = getattr(provision_scripts, name)
+    script = getattr(provision, name)
     done = subprocess.run(
         # Its variables come from the Job.
         [
@@ -101,27 +101,27 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
 
 
-def provision(garage: Garage, **changes: str) -> subprocess.CompletedProcess[str]:
+def run_job(garage: Garage, **changes: str) -> subprocess.CompletedProcess[str]:
     environment = {"ADMIN_URL": f"http://127.0.0.1:{garage.server_port}", "ADMIN_TOKEN": "token", "NAME": "notebook"}
     environment |= {"BUCKETS": "data models", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-    return run(provision_scripts.GARAGE, **{**environment, **changes})
+    return run(provision.GARAGE, **{**environment, **changes})
 
 
 def test_garage_has_key_and_buckets_and_a_second_run_makes_nothing(garage: Garage) -> None:
-    first = provision(garage)
+    first = run_job(garage)
     assert first.returncode == 0, first.stderr
     assert garage.keys == {KEY: SECRET}
     assert set(garage.buckets) == {"data", "models"}
     assert garage.allowed == dict.fromkeys(garage.buckets.values(), (KEY, ALL))
     assert first.stdout == ""
     garage.calls.clear()
-    second = provision(garage)
+    second = run_job(garage)
     assert second.returncode == 0, second.stderr
     assert garage.calls == ["AllowBucketKey", "AllowBucketKey"]
 
 
 def test_garage_that_refuses_fails_the_job_without_a_secret_in_its_log(garage: Garage) -> None:
-    refused = provision(garage, ADMIN_TOKEN="wrong")
+    refused = run_job(garage, ADMIN_TOKEN="wrong")
     assert refused.returncode != 0
     assert "403" in refused.stderr
     assert SECRET not in refused.stderr + refused.stdout
@@ -144,7 +144,7 @@ def test_minio_gets_a_policy_for_its_buckets_only(tmp_path: Path) -> None:
     environment = {"ROOT_USER": "root", "ROOT_PASSWORD": "word", "STORE": "minio:9000", "NAME": "notebook"}
     environment |= {"BUCKETS": "data models", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
     environment |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
-    script = provision_scripts.MINIO.replace("/tmp/", f"{tmp_path}/")
+    script = provision.MINIO.replace("/tmp/", f"{tmp_path}/")
     for _ in range(2):
         done = run(script, **environment)
         assert done.returncode == 0, done.stderr
