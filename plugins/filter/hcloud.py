@@ -1,8 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Filters of role machine_hcloud: thin doors to the pure files."""
+"""Filters of role machine_hcloud: thin wrappers."""
 
 from __future__ import annotations
 
+from ansible_collections.opendata.platform.plugins.module_utils.findings import as_text
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import costs, resources
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import errors as hcloud_errors
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import plan as hcloud_plan
@@ -29,5 +30,5 @@ class FilterModule:
             "hcloud_services": resources.services,
             "hcloud_snapshots_of": costs.snapshots_of,
             "hcloud_subnets": resources.subnets,
-            "hcloud_unknown": hcloud_errors.unknown,
+            "hcloud_unknown": as_text(hcloud_errors.unknown),
         }

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What stays at Hetzner Cloud and costs money. Pure."""
+"""What remains at Hetzner Cloud and what it costs. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def costs(
     addresses: list[Record],
     snapshots: list[Record],
 ) -> list[str]:
-    """Say what each thing costs a month, and all together; an empty list when nothing stays.
+    """The monthly cost of each resource, and the total, as lines of text; empty if nothing remains.
 
-    :param pricing: what GET /pricing answers, {"currency": "EUR", "server_types": [...], …}.
-    :param servers, volumes, balancers, addresses: what the info modules of hetzner.hcloud say of them.
-    :param snapshots: what GET /images answers.
+    :param pricing: the answer to GET /pricing, {"currency": "EUR", "server_types": [...], …}.
+    :param servers, volumes, balancers, addresses: as the info modules of hetzner.hcloud return them.
+    :param snapshots: the answer to GET /images.
     """
     types = {one["name"]: one["prices"] for one in pricing["server_types"] + pricing["load_balancer_types"]}
     ips = {one["type"]: one["prices"] for one in pricing["primary_ips"]}
@@ -47,13 +47,13 @@ def costs(
 
 
 def of_servers(addresses: list[Record], servers: list[Record], fleet: dict[str, str]) -> list[Record]:
-    """The primary IPs of these servers, or with the fleet's labels."""
+    """Primary IPs that are assigned to these servers or have the fleet's labels."""
     ids = {one["id"] for one in servers}
     return [one for one in addresses if one["assignee_id"] in ids or carries(one, fleet)]
 
 
 def snapshots_of(images: list[Record], servers: list[Record], fleet: dict[str, str]) -> list[Record]:
-    """The snapshots that were taken of these servers, or with the fleet's labels."""
+    """Snapshots that were taken of these servers or have the fleet's labels."""
     ids = {one["id"] for one in servers}
     mine = [one for one in images if (one["created_from"] or {}).get("id") in ids]
     return mine + [one for one in images if one not in mine and carries(one, fleet)]
@@ -71,7 +71,7 @@ def _lines(found: list[tuple[str, Decimal | None]], currency: str) -> list[str]:
         f"{what}: {f'{_cents(price)} {currency}' if price is not None else 'price unknown'}" for what, price in found
     ]
     total = _cents(sum((price for _what, price in found if price is not None), Decimal(0)))
-    return [*lines, f"together {total} {currency} a month, without VAT, as Hetzner's API says today"]
+    return [*lines, f"total: {total} {currency} a month without VAT, at Hetzner's current prices"]
 
 
 def _cents(price: Decimal) -> Decimal:

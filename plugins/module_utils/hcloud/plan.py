@@ -1,10 +1,11 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a run will do to the machines at Hetzner Cloud, and what it will not. Pure."""
+"""What a run will change at the servers of Hetzner Cloud, and what it refuses to. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..findings import Finding
 from .resources import LABEL, carries
 
 VARIABLE = "machine_hcloud_delete"
@@ -17,31 +18,30 @@ def typed(text: str) -> list[str]:
 
 
 def node_of(server: Record) -> str:
-    """The node that a server is, by its label, for its name may be altered by hand; another thing's own name."""
+    """The node name in the label of a server, whose own name may have been changed; the name of anything else."""
     return server["labels"].get(f"{LABEL}/node", server["name"])
 
 
 def plan(
     wanted: dict[str, Record], known: list[str], servers: list[Record], volumes: list[Record], delete: str
 ) -> dict[str, Any]:
-    """Compare the inventory with what is there.
+    """Compare the inventory with the project.
 
-    :param wanted: by node name its server_type, image, location, address, network (a name) and labels.
-    :param known: every node of Hetzner Cloud in the inventory, also those that this run is not for.
-    :param servers: what module hetzner.hcloud.server_info says of the fleet's machines.
-    :param volumes: what module hetzner.hcloud.volume_info says.
-    :param delete: the names that a person typed.
-    :returns: make and keep (names), change (reasons by name), delete (id, name and what is lost), ids (by name, of what
-        stays), refused (text, empty when the run may go on) and lines (the plan for a person; empty without a change).
+    :param wanted: by node name server_type, image, location, address, network (a name) and labels.
+    :param known: every Hetzner Cloud node in the inventory, also those outside of --limit.
+    :param servers: the fleet's servers, as module hetzner.hcloud.server_info returns them.
+    :param volumes: volumes, as module hetzner.hcloud.volume_info returns them.
+    :param delete: the names whose deletion the operator confirmed.
+    :returns: make and keep (names), change (reasons by name), delete (id, name and what is lost), ids (by name,
+        of those that stay), refused (text, empty when the run may continue) and lines (the plan; empty: no change).
     """
     found = {node_of(server): server for server in servers}
     change: dict[str, list[str]] = {}
-    doomed: dict[str, str] = {name: "left the inventory" for name in found if name not in known}
+    doomed: dict[str, str] = {name: "it was removed from the inventory" for name in found if name not in known}
     off: list[str] = []
     for name in sorted(set(wanted) & set(found)):
-        anew = _anew(wanted[name], found[name])
-        if anew:
-            doomed[name] = f"{' and '.join(anew)} needs a new server"
+        if needs := _needs_new_server(wanted[name], found[name]):
+            doomed[name] = f"{' and '.join(needs)} needs a new server"
         elif what := _changes(name, wanted[name], found[name]):
             change[name] = what
             if wanted[name]["server_type"] != found[name]["server_type"] and found[name]["status"] != "off":
@@ -53,7 +53,7 @@ def plan(
     ]
     keep = sorted(name for name in wanted if name in found and name not in {*doomed, *change})
     lines = [f"delete {one['name']}: {one['lost']}" for one in deleted]
-    lines += [f"make {name}: {_words(wanted[name])}, {wanted[name]['address']}" for name in make]
+    lines += [f"create {name}: {_words(wanted[name])}, {wanted[name]['address']}" for name in make]
     lines += [f"change {name}: {', '.join(what)}" for name, what in sorted(change.items())]
     return {
         "make": make,
@@ -61,13 +61,13 @@ def plan(
         "keep": keep,
         "delete": deleted,
         "ids": {name: server["id"] for name, server in found.items() if name not in doomed},
-        "refused": "\n".join([*_refused(deleted, typed(delete)), *_running(off, wanted, found)]),
+        "refused": "\n".join(map(str, [*_unconfirmed(deleted, typed(delete)), *_running(off, wanted, found)])),
         "lines": lines + ([f"keep {', '.join(keep)}"] if keep and lines else []),
     }
 
 
 def named(things: list[Record], delete: str) -> list[Record]:
-    """Of these servers or volumes those whose names a person typed."""
+    """The servers or volumes whose deletion the operator confirmed."""
     return [one for one in things if node_of(one) in typed(delete)]
 
 
@@ -77,8 +77,8 @@ def of_fleet(volumes: list[Record], servers: list[Record], labels: dict[str, str
     return [one for one in volumes if one["server"] in names or carries(one, labels)]
 
 
-def _anew(wanted: Record, server: Record) -> list[str]:
-    """What cannot be changed on a server; the name of an image that Hetzner removed is not known any more."""
+def _needs_new_server(wanted: Record, server: Record) -> list[str]:
+    """Differences that a server cannot be changed to; Hetzner does not report the name of a removed image."""
     mine = [net["ip"] for net in server["private_networks_info"] if net["name"] == wanted["network"]]
     pairs = [("location", server["location"], wanted["location"])]
     pairs += [] if wanted["image"].isdigit() else [("image", server["image"], wanted["image"])]
@@ -87,7 +87,7 @@ def _anew(wanted: Record, server: Record) -> list[str]:
 
 
 def _changes(name: str, wanted: Record, server: Record) -> list[str]:
-    """What is changed on a server that stays."""
+    """What to change on a server that stays."""
     found = []
     if server["name"] != name:
         found.append(f"name {server['name']} -> {name}")
@@ -102,37 +102,32 @@ def _changes(name: str, wanted: Record, server: Record) -> list[str]:
     return found
 
 
-def _refused(deleted: list[Record], names: list[str]) -> list[str]:
-    """Why the run may not delete."""
-    missing = [one for one in deleted if one["name"] not in names]
-    if not missing:
-        return []
-    count = "1 machine" if len(missing) == 1 else f"{len(missing)} machines"
-    every = ",".join(one["name"] for one in deleted)
-    lines = [f"{one['name']}: {one['lost']}" for one in missing]
+def _unconfirmed(deleted: list[Record], confirmed: list[str]) -> list[Finding]:
+    """Deletions that the operator has not confirmed."""
+    step = f"Restore the inventory, or confirm the deletion: -e {VARIABLE}={','.join(one['name'] for one in deleted)}"
     return [
-        f"This run would delete {count} at Hetzner Cloud, nothing was changed:",
-        *lines,
-        f"Put back what the inventory said, or type what may be deleted: -e {VARIABLE}={every}",
+        Finding("error", one["name"], VARIABLE, f"the server would be deleted, because {one['lost']}", step)
+        for one in deleted
+        if one["name"] not in confirmed
     ]
 
 
-def _running(names: list[str], wanted: dict[str, Record], found: dict[str, Record]) -> list[str]:
-    """Which machines must be off before their type can be changed."""
+def _running(names: list[str], wanted: dict[str, Record], found: dict[str, Record]) -> list[Finding]:
+    """Servers that must be off before their type can be changed."""
+    step = "Drain the node, shut it down, and run again: the run changes the type and starts it."
+    types = {name: f"{found[name]['server_type']} -> {wanted[name]['server_type']}" for name in names}
     return [
-        f"{name}: server type {found[name]['server_type']} -> {wanted[name]['server_type']} needs the machine off. "
-        "Drain it, shut it down, and run again: the run changes the type and starts it."
-        for name in names
+        Finding("error", name, "machine_hcloud_server_type", f"{change} requires the server to be off", step)
+        for name, change in types.items()
     ]
 
 
 def _lost(server: Record, volumes: list[Record], why: str) -> str:
-    """What goes with a server, and what does not."""
-    role = server["labels"].get(f"{LABEL}/role")
-    etcd = ", its member of etcd" if role == "server" else ""
-    lost = f"{why}. Lost: its disk{etcd} ({_words(server)}, {server['ipv4_address']}, made {server['created'][:10]})."
+    """Why a server is deleted, and what is lost and kept."""
+    etcd = " and its etcd member" if server["labels"].get(f"{LABEL}/role") == "server" else ""
+    lost = f"{why}; lost: its disk{etcd} ({_words(server)}, {server['ipv4_address']}, created {server['created'][:10]})"
     mine = [f"{one['name']} ({one['size']} GB)" for one in volumes if one["server"] == server["name"]]
-    return lost + (f" Kept, attached to nothing: volume {', '.join(mine)}." if mine else "")
+    return lost + (f"; kept, detached: volume {', '.join(mine)}" if mine else "")
 
 
 def _words(server: Record) -> str:

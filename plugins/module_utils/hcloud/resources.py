@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a fleet has at Hetzner Cloud besides its machines. Pure.
+"""What a fleet has at Hetzner Cloud besides its servers. Pure.
 
-A firewall there filters the public interface of a machine alone: what the machines of a cluster say to each other goes
-over the private network (https://docs.hetzner.com/cloud/firewalls/faq/).
+A firewall there filters only the public interface of a server: traffic between the nodes of a cluster uses the
+unfiltered private network (https://docs.hetzner.com/cloud/firewalls/faq/).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from ..fleet.rules.hcloud import halves
 
 LABEL = "opendata.platform"
 EVERYWHERE = ["0.0.0.0/0", "::/0"]
-# Seconds and times, as the Cloud Console proposes.
+# Seconds and attempts, the defaults of the Cloud Console.
 CHECK = {"protocol": "tcp", "interval": 15, "timeout": 10, "retries": 3}
 Record = dict[str, Any]
 
 
 def labels(fleet: str, **more: str) -> dict[str, str]:
-    """Labels that say whose a thing is: labels("prd", cluster="hz") -> {"opendata.platform/fleet": "prd", …}."""
+    """Labels of an owned resource: labels("prd", cluster="hz") -> {"opendata.platform/fleet": "prd", …}."""
     return {f"{LABEL}/{name}": value for name, value in {"fleet": fleet, **more}.items()}
 
 
 def carries(thing: Record, wanted: dict[str, str]) -> bool:
-    """Whether a thing has these labels."""
+    """Whether a resource has these labels."""
     return all(thing["labels"].get(name) == value for name, value in wanted.items())
 
 
@@ -37,28 +37,28 @@ def selector(wanted: dict[str, str]) -> str:
 
 
 def subnets(net: str) -> list[str]:
-    """The subnet of the machines and that of the load balancers."""
+    """The subnet of the servers and that of the load balancers."""
     return [str(half) for half in halves(ipaddress.ip_network(net))]
 
 
 def clusters(fleet: Record) -> list[str]:
-    """Names of the clusters with machines of Hetzner Cloud."""
+    """Names of the clusters with nodes at Hetzner Cloud."""
     return sorted({node["cluster"] for node in fleet["nodes"].values() if node["machine"] == "hcloud"})
 
 
 def firewall_rules(fleet: Record, name: str, operators: list[str], servers: Iterable[Record]) -> list[Record]:
-    """The rules of a cluster's firewall, as module hetzner.hcloud.firewall takes and gives them.
+    """The rules of a cluster's firewall, in the form of module hetzner.hcloud.firewall.
 
-    :param operators: networks from which SSH and the API are reached.
-    :param servers: what module hetzner.hcloud.server_info says of the fleet's machines.
+    :param operators: networks that may reach SSH and the API server.
+    :param servers: the fleet's servers, as module hetzner.hcloud.server_info returns them.
     """
     members = [one for one in servers if one["labels"].get(f"{LABEL}/cluster") == name]
     sources = {
         OPERATORS: operators,
         ANYONE: EVERYWHERE if fleet["platform"]["gateway"] else [],
-        # Elsewhere: machines of Hetzner Cloud find each other in the private network.
+        # Nodes elsewhere: those at Hetzner Cloud reach each other in the private network.
         MESH: [node["address"] for node in _elsewhere(fleet, name)],
-        # They find the API by its public name.
+        # They reach the API server by its public name.
         CLUSTER: [one["ipv4_address"] for one in members if one["ipv4_address"]],
     }
     rules = []
@@ -82,9 +82,9 @@ def firewall_rules(fleet: Record, name: str, operators: list[str], servers: Iter
 
 
 def balancers(fleet: Record, prefix: str) -> list[Record]:
-    """The load balancers: one for the API of a cluster with several servers, one for each Gateway.
+    """The load balancers: one for the API server of a cluster with several control-plane nodes, one for each Gateway.
 
-    The Gateway's needs Cilium's proxy on the nodes' own ports (gatewayAPI.hostNetwork).
+    The Gateway's requires Cilium's proxy on the host network (gatewayAPI.hostNetwork).
     """
     found = []
     for name in clusters(fleet):
@@ -108,10 +108,10 @@ def balancers(fleet: Record, prefix: str) -> list[Record]:
 
 
 def services(wanted: list[Record], there: list[Record]) -> list[Record]:
-    """The ports of load balancers, each with its check only while it is not served: told again, it is set again.
+    """The ports of load balancers; the check only for new ones, because the module would reset it in every run.
 
-    :param wanted: what :func:`balancers` says.
-    :param there: what module hetzner.hcloud.load_balancer_info says.
+    :param wanted: the result of :func:`balancers`.
+    :param there: as module hetzner.hcloud.load_balancer_info returns them.
     """
     served = {(one["name"], service["listen_port"]) for one in there for service in one["services"]}
     return [
@@ -126,7 +126,7 @@ def services(wanted: list[Record], there: list[Record]) -> list[Record]:
 
 
 def _elsewhere(fleet: Record, name: str) -> list[Record]:
-    """Machines of the mesh of a cluster that are not at Hetzner Cloud."""
+    """Nodes of the cluster's mesh that are not at Hetzner Cloud."""
     mesh = fleet["mesh"] if name in fleet["mesh"] else []
     return [node for node in fleet["nodes"].values() if node["machine"] != "hcloud" and node["cluster"] in mesh]
 

@@ -44,7 +44,7 @@ def test_converge(site: Any) -> None:
 
     planned = site.run("--check", "--diff")
     assert planned.code == 0, planned.text[-5000:]
-    assert '"make hz-1: cx33, debian-13 at fsn1, 10.78.0.11",' in planned.text
+    assert '"create hz-1: cx33, debian-13 at fsn1, 10.78.0.11",' in planned.text
     assert "hz-1 planned=True host=hz-1" in planned.text
     assert planned.changed > 4
     assert site.stand_in.writes() == []

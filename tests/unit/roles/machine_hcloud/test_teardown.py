@@ -44,13 +44,10 @@ def test_a_machine_that_left_goes_only_when_its_name_was_typed(two: Any) -> None
         refused = two.run(*arguments, entry="check" if arguments else "main")
         assert refused.code != 0
         assert (
-            "This run would delete 1 machine at Hetzner Cloud, nothing was changed:\\nhz-2: left the inventory. "
-            in (refused.text)
-        )
-        assert (
-            "Lost: its disk, its member of etcd (cx33, debian-13 at fsn1, 203.0.113.2, made 2026-11-01). "
-            "Kept, attached to nothing: volume data (50 GB).\\nPut back what the inventory said, or type what may be "
-            "deleted: -e machine_hcloud_delete=hz-2"
+            "hz-2: machine_hcloud_delete: the server would be deleted, because it was removed from the inventory; "
+            "lost: "
+            "its disk and its etcd member (cx33, debian-13 at fsn1, 203.0.113.2, created 2026-11-01); kept, detached: "
+            "volume data (50 GB). Restore the inventory, or confirm the deletion: -e machine_hcloud_delete=hz-2"
         ) in refused.text
         assert two.stand_in.writes() == []
     typed = two.run("-e", "machine_hcloud_delete=hz-2")
@@ -77,7 +74,7 @@ def test_down_shows_what_stays_and_deletes_what_was_typed(two: Any) -> None:
         "primary IP 203.0.113.1: 0.50 EUR",
         "volume data (50 GB): 2.20 EUR",
         "snapshot before (2.5 GB): 0.03 EUR",
-        "together 14.21 EUR a month, without VAT, as Hetzner's API says today",
+        "total: 14.21 EUR a month without VAT, at Hetzner's current prices",
     ):
         assert f'"{line}"' in shown.text, line
     gone = two.run("-e", "machine_hcloud_delete=hz-1,hz-2,data", entry="absent")
@@ -121,7 +118,10 @@ def test_refusals_of_hetzner_say_what_to_do_and_a_rerun_goes_on(site: Any) -> No
     site.stand_in.world.failing = "create_server"
     failed = site.run()
     assert failed.code != 0
-    assert "Hetzner did not finish it. Run again: what was made is found by its labels." in failed.text
+    assert (
+        "Hetzner did not complete the action. Run again: resources that were created are found by their labels."
+        in failed.text
+    )
 
     site.stand_in.world.failing = ""
     rerun = site.run()

@@ -76,9 +76,9 @@ def test_every_machine_is_in_exactly_one_part_of_the_plan(want: Any, there: Any,
 def test_nothing_goes_whose_name_was_not_typed(want: Any, there: Any, delete: str) -> None:
     found = planned(want, there, delete)
     missing = {one["name"] for one in found["delete"]} - set(typed(delete))
-    assert ("would delete" in found["refused"]) == bool(missing)
+    assert ("would be deleted" in found["refused"]) == bool(missing)
     for name in missing:
-        assert f"\n{name}: " in found["refused"]
+        assert f"{name}: machine_hcloud_delete: the server would be deleted, because " in found["refused"]
 
 
 @given(projects)
@@ -93,13 +93,15 @@ def test_the_refusal_says_what_would_be_lost_and_how_to_go_on() -> None:
     want = {"hz-1": wanted("hz-1", image="debian-14")}
     there = [server("hz-1"), server("hz-2")]
     found = plan(want, ["hz-1"], there, [volume("data", "hz-2"), volume("other", None)], "")
+    step = "Restore the inventory, or confirm the deletion: -e machine_hcloud_delete=hz-1,hz-2"
     assert found["refused"].splitlines() == [
-        "This run would delete 2 machines at Hetzner Cloud, nothing was changed:",
-        "hz-1: image debian-13 -> debian-14 needs a new server. Lost: its disk, its member of etcd "
-        "(cx33, debian-13 at fsn1, 203.0.113.1, made 2026-11-01).",
-        "hz-2: left the inventory. Lost: its disk, its member of etcd (cx33, debian-13 at fsn1, 203.0.113.2, made "
-        "2026-11-01). Kept, attached to nothing: volume data (50 GB).",
-        "Put back what the inventory said, or type what may be deleted: -e machine_hcloud_delete=hz-1,hz-2",
+        "hz-1: machine_hcloud_delete: the server would be deleted, because image debian-13 -> debian-14 needs a new "
+        "server; lost: its disk and its etcd member (cx33, debian-13 at fsn1, 203.0.113.1, created 2026-11-01). "
+        f"{step}",
+        "hz-2: machine_hcloud_delete: the server would be deleted, because it was removed from the inventory; "
+        "lost: its "
+        "disk and its etcd member (cx33, debian-13 at fsn1, 203.0.113.2, created 2026-11-01); kept, detached: volume "
+        f"data (50 GB). {step}",
     ]
     assert plan(want, ["hz-1"], there, [], "hz-2, hz-1")["refused"] == ""
 
@@ -119,8 +121,8 @@ def test_what_cannot_be_changed_needs_a_new_server(change: dict[str, Any], line:
 def test_a_running_machine_keeps_its_type_until_it_is_off() -> None:
     want = {"hz-1": wanted("hz-1", server_type="cx43")}
     assert plan(want, ["hz-1"], [server("hz-1")], [], "")["refused"] == (
-        "hz-1: server type cx33 -> cx43 needs the machine off. "
-        "Drain it, shut it down, and run again: the run changes the type and starts it."
+        "hz-1: machine_hcloud_server_type: cx33 -> cx43 requires the server to be off. "
+        "Drain the node, shut it down, and run again: the run changes the type and starts it."
     )
     off = plan(want, ["hz-1"], [server("hz-1", status="off")], [], "")
     assert (off["refused"], off["change"]) == ("", {"hz-1": ["server type cx33 -> cx43", "started"]})

@@ -88,7 +88,7 @@ def test_what_stays_is_priced_as_the_api_says() -> None:
         "load balancer hz-api (lb11): 5.39 EUR",
         "volume data (50 GB): 2.20 EUR",
         "snapshot old (2.5 GB): 0.03 EUR",
-        "together 13.61 EUR a month, without VAT, as Hetzner's API says today",
+        "total: 13.61 EUR a month without VAT, at Hetzner's current prices",
     ]
     assert costs.costs(offer.PRICING, [], [], [], [], []) == []
 
@@ -118,10 +118,11 @@ def test_an_action_that_failed_and_an_answer_to_uri_are_explained() -> None:
     action = {"error": {"code": "action_failed", "message": "Action failed"}}
     told = explain({"msg": "The pending action failed", "failure": {"action": action}}, "hz-1", WANTED)
     assert told == (
-        "The pending action failed. Hetzner did not finish it. Run again: what was made is found by its labels."
+        "The pending action failed. Hetzner did not complete the action. Run again: resources that were created "
+        "are found by their labels."
     )
     answer = {"msg": "Status code was 401", "json": {"error": {"code": "unauthorized", "message": "no"}}}
-    assert "Hetzner does not know the token." in explain(answer, "hz-1", {})
+    assert "Hetzner does not accept the token." in explain(answer, "hz-1", {})
 
 
 def test_of_a_loop_the_first_failure_is_explained() -> None:
@@ -145,13 +146,13 @@ def test_what_hetzner_does_not_offer_is_told_at_once() -> None:
     }
     # location_info leaves their network zones out.
     locations = [{"name": one["name"]} for one in offer.LOCATIONS]
-    assert unknown(wanted, offer.SERVER_TYPES, locations, offer.IMAGES, "eu-central") == [
+    assert list(map(str, unknown(wanted, offer.SERVER_TYPES, locations, offer.IMAGES, "eu-central"))) == [
         "hz-1: machine_hcloud_server_type: Hetzner has no 'cx32'. Did you mean cx33? Known: cax11, cx23, cx33.",
         "hz-1: machine_hcloud_location: Hetzner has no 'fsn2'. Did you mean fsn1? Known: ash, fsn1, nbg1.",
         "hz-1: machine_hcloud_image: Hetzner has no 'debian-31'. Did you mean debian-13? Known: debian-12, debian-13.",
         "hz-2: machine_hcloud_image: Hetzner has no 'debian-12'. Did you mean debian-13? Known: debian-13.",
-        "hz-2: Hetzner has no cax11 at nbg1 now. Set another machine_hcloud_location or machine_hcloud_server_type for "
-        "hz-2, or run again later. It is available at: fsn1.",
+        "hz-2: machine_hcloud_location: Hetzner has no cax11 at nbg1 now. Set another machine_hcloud_location or "
+        "machine_hcloud_server_type, or run again later. Available at: fsn1.",
         "hz-3: machine_hcloud_location: ash is in us-east, the network in eu-central. Set "
         "machine_hcloud_network_zone: us-east, or a location in eu-central.",
     ]
