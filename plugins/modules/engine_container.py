@@ -1,28 +1,28 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keep a container of a fleet running on a container engine."""
+"""Manage a container of a fleet on Docker or Podman."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: engine_container
-short_description: Keep a container of a fleet running on a container engine
+short_description: Manage a container of a fleet on Docker or Podman
 version_added: 0.1.0
 description:
   - Runs on the controller, by the program docker or podman. Neither Linux nor root is needed.
-  - The engine starts the container again when it ends. Changing any option makes the container anew; its volumes stay.
+  - The engine restarts the container when it exits. A changed option recreates the container; its volumes are kept.
 options:
   name:
     description: Name of the container.
     type: str
     required: true
   state:
-    description: Whether the container runs, or is removed with its volumes and its network unless others use them.
+    description: Whether the container runs, or is removed with its volumes and its network, unless others use these.
     type: str
     choices: [present, absent]
     default: present
   image:
-    description: Its image, best by digest. Needed with O(state=present).
+    description: Image of the container, preferably by digest. Required with O(state=present).
     type: str
   engine:
     description: The container engine.
@@ -30,25 +30,25 @@ options:
     choices: [docker, podman]
     default: docker
   network:
-    description: Network to be on, made unless it is there; the engine's own when empty.
+    description: Network of the container, created if missing; the engine's default when empty.
     type: str
     default: ""
   publish:
-    description: Ports of the host that lead to it, as address:port:port.
+    description: Ports of the host to publish, as address:port:port.
     type: list
     elements: str
     default: []
   volumes:
-    description: Directories by the name of the volume that they are.
+    description: Mount paths by name of the volume.
     type: dict
     default: {}
   environment:
-    description: Variables of its program.
+    description: Environment variables of the container.
     type: dict
     default: {}
 attributes:
   check_mode:
-    description: Nothing is made, started or removed.
+    description: Creates, starts and removes nothing.
     support: full
   diff_mode:
     description: Shows the container without the values of its environment.
@@ -57,7 +57,7 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Registry for pushes runs
+- name: Run the registry for pushes
   opendata.platform.engine_container:
     name: odp-dev-registry-push
     image: ghcr.io/distribution/distribution:3.1.1
@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: The engine's word for the container's state before the run, V(absent) if there was none.
+  description: The container's state before the run as the engine reports it, V(absent) if there was none.
   returned: always
   type: str
 """
@@ -86,12 +86,12 @@ DESCRIBED = ("image", "network", "publish", "volumes", "environment")
 
 
 def made_from(params: dict[str, Any]) -> str:
-    """A digest of all that describes the container."""
+    """Digest of the container's description."""
     return hashlib.sha256(json.dumps({key: params[key] for key in DESCRIBED}, sort_keys=True).encode()).hexdigest()
 
 
 def command(params: dict[str, Any]) -> list[str]:
-    """The command that makes the container."""
+    """The command that creates the container."""
     words = ["run", "--detach", "--restart", "unless-stopped", "--name", params["name"]]
     words += ["--label", f"{LABEL}={made_from(params)}"]
     words += ["--network", params["network"]] if params["network"] else []
@@ -102,13 +102,13 @@ def command(params: dict[str, Any]) -> list[str]:
 
 
 def shown(params: dict[str, Any]) -> str:
-    """What a diff may show: values of the environment may be secret."""
+    """The container for a diff, without values of the environment, which may be secret."""
     public = {key: params[key] for key in DESCRIBED} | {"environment": sorted(params["environment"])}
     return yaml.safe_dump(public)
 
 
 def converge(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
-    """Bring the container to the wanted state and return the module's result. Raises EngineError."""
+    """Create, start or remove the container and return the module's result. Raises EngineError."""
     params, act = module.params, not module.check_mode
     found = [each for each in engine.containers(f"name={params['name']}") if each["Name"].lstrip("/") == params["name"]]
     status = found[0]["State"]["Status"] if found else "absent"
@@ -135,7 +135,7 @@ def converge(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the task's options and converge."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},

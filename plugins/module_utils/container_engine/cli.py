@@ -1,5 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Talk to a container engine by its program, docker or podman."""
+"""Run a container engine by its program, docker or podman.
+
+By program, not by community.docker and containers.podman: community.docker connects to a socket and ignores the context
+of the Docker CLI (Docker Desktop, Colima, rootless), and the two collections describe the same container differently.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +18,20 @@ from typing import Any
 
 from . import output as pure
 
-# In the words of docker and of podman.
+# Messages of docker and of podman.
 _NOT_THERE = re.compile(r"no such|not (found|known)|could not (be found|find)|does not exist", re.IGNORECASE)
 _IN_USE = re.compile(r"active endpoints|in use|being used", re.IGNORECASE)
 
 
 class EngineError(Exception):
-    """What the engine refused, as a sentence for the user."""
+    """The engine failed; the message is for the user."""
 
 
 class Engine:
     """One container engine, by the name of its program."""
 
     def __init__(self, program: str) -> None:
-        """Nothing is asked yet."""
+        """Runs no command."""
         self.program = program
 
     def installed(self) -> bool:
@@ -35,7 +39,7 @@ class Engine:
         return shutil.which(self.program) is not None
 
     def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """What a command prints. Raise EngineError with its last words."""
+        """Output of a command. Raise EngineError with what it printed when it fails."""
         try:
             done = subprocess.run([self.program, *arguments], input=stdin, capture_output=True, check=False)
         except FileNotFoundError as error:
@@ -46,11 +50,11 @@ class Engine:
         return done.stdout
 
     def info(self) -> dict[str, Any]:
-        """What the engine says of itself. Raise EngineError when it does not answer."""
+        """Output of ``info``. Raise EngineError when the engine does not answer."""
         return json.loads(self.run("info", "--format", "{{json .}}"))
 
     def containers(self, *filters: str) -> list[dict[str, Any]]:
-        """What ``inspect`` says of containers, stopped ones too.
+        """Output of ``inspect`` for containers, stopped ones too.
 
         :param filters: such as label=a=b; all must match.
         """
@@ -59,11 +63,11 @@ class Engine:
         return json.loads(self.run("inspect", "--type", "container", *sorted(names))) if names else []
 
     def has_image(self, image: str) -> bool:
-        """Whether the image is there already."""
+        """Whether the image is available locally."""
         return self._is_there("image", "inspect", pure.by_digest(image))
 
     def manifest_refusal(self, image: str) -> str:
-        """Why the image's registry does not give its manifest; empty when it does. Nothing is pulled."""
+        """Why the image's registry does not serve its manifest; empty if it does. Pulls nothing."""
         try:
             self.run("manifest", "inspect", pure.by_digest(image))
         except EngineError as error:
@@ -71,7 +75,7 @@ class Engine:
         return ""
 
     def read_file(self, container: str, path: str) -> str:
-        """The text of a file in a container, which may be stopped; empty where there is none."""
+        """Content of a file in a container, which may be stopped; empty if there is none."""
         try:
             return pure.only_file(self.run("cp", f"{container}:{path}", "-"))
         except EngineError as error:
@@ -80,20 +84,20 @@ class Engine:
             raise
 
     def write_files(self, container: str, files: dict[str, str]) -> None:
-        """Write texts by path into a container, which may be stopped."""
+        """Write files (content by path) into a container, which may be stopped."""
         self.run("cp", "-", f"{container}:/", stdin=pure.archive(files))
 
     def ensure_network(self, name: str) -> None:
-        """Make a network unless it is there."""
+        """Create a network if it is missing."""
         if not self._is_there("network", "inspect", name):
             self.run("network", "create", "--driver", "bridge", name)
 
     def remove_network(self, name: str) -> None:
-        """Remove a network unless something hangs on it still."""
+        """Remove a network unless containers use it."""
         self._remove("network", "rm", name)
 
     def remove_volume(self, name: str) -> None:
-        """Remove a volume unless a container uses it still."""
+        """Remove a volume unless a container uses it."""
         self._remove("volume", "rm", name)
 
     def _remove(self, *command: str) -> None:
@@ -114,7 +118,7 @@ class Engine:
 
 
 def port_busy(port: int) -> bool:
-    """Whether a program of this host listens on the port; who is not root may not bind a low one, but dial it."""
+    """Whether a program of this host listens on the port. Only root can bind a low port, so it connects too."""
     with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
         probe.settimeout(1)
         probe.connect(("127.0.0.1", port))

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a container engine, docker or podman, says in JSON, and the archives it copies. Pure."""
+"""JSON output of docker and podman, and the archives that they copy. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ ENGINES = ("docker", "podman")
 
 
 def memory(info: dict[str, Any]) -> int:
-    """Bytes of memory that the engine has for containers; on a Mac those of its virtual machine.
+    """Bytes of memory for containers; on a Mac those of the engine's virtual machine.
 
-    :param info: of ``docker info`` or ``podman info``.
+    :param info: output of ``docker info`` or ``podman info``.
     """
     return int(info.get("MemTotal") or (info.get("host") or {}).get("memTotal") or 0)
 
 
 def published(containers: list[dict[str, Any]]) -> dict[int, str]:
-    """The container that has each port of the host.
+    """Name of the container by published port of the host.
 
-    :param containers: of ``inspect``.
+    :param containers: output of ``inspect``.
     """
     return {
         int(binding["HostPort"]): container["Name"].lstrip("/")
@@ -33,14 +33,14 @@ def published(containers: list[dict[str, Any]]) -> dict[int, str]:
 
 
 def by_digest(image: str) -> str:
-    """The image without its tag where it has a digest: podman does not take both."""
+    """The image without its tag if it has a digest: podman does not accept both."""
     name, at, digest = image.partition("@")
     path, slash, last = name.rpartition("/")
     return f"{path}{slash}{last.partition(':')[0]}@{digest}" if at else image
 
 
 def archive(files: dict[str, str]) -> bytes:
-    """A tar archive of texts by absolute path, with the directories that lead to them."""
+    """A tar archive of files (content by absolute path), with their parent directories."""
     stream = io.BytesIO()
     folders: set[str] = set()
     with tarfile.open(fileobj=stream, mode="w") as tar:
@@ -64,7 +64,7 @@ def _entry(name: str, mode: int, kind: bytes) -> tarfile.TarInfo:
 
 
 def only_file(data: bytes) -> str:
-    """The text of the one file in a tar archive; empty where there is none."""
+    """Content of the only file in a tar archive; empty if there is none."""
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         files = [member for member in tar.getmembers() if member.isfile()]
         content = tar.extractfile(files[0]) if files else None

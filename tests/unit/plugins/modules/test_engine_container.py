@@ -1,7 +1,14 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Module engine_container against a stand-in of the engine."""
 
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +82,30 @@ def test_refusal_is_in_the_engines_words(registry: Any, stand_in: Any) -> None:
         "odp-dev-registry: docker says: Cannot connect to the Docker daemon at unix:///stand-in.sock. "
         "Is the docker daemon running?"
     )
+
+
+def test_community_docker_ignores_the_context_of_the_cli() -> None:
+    """Why engine_container exists: once this fails, community.docker can replace it for Docker."""
+    # Not in tmp_path, which is too long for the address of a socket.
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(f"{directory}/engine.sock")
+        engine.listen()
+        engine.setblocking(False)
+        context = Path(directory) / "contexts/meta" / hashlib.sha256(b"desktop").hexdigest()
+        context.mkdir(parents=True)
+        endpoint = {"Host": f"unix://{directory}/engine.sock", "SkipTLSVerify": False}
+        (context / "meta.json").write_text(json.dumps({"Name": "desktop", "Endpoints": {"docker": endpoint}}))
+        (Path(directory) / "config.json").write_text(json.dumps({"currentContext": "desktop"}))
+        options = json.dumps({"name": "odp-none", "state": "absent"})
+        command = ["ansible", "localhost", "-c", "local", "--check", "-m", "community.docker.docker_container"]
+        environment = {key: value for key, value in os.environ.items() if key != "DOCKER_HOST"}
+        run = subprocess.run(
+            [*command, "-a", options],
+            env={**environment, "DOCKER_CONFIG": directory, "DOCKER_CONTEXT": "desktop", "ANSIBLE_TIMEOUT": "10"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "odp-none" in run.stdout or "Error connecting" in run.stdout, run.stdout + run.stderr
+        with pytest.raises(BlockingIOError):
+            engine.accept()
