@@ -28,10 +28,14 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """run("supervised", check=True, name=...) -> the module's result, with "failed" if it failed."""
+    """run("supervised", check=True, name=...) -> the module's result, with "failed" if it failed.
+
+    A module of another collection by the name that Python has for it.
+    """
 
     def call(module_name: str, /, check: bool = False, **params: Any) -> dict[str, Any]:
-        module = importlib.import_module(f"ansible_collections.opendata.platform.plugins.modules.{module_name}")
+        ours = f"ansible_collections.opendata.platform.plugins.modules.{module_name}"
+        module = importlib.import_module(module_name if "." in module_name else ours)
         arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()

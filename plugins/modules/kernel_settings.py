@@ -1,25 +1,27 @@
+#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Sysctls and kernel modules, live and over a reboot."""
+"""Set sysctls and load kernel modules, now and at boot.
+
+Kept beside ansible.posix.sysctl and community.general.modprobe: they need one task per setting, keep settings that are
+no longer wanted, and modprobe fails in a container, which has no /lib/modules, for what its kernel has built in.
+"""
 
 from __future__ import annotations
 
-DOCUMENTATION = """
+DOCUMENTATION = r"""
 module: kernel_settings
-short_description: Sysctls and kernel modules, live and over a reboot
+short_description: Manage sysctls and kernel modules of a node
+version_added: 0.1.0
 description:
   - Sets sysctls now and in C(/etc/sysctl.d), loads modules now and in C(/etc/modules-load.d).
-  - A module that is part of the kernel counts as loaded.
+  - A module that is built into the kernel counts as loaded.
 options:
   name:
     description: Name of the two files, without suffix.
     type: str
     default: 90-opendata-platform
   sysctls:
-    description: Value by key. All of ours; a key that is taken out here leaves the file and keeps its live value.
-    type: dict
-    default: {}
-  optional_sysctls:
-    description: Like O(sysctls), but a key that is absent or cannot be set here is left out.
+    description: Values by key. A key that is no longer listed leaves the file, and its value stays until the next boot.
     type: dict
     default: {}
   modules:
@@ -28,7 +30,7 @@ options:
     elements: str
     default: []
   planned:
-    description: The machine does not exist yet; report everything as to be made, without looking.
+    description: The machine does not exist yet; report all settings as changes without reading any.
     type: bool
     default: false
 attributes:
@@ -36,21 +38,21 @@ attributes:
     description: Reports what would change.
     support: full
   diff_mode:
-    description: Shows live values and both files.
+    description: Shows current values and both files.
     support: full
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
-EXAMPLES = """
-- name: Kernel is set for Kubernetes
+EXAMPLES = r"""
+- name: Set the kernel up for Kubernetes
   opendata.platform.kernel_settings:
     sysctls: {net.ipv4.ip_forward: 1}
     modules: [overlay]
 """
 
-RETURN = """
+RETURN = r"""
 sysctls:
-  description: Keys that were (in check mode, would be) set live.
+  description: Keys that were (in check mode, would be) set.
   returned: always
   type: list
   elements: str
@@ -59,62 +61,78 @@ modules:
   returned: always
   type: list
   elements: str
-left_out:
-  description: Keys of O(optional_sysctls) that cannot be set here.
-  returned: always
-  type: list
-  elements: str
 """
 
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
-from ansible_collections.opendata.platform.plugins.module_utils.node import sysctl as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 ROOT = Path("/")
+HEADER = "# Written by opendata.platform.\n"
 
 
 class KernelSettingError(Exception):
-    """Settings that cannot be had here; the message names them and the reason."""
+    """Settings that the kernel refuses; the message names each with the reason."""
 
 
 def read(path: Path) -> str | None:
-    """Text at a path; None if it cannot be read."""
+    """Text of a file; None if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
         return None
 
 
-def read_sysctls(keys: dict[str, object]) -> dict[str, str | None]:
-    """Live value of each key; None where the kernel has none."""
-    return {key: read(ROOT / "proc/sys" / pure.key_path(key)) for key in keys}
+def normal(value: object) -> str:
+    """A sysctl's value with one blank between its fields; the kernel prints tabs."""
+    return " ".join(str(value).split())
 
 
-def write_sysctls(values: dict[str, str]) -> dict[str, str]:
-    """Set keys live; the reason of each that could not be set."""
+def key_path(key: str) -> Path:
+    """File of a sysctl; ``net/ipv4/conf/eth0.1/x`` keeps the dots in the name of an interface."""
+    return ROOT / "proc/sys" / (key if "/" in key else key.replace(".", "/"))
+
+
+def wrong_sysctls(wanted: dict[str, str], planned: bool) -> dict[str, tuple[str, str]]:
+    """(current, wanted) value by key of what differs; "absent" where the kernel has no such key."""
+    wrong = {}
+    for key, value in sorted(wanted.items()):
+        current = None if planned else read(key_path(key))
+        if current is None or normal(current) != value:
+            wrong[key] = ("absent" if current is None else normal(current), value)
+    return wrong
+
+
+def set_sysctls(wrong: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Set what differs; returns the reason by key where the kernel refuses."""
     refused = {}
-    for key, value in values.items():
+    for key, (current, wanted) in wrong.items():
         try:
-            (ROOT / "proc/sys" / pure.key_path(key)).write_text(value, encoding="utf-8")
+            if current == "absent":
+                refused[key] = "this kernel has no such setting"
+            else:
+                key_path(key).write_text(wanted, encoding="utf-8")
         except OSError as error:
             refused[key] = str(error.strerror)
     return refused
 
 
 def missing_modules(modules: list[str]) -> list[str]:
-    """Modules that are neither loaded nor part of the kernel."""
+    """Modules that are neither loaded nor built into the kernel."""
     builtin = read(ROOT / "lib/modules" / os.uname().release / "modules.builtin") or ""
-    present = pure.builtin_modules(builtin, read(ROOT / "proc/filesystems") or "")
+    present = {line.rsplit("/", 1)[-1].removesuffix(".ko").replace("-", "_") for line in builtin.split()}
+    # Where there is no such list: file systems, as the last column names them.
+    present |= {line.split()[-1] for line in (read(ROOT / "proc/filesystems") or "").splitlines() if line.strip()}
     named = {name: name.replace("-", "_") for name in modules}
     return [name for name in modules if named[name] not in present and not (ROOT / "sys/module" / named[name]).is_dir()]
 
 
 def load_modules(modules: list[str]) -> dict[str, str]:
-    """Load modules; the reason of each that could not be loaded."""
+    """Load modules; returns the reason by name where that fails."""
     refused = {}
     for name in modules:
         try:
@@ -127,74 +145,57 @@ def load_modules(modules: list[str]) -> dict[str, str]:
     return refused
 
 
-def settable(keys: dict[str, object]) -> dict[str, object]:
-    """Those optional settings that exist here and may be written."""
-    return {key: value for key, value in keys.items() if os.access(ROOT / "proc/sys" / pure.key_path(key), os.W_OK)}
-
-
-def persist(params: dict, sysctls: dict[str, object], check: bool) -> list[dict[str, str]]:
-    """Write both files where they differ; the differences."""
+def persist(params: dict[str, Any], sysctls: dict[str, str], check: bool) -> list[dict[str, str]]:
+    """Write or remove the two files where they differ; returns the differences."""
     wanted = {
-        str(ROOT / "etc/sysctl.d" / f"{params['name']}.conf"): pure.sysctl_file(sysctls) if sysctls else "",
-        str(ROOT / "etc/modules-load.d" / f"{params['name']}.conf"): pure.modules_file(params["modules"])
-        if params["modules"]
-        else "",
+        "etc/sysctl.d": [f"{key} = {value}\n" for key, value in sorted(sysctls.items())],
+        "etc/modules-load.d": [f"{name}\n" for name in sorted(set(params["modules"]))],
     }
     diffs = []
-    for path, text in wanted.items():
+    for folder, lines in wanted.items():
+        path = str(ROOT / folder / f"{params['name']}.conf")
+        text = "".join([HEADER, *lines]) if lines else ""
         found = "" if params["planned"] else read(Path(path)) or ""
         if found == text:
             continue
         diffs.append({"before_header": path, "after_header": path, "before": found, "after": text})
-        if check:
-            continue
-        if text:
-            files_client.write(path, text, 0o644)
-        else:
-            files_client.remove(path)
+        if not check and text:
+            file_io.write(path, text, 0o644)
+        elif not check:
+            file_io.remove(path)
     return diffs
 
 
-def converge(params: dict, check: bool) -> dict[str, object]:
-    """Look, then set what differs unless ``check``.
+def converge(params: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Compare, then change what differs unless ``check``; returns the module's result.
 
-    :raises KernelSettingError: with all settings that this kernel refuses.
+    :raises KernelSettingError: with all settings that the kernel refuses.
     """
-    optional = params["optional_sysctls"] if params["planned"] else settable(params["optional_sysctls"])
-    sysctls = {**params["sysctls"], **optional}
-    modules = params["modules"] if params["planned"] else missing_modules(params["modules"])
+    planned, sysctls = params["planned"], {key: normal(value) for key, value in params["sysctls"].items()}
+    modules = params["modules"] if planned else missing_modules(params["modules"])
     refused = {} if check else load_modules(modules)
-    found = {} if params["planned"] else read_sysctls(sysctls)
-    wrong = pure.wrong_sysctls(sysctls, found)
-    absent = [key for key in wrong if not params["planned"] and not check and found[key] is None]
-    refused.update(dict.fromkeys(absent, "this kernel has no such setting"))
+    # After the modules, which bring sysctls of their own.
+    wrong = wrong_sysctls(sysctls, planned)
     if not check:
-        refused.update(write_sysctls({key: wanted for key, (_, wanted) in wrong.items() if key not in absent}))
+        refused.update(set_sysctls(wrong))
     if refused:
         lines = [f"{name}: {reason}" for name, reason in refused.items()]
-        raise KernelSettingError("This kernel refuses what a node needs:\n" + "\n".join(lines))
+        raise KernelSettingError("The kernel refuses settings that a node needs:\n" + "\n".join(lines))
     diffs = [
         {"before_header": key, "after_header": key, "before": f"{before}\n", "after": f"{after}\n"}
         for key, (before, after) in wrong.items()
     ]
     diffs += persist(params, sysctls, check)
     diffs += [{"before": "", "after": f"module {name} loaded\n"} for name in modules]
-    return {
-        "changed": bool(diffs),
-        "diff": diffs,
-        "sysctls": list(wrong),
-        "modules": modules,
-        "left_out": sorted(set(params["optional_sysctls"]) - set(optional)),
-    }
+    return {"changed": bool(diffs), "diff": diffs, "sysctls": list(wrong), "modules": modules}
 
 
 def main() -> None:
-    """Entry point of the module."""
+    """Read the task's options and converge."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "default": "90-opendata-platform"},
             "sysctls": {"type": "dict", "default": {}},
-            "optional_sysctls": {"type": "dict", "default": {}},
             "modules": {"type": "list", "elements": "str", "default": []},
             "planned": {"type": "bool", "default": False},
         },
@@ -202,7 +203,7 @@ def main() -> None:
     )
     try:
         result = converge(module.params, module.check_mode or module.params["planned"])
-    except (KernelSettingError, files_client.NodeFileError) as error:
+    except (KernelSettingError, file_io.NodeFileError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -1,19 +1,30 @@
+#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Record the host key of a given machine at the first contact, and refuse another one."""
+"""Record the host key of an existing host on the first connection, and refuse any other key later."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: ssh_host_key
-short_description: Record the host key of a given machine at the first contact, and refuse another one
+short_description: Manage the SSH host key of an existing host
+version_added: 0.1.0
 description:
-  - Connects with ssh itself, so that C(~/.ssh/config), jump hosts and ports are as in every other connection, but
-    without any way to log in.
-  - A key that F(~/.ssh/known_hosts) of the user has already is good and is not recorded again.
+  - Records the key on the first connection and fails when the host sends another key later.
+  - Connects with ssh, so that C(~/.ssh/config), jump hosts and ports apply as in every other connection, but does not
+    log in.
+  - A key in F(~/.ssh/known_hosts) of the user is accepted and not recorded again.
   - Runs on the controller.
 options:
-  who:
-    description: The machine in words, for messages.
+  name:
+    description: Name of the machine in the inventory, for messages.
+    type: str
+    required: true
+  address:
+    description: Address of the machine in the inventory, for messages.
+    type: str
+    required: true
+  where:
+    description: The inventory file that names the machine, for messages.
     type: str
     required: true
   host:
@@ -24,14 +35,14 @@ options:
     description: Port for ssh.
     type: int
   user:
-    description: User for ssh; only C(~/.ssh/config) may ask for it.
+    description: User for ssh, which C(~/.ssh/config) may depend on.
     type: str
   arguments:
-    description: Further arguments for ssh, as C(ansible_ssh_common_args).
+    description: Additional arguments for ssh, such as C(ansible_ssh_common_args).
     type: str
     default: ""
   known_hosts:
-    description: File of the recorded keys.
+    description: File that the keys are recorded in.
     type: path
     required: true
 attributes:
@@ -39,15 +50,17 @@ attributes:
     description: Records nothing.
     support: full
   diff_mode:
-    description: Shows the key that is recorded.
+    description: Shows the key to record.
     support: full
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: The machine has the host key of the first contact
+- name: Check the host key
   opendata.platform.ssh_host_key:
-    who: metal-1 (192.0.2.11)
+    name: metal-1
+    address: 192.0.2.11
+    where: inventories/prd/hosts.yml
     host: 192.0.2.11
     known_hosts: /srv/fleet/.state/ssh/given_known_hosts
   delegate_to: localhost
@@ -55,7 +68,7 @@ EXAMPLES = """
 
 RETURN = """
 message:
-  description: What a person must compare, at the first contact only.
+  description: The fingerprint to compare, on the first connection only.
   returned: success
   type: str
 """
@@ -67,13 +80,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
+from ansible_collections.opendata.platform.plugins.module_utils.node import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as pure
 
 SECONDS = 10
 
 
 def ask(params: dict[str, Any], strict: str) -> pure.Verdict:
-    """What ssh says; of an option that is given twice it takes the first."""
+    """Connect with ssh and judge the key; ssh uses the first of options that are given twice."""
     options = {
         "StrictHostKeyChecking": strict,
         "UserKnownHostsFile": pure.files(params["known_hosts"]),
@@ -91,7 +106,7 @@ def ask(params: dict[str, Any], strict: str) -> pure.Verdict:
     command += ["-p", str(params["port"])] if params["port"] else []
     command += ["-l", params["user"]] if params["user"] else []
     command += ["--", params["host"], "true"]
-    # A jump host has a time limit of its own.
+    # A jump host has its own time limit.
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3 * SECONDS, check=False
     )
@@ -99,29 +114,51 @@ def ask(params: dict[str, Any], strict: str) -> pure.Verdict:
 
 
 def known(host: str, file: str) -> str:
-    """Kinds and fingerprints that a file has of a host."""
+    """Kinds and fingerprints of the keys of a host in a file."""
     path = os.path.expanduser(file)
     command = ["ssh-keygen", "-l", "-F", host, "-f", path]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return pure.recorded(done.stdout)
 
 
-def pin(module: AnsibleModule, found: pure.Verdict) -> str:
-    """Record an unknown key; returns its fingerprint, in check mode only its kind."""
-    file = Path(module.params["known_hosts"])
-    if module.check_mode:
-        return found.key
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    said = ask(module.params, "accept-new")
-    return known(found.host, str(file)) or module.fail_json(msg=pure.silent(module.params["who"], said.reason))
+def judge(params: dict[str, Any], check: bool) -> tuple[str, str]:
+    """Compare the key of the host with the recorded one, and record it on the first connection.
+
+    :returns: the name of the host in known_hosts, and the new key, in check mode its kind only; empty if there is none.
+    :raises Refused: when the host sends no key, or another one.
+    """
+    about, file = (params["name"], params["address"]), params["known_hosts"]
+    found = ask(params, "yes")
+    if found.state == "silent":
+        raise Refused(preflight.unreachable(*about, found.reason, params["where"]))
+    # Also of a key that is unknown: one of another kind beside those that are recorded is another key.
+    for each in (file, pure.OWN) if found.host else ():
+        if old := known(found.host, each):
+            raise Refused(pure.changed(*about, params["where"], found, old, each))
+    if check or found.state != "unknown":
+        return found.host, found.key if found.state == "unknown" else ""
+    Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Path(file).touch(mode=0o600)
+    again = ask(params, "accept-new")
+    if key := known(found.host, file):
+        return found.host, key
+    raise Refused(preflight.unreachable(*about, again.reason, params["where"]))
+
+
+class Refused(Exception):
+    """The key is not accepted."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "who": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "where": {"type": "str", "required": True},
             "host": {"type": "str", "required": True},
             "port": {"type": "int"},
             "user": {"type": "str"},
@@ -130,25 +167,20 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    who, file, key = module.params["who"], module.params["known_hosts"], ""
+    params, file = module.params, module.params["known_hosts"]
     try:
-        found = ask(module.params, "yes")
-        if found.state == "silent":
-            module.fail_json(msg=pure.silent(who, found.reason))
-        # Also of a key that is unknown: one of another kind beside those that are recorded is another key.
-        for each in (file, pure.OWN) if found.host else ():
-            if old := known(found.host, each):
-                module.fail_json(msg=pure.changed(who, found, old, each))
-        key = pin(module, found) if found.state == "unknown" else ""
+        host, key = judge(params, module.check_mode)
+    except Refused as refused:
+        module.fail_json(msg=str(refused))
     except subprocess.TimeoutExpired:
-        module.fail_json(msg=pure.silent(who, f"no answer within {3 * SECONDS} seconds"))
+        late = f"no answer within {3 * SECONDS} seconds"
+        module.fail_json(msg=str(preflight.unreachable(params["name"], params["address"], late, params["where"])))
     except OSError as error:
-        module.fail_json(msg=f"{who}: {error}. Mend that, then run again.")
-    after = f"{found.host} {key}\n" if key else ""
+        module.fail_json(msg=f"{params['name']}: {error}. Fix that, then run again.")
     module.exit_json(
         changed=bool(key),
-        message=pure.pinned(who, key, file) if key and not module.check_mode else "",
-        diff={"before_header": file, "after_header": file, "before": "", "after": after},
+        message=pure.pinned(params["name"], key, file) if key and not module.check_mode else "",
+        diff={"before_header": file, "after_header": file, "before": "", "after": f"{host} {key}\n" if key else ""},
     )
 
 

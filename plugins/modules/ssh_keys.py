@@ -1,27 +1,31 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make the SSH keys of a fleet whose machines this run makes."""
+"""Create the SSH keys of a fleet's machines.
+
+Kept beside community.crypto.openssh_keypair, which fails in check mode while the directory of a key is still to be
+created, and starts a process per key in every run.
+"""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ssh_keys
-short_description: Make the SSH keys of a fleet whose machines this run makes
+short_description: Manage the SSH keys of the machines that a fleet creates
 version_added: 0.1.0
 description:
-  - Makes one client key (C(id_ed25519)), one host key for each machine (C(hosts/<name>)), and C(known_hosts) in
-    O(directory). All are ed25519. A key that is there is kept.
-  - The controller makes the host keys, so the first connection is verified already.
+  - Creates one client key (C(id_ed25519)), one host key per machine (C(hosts/<name>)) and C(known_hosts) in
+    O(directory). All keys are Ed25519. Existing keys are kept.
+  - Because the controller creates the host keys, even the first connection is verified.
 attributes:
   check_mode:
     support: full
     description: Nothing is written.
   diff_mode:
     support: full
-    description: Lists the files; of F(known_hosts) the lines as well.
+    description: Lists the files, and shows the lines of F(known_hosts).
 options:
   directory:
-    description: Where the keys are kept, readable by the owner only.
+    description: Directory of the keys, readable by its owner only.
     type: path
     required: true
   machines:
@@ -32,7 +36,7 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Keys of the machines exist
+- name: Create the SSH keys of the machines
   opendata.platform.ssh_keys:
     directory: /srv/platform/inventories/local/.state/ssh
     machines:
@@ -56,7 +60,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.files import ato
 
 
 def make_key(path: Path, comment: str) -> None:
-    """Make a key without passphrase; the public part comes first to its place, so a key that is there is whole."""
+    """Create a key without passphrase; the public half is moved into place first, so that a private key has one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.new")
     for half in (new, new.with_name(f"{new.name}.pub")):
@@ -72,13 +76,13 @@ def known_hosts(directory: Path, machines: dict[str, str]) -> str:
     lines = []
     for name, address in sorted(machines.items()):
         public = directory / "hosts" / f"{name}.pub"
-        kind, key = public.read_text().split()[:2] if public.exists() else ("ssh-ed25519", "(to be made)")
+        kind, key = public.read_text().split()[:2] if public.exists() else ("ssh-ed25519", "(not created yet)")
         lines.append(f"{name},{address} {kind} {key}\n")
     return "".join(lines)
 
 
 def main() -> None:
-    """Make the keys that are missing."""
+    """Create the keys that are missing."""
     module = AnsibleModule(
         argument_spec={"directory": {"type": "path", "required": True}, "machines": {"type": "dict", "required": True}},
         supports_check_mode=True,
@@ -105,7 +109,7 @@ def main() -> None:
             "before_header": str(directory),
             "after_header": str(directory),
             "before": before,
-            "after": after + "".join(f"{key}: made\n" for key in missing),
+            "after": after + "".join(f"{key}: created\n" for key in missing),
         },
     )
 

@@ -160,8 +160,11 @@ def test_machines_that_cannot_be_nodes_are_refused_together(fleet: Fleet, undist
     assert run.code != 0
     assert run.changes == 0
     where = f"{given.directory}/hosts.yml"
-    assert f"metal-1 (10.78.0.13, {where}): runs Alpine 3.22, which is not supported. Supported: debian" in run.output
-    assert f"metal-2 (node_address 10.78.0.99, {where}): does not answer SSH" in run.output
+    assert (
+        f"metal-1: node_address: 10.78.0.13 runs Alpine 3.22, which is not supported ({where}). Supported: debian"
+        in run.output
+    )
+    assert "metal-2: node_address: 10.78.0.99 does not answer SSH" in run.output
     assert same(before, fleet)
 
 

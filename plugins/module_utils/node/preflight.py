@@ -1,59 +1,86 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What keeps a machine from being a node, in sentences. Pure."""
+"""Check whether a machine can be a node. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from ..findings import Finding
 
 
 def findings(
-    facts: dict[str, Any], node: dict[str, Any], systems: dict[str, list[str]], memory: dict[str, int], file: str
-) -> list[str]:
-    """All that is wrong with a machine.
+    facts: Mapping[str, Any],
+    node: Mapping[str, Any],
+    systems: Mapping[str, list[str]],
+    memory: Mapping[str, int],
+    file: str,
+) -> list[Finding]:
+    """Return everything that keeps a machine from being a node.
 
-    :param facts: what module node_facts found.
+    :param facts: what module node_facts returned.
     :param node: the node's entry in the fleet record.
-    :param systems: versions supported by os id.
+    :param systems: supported versions by the id of an operating system.
     :param memory: MiB that a node needs, by role.
     :param file: the inventory file that names the machine.
-    :returns: one sentence each, with the machine, the value, the file and the next step.
     """
-    who, found = f"{node['name']} ({node['address']}, {file})", []
-    system = facts["os"]
+
+    def error(variable: str, problem: str, step: str, value: object) -> None:
+        found.append(Finding("error", node["name"], variable, problem, step, file, value=str(value)))
+
+    found: list[Finding] = []
+    system, role = facts["os"], node["role"]
     if system["version"] not in systems.get(system["id"], []):
-        known = "; ".join(f"{name} {', '.join(versions)}" for name, versions in sorted(systems.items()))
-        found.append(
-            f"{who}: runs {system['name'] or 'an unknown system'}, which is not supported. Supported: {known}. "
-            "Install one of these, or take the machine out of the inventory."
+        supported = "; ".join(f"{name} {', '.join(versions)}" for name, versions in sorted(systems.items()))
+        name = system["name"] or "an unknown system"
+        error(
+            "node_address",
+            f"{node['address']} runs {name}, which is not supported",
+            f"Supported: {supported}. Install one of these, or remove the machine from the inventory.",
+            name,
         )
     if not facts["systemd"]:
-        found.append(f"{who}: systemd is not its init, which a node needs. Boot it with systemd.")
-    if facts["memory_mib"] < memory[node["role"]]:
-        found.append(
-            f"{who}: has {facts['memory_mib']} MiB of memory, node_role {node['role']} needs {memory[node['role']]}. "
-            "Give it more, or another role."
+        error(
+            "node_address", f"{node['address']} does not run systemd as its init", "Boot it with systemd.", "no systemd"
+        )
+    if facts["memory_mib"] < memory[role]:
+        error(
+            "node_role",
+            f"{role} needs {memory[role]} MiB of memory, {node['address']} has {facts['memory_mib']}",
+            "Add memory, or change the role.",
+            role,
         )
     return found
 
 
-def answer_finding(answer: dict[str, Any], node: dict[str, Any], file: str) -> str:
-    """What is wrong with how a machine answers.
+def unreachable(name: str, address: str, reason: str, file: str) -> Finding:
+    """Return the finding about a machine that does not answer SSH."""
+    problem = f"{address} does not answer SSH: {reason.rstrip('.')}"
+    step = "Correct node_address or the keys, or start the machine."
+    return Finding("error", name, "node_address", problem, step, file, value=address)
+
+
+def answer_finding(answer: Mapping[str, Any], node: Mapping[str, Any], file: str) -> Finding | None:
+    """Return what is wrong with the answer of a machine, None if nothing is.
 
     :param answer: result of the raw command in the role's check.
     :param node: the node's entry in the fleet record.
     :param file: the inventory file that names the machine.
-    :returns: one sentence; empty if all is well.
     """
-    who = f"{node['name']} (node_address {node['address']}, {file})"
+    name, address = node["name"], node["address"]
     if answer.get("unreachable"):
-        reason = " ".join(str(answer.get("msg", "")).split())
-        return f"{who}: does not answer SSH: {reason} Correct node_address or the keys, or start the machine."
+        return unreachable(name, address, " ".join(str(answer.get("msg", "")).split()), file)
     words = str(answer.get("stdout", "")).split()
     if answer.get("rc", 1) != 0 or words[2:3] != ["python"]:
-        said = " ".join(str(answer.get("stderr") or answer.get("stdout", "")).split())
-        return f"{who}: python3 does not run there by sudo: {said}. Install python3 and let the user become root."
+        output = " ".join(str(answer.get("stderr") or answer.get("stdout", "")).split())
+        problem = f"python3 does not run as root on {address}: {output.rstrip('.')}"
+        step = "Install python3, and allow the user to become root with sudo."
+        return Finding("error", name, "node_address", problem, step, file, value=output)
     if words[1] != "0":
-        return f"{who}: user {words[1]} is not root. Set ansible_become or a user that may use sudo."
+        problem, step = f"user {words[1]} of {address} is not root", "Set ansible_become, or a user that may use sudo."
+        return Finding("error", name, "ansible_user", problem, step, file, value=words[1])
     if (int(words[3]), int(words[4])) < (3, 10):
-        return f"{who}: its python3 is {words[3]}.{words[4]}, 3.10 or newer is needed. Install a supported system."
-    return ""
+        version = f"{words[3]}.{words[4]}"
+        problem = f"python3 of {address} is {version}, 3.10 or later is required"
+        return Finding("error", name, "node_address", problem, "Install a supported system.", file, value=version)
+    return None

@@ -1,5 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Host keys of given machines: what ssh says of them, and the words for it. Pure."""
+"""Host keys of existing hosts: the output of ssh, and the findings from it. Pure.
+
+Kept beside accept-new of OpenSSH, which connects even if it cannot record the key, and shows nobody the fingerprint to
+compare.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Where OpenSSH keeps what its user has accepted: a key that a person checked already is not asked for again.
+from ..findings import Finding
+
+# Keys that the user has accepted already count as checked.
 OWN = "~/.ssh/known_hosts"
 _ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 # OpenSSH 9.2, sshconnect.c: check_host_key().
@@ -21,11 +27,11 @@ _RECORDED = re.compile(r"(\S+) (SHA256:\S+)")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ssh says of a host key.
+    """The judgement of ssh about a host key.
 
-    state: known, unknown, changed, or silent when it never came to a key.
-    host: the name under which known_hosts has the key. key: kind and, if ssh told it, fingerprint of the offered key.
-    reason: why there was no key.
+    state: known, unknown, changed, or silent when the host sent no key.
+    host: the name under which known_hosts has the key. key: kind and, if ssh prints it, fingerprint of the key.
+    reason: why the host sent no key.
     """
 
     state: str
@@ -35,14 +41,14 @@ class Verdict:
 
 
 def files(file: str) -> str:
-    """Value of UserKnownHostsFile: new keys go to the first."""
+    """Value of UserKnownHostsFile; ssh adds keys to the first."""
     return f'"{file}" "{OWN}"'
 
 
 def arguments(file: str, check: bool, before: str = "") -> str:
-    """Arguments for ssh, as a shell would read them, after those that a machine has already.
+    """Arguments for ssh in shell syntax, added to those of the machine.
 
-    In check mode a key that is not known yet is accepted, and forgotten.
+    In check mode an unknown key is accepted and not recorded.
     """
     first = "/dev/null " if check else ""
     words = f"-o {shlex.quote(f'UserKnownHostsFile={first}{files(file)}')}"
@@ -50,7 +56,7 @@ def arguments(file: str, check: bool, before: str = "") -> str:
 
 
 def unpinned(nodes: Mapping[str, Any], hostvars: Mapping[str, Any]) -> list[str]:
-    """Given machines that are reached by OpenSSH, and whose arguments for it name no file of known hosts."""
+    """Existing hosts that are reached by OpenSSH and whose arguments for it set no UserKnownHostsFile."""
     found = []
     for name in sorted(name for name, node in nodes.items() if node["machine"] == "given"):
         own = hostvars[name]
@@ -61,42 +67,38 @@ def unpinned(nodes: Mapping[str, Any], hostvars: Mapping[str, Any]) -> list[str]
     return found
 
 
-def verdict(code: int, said: str) -> Verdict:
-    """What a connection with StrictHostKeyChecking=yes and without any way to log in says of the key."""
-    offered = _OFFERED.search(said)
-    if match := _UNKNOWN.search(said):
+def verdict(code: int, output: str) -> Verdict:
+    """Judge the key by the output of a connection with StrictHostKeyChecking=yes and no way to log in."""
+    offered = _OFFERED.search(output)
+    if match := _UNKNOWN.search(output):
         return Verdict("unknown", match[2], match[1])
-    if match := _CHANGED.search(said):
+    if match := _CHANGED.search(output):
         return Verdict("changed", match[1], f"{offered[1]} {offered[2]}" if offered else "")
-    if code == 0 or "Permission denied (" in said:
+    if code == 0 or "Permission denied (" in output:
         return Verdict("known")
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return Verdict("silent", reason=(lines or ["ssh said nothing"])[-1])
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return Verdict("silent", reason=(lines or ["no output of ssh"])[-1])
 
 
 def recorded(listing: str) -> str:
-    """Kinds and fingerprints of what `ssh-keygen -lF` printed."""
+    """Kinds and fingerprints in the output of `ssh-keygen -lF`."""
     lines = [line for line in listing.splitlines() if not line.startswith("#")]
     return ", ".join(f"{match[1]} {match[2]}" for line in lines if (match := _RECORDED.search(line)))
 
 
-def changed(who: str, found: Verdict, known: str, file: str) -> str:
-    """The refusal of another key."""
-    return (
-        f"{who}: its host key is another than before: {found.key}, recorded was {known} of {found.host} in {file}. "
-        "Somebody may stand between you and the machine. If it was installed anew on purpose, forget the old key: "
+def changed(name: str, address: str, where: str, found: Verdict, known: str, file: str) -> Finding:
+    """The finding about a key that is not the recorded one."""
+    problem = f"the host key of {address} has changed to {found.key}; {file} has {known} for {found.host}"
+    step = (
+        "Someone may be intercepting the connection. If the machine was reinstalled on purpose, remove the old key: "
         f"ssh-keygen -R {shlex.quote(found.host)} -f {shlex.quote(file)}"
     )
+    return Finding("error", name, "node_address", problem, step, where, value=found.key)
 
 
-def silent(who: str, reason: str) -> str:
-    """The refusal of a machine that never showed a key."""
-    return f"{who}: does not answer SSH: {reason.rstrip('.')}. Correct node_address or the keys, or start the machine."
-
-
-def pinned(who: str, key: str, file: str) -> str:
-    """What is said once."""
+def pinned(name: str, key: str, file: str) -> str:
+    """The message of the first connection."""
     return (
-        f"{who}: first contact, its host key {key} is recorded in {file}. Compare it on the machine's console: "
+        f"{name}: first connection, its host key {key} is recorded in {file}. Compare it on the machine's console: "
         "for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done"
     )

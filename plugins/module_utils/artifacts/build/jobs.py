@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Run jobs that need each other: some at once, each with a log, all stopped when one fails."""
+"""Run jobs in the order of their dependencies: some at once, each with a log, all stopped when one fails."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-from .schedule import startable, urgency
 from .shell import JobError, Shell
 
 TAIL = 20
@@ -19,10 +19,7 @@ SIGNS_OF_FULL_DISK = ("no space left on device", "disk quota exceeded")
 
 @dataclass
 class Job:
-    """One piece of work: ``work(shell)`` makes it; ``seconds`` is what it takes about.
-
-    Of the jobs of one ``group`` only one runs at a time.
-    """
+    """One piece of work: ``work(shell)`` does it in about ``seconds``. Jobs of one ``group`` run one at a time."""
 
     name: str
     work: Callable[[Shell], None]
@@ -43,21 +40,26 @@ def run_jobs(
     by_name = {job.name: job for job in jobs}
     needs = {job.name: [need for need in job.needs if need in by_name] for job in jobs}
     urgent = urgency(needs, {job.name: job.seconds for job in jobs})
-    groups = {job.name: job.group for job in jobs}
+    order = TopologicalSorter(needs)
+    order.prepare()
+    waiting: list[Job] = []
     stop = threading.Event()
     took: dict[str, float] = {}
     running: dict[Future[None], tuple[str, float]] = {}
     begin = spoken = time.monotonic()
     with ThreadPoolExecutor(at_once) as pool:
         try:
-            while len(took) < len(jobs):
-                names = {name for name, _since in running.values()}
-                for name in startable(needs, urgent, set(took), names, groups, at_once - len(running)):
-                    say(f"artifacts: {by_name[name].label or name} ({len(took) + len(running) + 1} of {len(jobs)})")
-                    running[pool.submit(by_name[name].work, Shell(logs / f"{name}.log", stop))] = (
-                        name,
-                        time.monotonic(),
-                    )
+            while order.is_active():
+                waiting = sorted(
+                    [*waiting, *(by_name[name] for name in order.get_ready())],
+                    key=lambda job: (-urgent[job.name], job.name),
+                )
+                busy = {by_name[name].group for name, _since in running.values()} - {""}
+                for job in startable(waiting, busy, at_once - len(running)):
+                    waiting.remove(job)
+                    say(f"artifacts: {job.label or job.name} ({len(took) + len(running) + 1} of {len(jobs)})")
+                    future = pool.submit(job.work, Shell(logs / f"{job.name}.log", stop))
+                    running[future] = (job.name, time.monotonic())
                 finished, _rest = wait(
                     running, timeout=max(0.0, spoken + every - time.monotonic()), return_when=FIRST_COMPLETED
                 )
@@ -66,6 +68,7 @@ def run_jobs(
                     if error := future.exception():
                         raise JobError(explain(by_name[name].label or name, error, logs / f"{name}.log")) from error
                     took[name] = time.monotonic() - since
+                    order.done(name)
                     say(f"artifacts: {by_name[name].label or name}: done in {took[name]:.0f} s")
                 if time.monotonic() >= spoken + every:
                     spoken = time.monotonic()
@@ -76,13 +79,35 @@ def run_jobs(
     return took
 
 
+def urgency(needs: dict[str, list[str]], seconds: dict[str, float]) -> dict[str, float]:
+    """Return for each job the seconds of the longest chain of work that starts with it.
+
+    :raises graphlib.CycleError: when jobs need each other.
+    """
+    found = dict(seconds)
+    for name in reversed([*TopologicalSorter(needs).static_order()]):
+        for need in needs[name]:
+            found[need] = max(found[need], seconds[need] + found[name])
+    return found
+
+
+def startable(waiting: Sequence[Job], busy: set[str], room: int) -> list[Job]:
+    """Return up to ``room`` of the waiting jobs, in their order, none of a group that is ``busy`` or chosen twice."""
+    chosen: list[Job] = []
+    for job in waiting:
+        if len(chosen) < room and job.group not in busy:
+            chosen.append(job)
+            busy = busy | ({job.group} - {""})
+    return chosen
+
+
 def disk_is_full(text: str) -> bool:
-    """Return whether words of a failure tell of a full disk."""
+    """Return whether the text of a failure reports a full disk."""
     return any(sign in text.lower() for sign in SIGNS_OF_FULL_DISK)
 
 
 def explain(label: str, error: BaseException, log: Path) -> str:
-    """Return what to tell people about a failed job: reason, the end of its log, where it lies, what to do."""
+    """Return the message of a failed job: the reason, the end of its log, the log's path and the next step."""
     try:
         lines = log.read_text(errors="replace").splitlines()[-TAIL:]
     except OSError:
@@ -90,5 +115,7 @@ def explain(label: str, error: BaseException, log: Path) -> str:
     tail = "".join(f"\n  | {line[:400]}" for line in lines)
     text = f"{label} failed: {error}{tail}" + (f"\nIts log: {log}." if lines else "")
     if disk_is_full(str(error) + tail):
-        return f"{text} The disk is full: free space below {log.parent.parent} and run again; what is done stays."
-    return f"{text} Mend the cause and run again; what is done stays."
+        return (
+            f"{text} The disk is full: free space below {log.parent.parent} and run again; finished artifacts are kept."
+        )
+    return f"{text} Fix the cause and run again; finished artifacts are kept."

@@ -229,7 +229,7 @@ def test_a_first_run_names_every_host_that_does_not_answer_and_changes_nothing(t
     run = prd("site.yml", HCLOUD_TOKEN="none", HCLOUD_ENDPOINT="http://127.0.0.1:1")
     assert run.returncode != 0
     given = [f"{place}-{number}" for place, last in (("second", 3), ("metal", 5)) for number in range(1, last + 1)]
-    silent = re.findall(r"(\S+) \(node_address \S+, \S+\): does not answer SSH", run.stdout)
+    silent = re.findall(r"(\S+): node_address: \S+ does not answer SSH", run.stdout)
     assert sorted(set(silent)) == sorted(given), run.stdout[-4000:]
     assert "changed=1" not in run.stdout
     assert [path.name for path in (prd.inventory / ".state").iterdir()] == ["lock"]

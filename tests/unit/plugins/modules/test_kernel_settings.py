@@ -1,12 +1,12 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Module kernel_settings against a tree that stands in for /proc, /sys and /etc."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.node import sysctl as pure
 from ansible_collections.opendata.platform.plugins.modules import kernel_settings
 
 Run = Callable[..., dict[str, Any]]
@@ -54,19 +54,38 @@ def test_what_the_kernel_refuses_is_named_at_once(root: Path, run: Run) -> None:
         assert part in result["msg"]
 
 
-def test_an_optional_setting_is_left_out_where_it_is_absent(root: Path, run: Run) -> None:
-    result = run("kernel_settings", sysctls=FORWARD, optional_sysctls={"fs.inotify.max_user_instances": 8192})
-    assert result["left_out"] == ["fs.inotify.max_user_instances"]
-    assert "inotify" not in (root / "etc/sysctl.d/90-opendata-platform.conf").read_text()
-
-
 def test_a_file_without_settings_is_removed(root: Path, run: Run) -> None:
     run("kernel_settings", sysctls=FORWARD)
     assert run("kernel_settings")["changed"]
     assert not (root / "etc/sysctl.d/90-opendata-platform.conf").exists()
 
 
-def test_pure() -> None:
-    assert pure.normal("4096\t87380  6291456\n") == "4096 87380 6291456"
-    assert pure.key_path("net/ipv4/conf/eth0.1/rp_filter") == "net/ipv4/conf/eth0.1/rp_filter"
-    assert pure.builtin_modules("kernel/net/xfrm-x.ko\n", "nodev\tbpf\n\text4\n") == {"xfrm_x", "bpf", "ext4"}
+def test_spaces_and_names_of_interfaces_are_the_kernel_s(root: Path, run: Run) -> None:
+    path = root / "proc/sys/net/ipv4/conf/eth0.1/tcp_rmem"
+    path.parent.mkdir(parents=True)
+    path.write_text("4096\t87380  6291456\n")
+    assert (
+        run("kernel_settings", check=True, sysctls={"net/ipv4/conf/eth0.1/tcp_rmem": "4096 87380 6291456"})["sysctls"]
+        == []
+    )
+
+
+def test_modules_that_are_built_in_count_as_loaded(root: Path, run: Run) -> None:
+    listing = root / "lib/modules" / os.uname().release / "modules.builtin"
+    listing.parent.mkdir(parents=True)
+    listing.write_text("kernel/net/xfrm-x.ko\n")
+    assert run("kernel_settings", check=True, modules=["xfrm-x", "xfrm_x", "other"])["modules"] == ["other"]
+
+
+def test_a_kernel_without_module_files_is_why_modprobe_of_the_library_is_not_used(
+    root: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container: the file system is there, /lib/modules is not."""
+    modprobe = root / "bin/modprobe"
+    modprobe.parent.mkdir()
+    modprobe.write_text("#!/bin/sh\nexit 1\n")
+    modprobe.chmod(0o755)
+    monkeypatch.setattr("ansible_collections.community.general.plugins.modules.modprobe.RELEASE_VER", "none")
+    assert run("ansible_collections.community.general.plugins.modules.modprobe", name="overlayfs_none")["failed"]
+    (root / "proc/filesystems").write_text("nodev\toverlayfs_none\n")
+    assert run("kernel_settings", modules=["overlayfs_none"])["modules"] == []

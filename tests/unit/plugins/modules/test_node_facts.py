@@ -49,26 +49,33 @@ def test_this_machine_is_looked_at(run: Callable[..., dict[str, Any]]) -> None:
 
 def test_a_good_machine() -> None:
     assert findings(GOOD, NODE, SYSTEMS, MEMORY, "hosts.yml") == []
-    assert answer_finding({"rc": 0, "stdout": "user 0 python 3 13\n"}, NODE, "hosts.yml") == ""
+    assert answer_finding({"rc": 0, "stdout": "user 0 python 3 13\n"}, NODE, "hosts.yml") is None
 
 
 def test_all_findings_at_once() -> None:
     bad = {"os": {"id": "fedora", "version": "44", "name": "Fedora 44"}, "systemd": False, "memory_mib": 512}
     found = findings(bad, NODE, SYSTEMS, MEMORY, "hosts.yml")
-    assert len(found) == 3 and all(line.startswith("metal-1 (192.0.2.11, hosts.yml): ") for line in found)
-    assert "runs Fedora 44, which is not supported. Supported: debian 12, 13; ubuntu 24.04." in found[0]
-    assert "node_role server needs 1700" in found[2]
+    assert [(each.subject, each.variable, each.where) for each in found] == [
+        ("metal-1", "node_address", "hosts.yml"),
+        ("metal-1", "node_address", "hosts.yml"),
+        ("metal-1", "node_role", "hosts.yml"),
+    ]
+    assert str(found[0]).startswith(
+        "metal-1: node_address: 192.0.2.11 runs Fedora 44, which is not supported (hosts.yml). "
+        "Supported: debian 12, 13; ubuntu 24.04."
+    )
+    assert found[2].problem == "server needs 1700 MiB of memory, 192.0.2.11 has 512"
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         ({"unreachable": True, "msg": "ssh: connect: timed out"}, "does not answer SSH: ssh: connect: timed out"),
-        ({"rc": 127, "stderr": "python3: not found"}, "python3 does not run there by sudo: python3: not found"),
-        ({"rc": 0, "stdout": "user 1000 python 3 13"}, "user 1000 is not root"),
-        ({"rc": 0, "stdout": "user 0 python 3 9"}, "its python3 is 3.9"),
+        ({"rc": 127, "stderr": "python3: not found"}, "python3 does not run as root on 192.0.2.11: python3: not found"),
+        ({"rc": 0, "stdout": "user 1000 python 3 13"}, "user 1000 of 192.0.2.11 is not root"),
+        ({"rc": 0, "stdout": "user 0 python 3 9"}, "python3 of 192.0.2.11 is 3.9"),
     ],
 )
 def test_a_bad_answer(answer: dict[str, Any], words: str) -> None:
-    said = answer_finding(answer, NODE, "hosts.yml")
-    assert said.startswith("metal-1 (node_address 192.0.2.11, hosts.yml): ") and words in said
+    found = answer_finding(answer, NODE, "hosts.yml")
+    assert found and found.subject == "metal-1" and found.where == "hosts.yml" and words in found.problem

@@ -77,7 +77,7 @@ def test_a_machine_is_planned_in_check_mode(run, state: Path, tmp_path: Path) ->
     assert "is gone" in gone["msg"]
 
 
-def test_keys_are_made_once_and_known_hosts_is_mended(run, tmp_path: Path) -> None:
+def test_keys_are_created_once_and_known_hosts_is_repaired(run, tmp_path: Path) -> None:
     keys = {"directory": str(tmp_path / "ssh"), "machines": {"a": "10.77.0.11", "b": "10.77.0.12"}}
     assert run("ssh_keys", check=True, **keys)["made"] == ["id_ed25519", "hosts/a", "hosts/b", "known_hosts"]
     assert not (tmp_path / "ssh").exists()
@@ -92,3 +92,11 @@ def test_keys_are_made_once_and_known_hosts_is_mended(run, tmp_path: Path) -> No
     assert listing.read_text() == first
     assert (tmp_path / "ssh/id_ed25519").read_bytes() == key
     assert (tmp_path / "ssh").stat().st_mode & 0o777 == 0o700
+
+
+def test_check_mode_is_why_the_keypairs_of_the_library_are_not_used(run, tmp_path: Path) -> None:
+    library = "ansible_collections.community.crypto.plugins.modules.openssh_keypair"
+    planned = run(library, check=True, path=str(tmp_path / "ssh/id_ed25519"), type="ed25519")
+    assert planned["failed"]
+    assert "does not exist" in planned["msg"]
+    assert run("ssh_keys", check=True, directory=str(tmp_path / "ssh"), machines={})["changed"]

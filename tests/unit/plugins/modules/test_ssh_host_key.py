@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from inventories import ROOT
 from ssh_server import SERVER, SshServer
 
-WHO = "metal-1 (node_address 192.0.2.11, inventories/prd/hosts.yml)"
+WHO = {"name": "metal-1", "address": "192.0.2.11", "where": "inventories/prd/hosts.yml"}
 CHANGED = """
 @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
 @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
@@ -46,7 +46,7 @@ def look(run: Any, ssh: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def call(check: bool = False, **params: Any) -> dict[str, Any]:
         file = str(tmp_path / "ssh/given_known_hosts")
-        every = {"who": WHO, "host": "127.0.0.1", "port": ssh.port, "known_hosts": file, **params}
+        every = {**WHO, "host": "127.0.0.1", "port": ssh.port, "known_hosts": file, **params}
         return run("ssh_host_key", check=check, **every)
 
     monkeypatch.setattr(pure, "OWN", str(tmp_path / "own"))
@@ -61,8 +61,8 @@ def test_the_first_contact_is_recorded_and_said_once(look: Any, ssh: SshServer, 
     first = look()
     assert first["changed"]
     assert first["message"] == (
-        f"{WHO}: first contact, its host key ED25519 {fingerprint} is recorded in {file}. Compare it on the machine's "
-        "console: for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done"
+        f"metal-1: first connection, its host key ED25519 {fingerprint} is recorded in {file}. Compare it on the "
+        "machine's console: for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done"
     )
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
@@ -79,20 +79,37 @@ def test_another_key_is_refused_with_both_fingerprints(look: Any, ssh: SshServer
     refused = look()
     assert refused["failed"]
     assert refused["msg"] == (
-        f"{WHO}: its host key is another than before: ED25519 {new}, recorded was ED25519 {old} of "
-        f"[127.0.0.1]:{ssh.port} in {file}. Somebody may stand between you and the machine. If it was installed anew "
-        f"on purpose, forget the old key: ssh-keygen -R '[127.0.0.1]:{ssh.port}' -f {file}"
+        f"metal-1: node_address: the host key of 192.0.2.11 has changed to ED25519 {new}; {file} has ED25519 {old} for "
+        f"[127.0.0.1]:{ssh.port} (inventories/prd/hosts.yml). Someone may be intercepting the connection. If the "
+        f"machine was reinstalled on purpose, remove the old key: ssh-keygen -R '[127.0.0.1]:{ssh.port}' -f {file}"
     )
     assert file.read_text() == before
     subprocess.run(shlex.split(refused["msg"].rpartition(": ")[2]), check=True, capture_output=True)
-    assert look()["message"].startswith(f"{WHO}: first contact, its host key ED25519 {new}")
+    assert look()["message"].startswith(f"metal-1: first connection, its host key ED25519 {new}")
 
 
-def test_a_key_of_another_kind_is_another_key(look: Any, ssh: SshServer) -> None:
+def test_a_key_of_another_kind_is_another_key(look: Any, ssh: SshServer, tmp_path: Path) -> None:
     old = ssh.restart()
     look()
     new = ssh.restart("ecdsa")
-    assert f"another than before: ECDSA {new}, recorded was ED25519 {old} of " in look()["msg"]
+    file = tmp_path / "ssh/given_known_hosts"
+    assert f"has changed to ECDSA {new}; {file} has ED25519 {old} for " in look()["msg"]
+
+
+def test_accept_new_connects_without_recording_and_without_a_fingerprint(
+    look: Any, ssh: SshServer, tmp_path: Path
+) -> None:
+    """Why the module is not replaced by it."""
+    file = tmp_path / "a-file/known_hosts"
+    file.parent.touch()
+    options = ["-o", f"UserKnownHostsFile={file}", "-o", "StrictHostKeyChecking=accept-new", "-o", "BatchMode=yes"]
+    command = ["ssh", "-F", "none", *options, "-p", str(ssh.port), "127.0.0.1", "true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert "Permission denied (" in done.stderr
+    assert "SHA256:" not in done.stderr
+    refused = look(known_hosts=str(file))
+    assert refused["failed"]
+    assert str(file.parent) in refused["msg"]
 
 
 def test_a_key_that_the_user_knows_already_is_not_recorded_again(look: Any, ssh: SshServer, tmp_path: Path) -> None:
@@ -100,13 +117,14 @@ def test_a_key_that_the_user_knows_already_is_not_recorded_again(look: Any, ssh:
     assert look()["changed"] is False
     assert not (tmp_path / "ssh/given_known_hosts").exists()
     ssh.restart()
-    assert f" in {tmp_path / 'own'}. " in look()["msg"]
+    assert f"; {tmp_path / 'own'} has " in look()["msg"]
 
 
 def test_a_machine_that_does_not_answer(look: Any, ssh: SshServer) -> None:
     ssh.stop()
     assert look()["msg"] == (
-        f"{WHO}: does not answer SSH: ssh: connect to host 127.0.0.1 port {ssh.port}: Connection refused. "
+        f"metal-1: node_address: 192.0.2.11 does not answer SSH: ssh: connect to host 127.0.0.1 port {ssh.port}: "
+        "Connection refused (inventories/prd/hosts.yml). "
         "Correct node_address or the keys, or start the machine."
     )
     named = look(host="nobody.invalid", port=None)
@@ -182,15 +200,18 @@ def test_preflight_tells_all_machines_at_once(ssh: SshServer, tmp_path: Path) ->
     planned = preflight("--check")
     assert not file.exists()
     # Past the host key: nobody can log in to this server.
-    assert "metal-1 (node_address 192.0.2.1, " in planned
+    assert "metal-1: node_address: 192.0.2.1 does not answer SSH: " in planned
     assert "Permission denied" in planned
     first = preflight()
     for machine in ("metal-2", "metal-3"):
-        assert f"does not answer SSH: ssh: connect to host 127.0.0.1 port {silent.port}: Connection refused." in first
-        assert f"{machine} (node_address 192.0.2." in first
-    assert "metal-1 (node_address 192.0.2.1, " in first
-    assert "first contact, its host key ED25519 SHA256:" in first
+        assert (
+            f"{machine}: node_address: 192.0.2.{machine[-1]} does not answer SSH: ssh: connect to host 127.0.0.1 port "
+            in first
+        )
+    assert f" port {silent.port}: Connection refused (" in first
+    assert "metal-1: node_address: 192.0.2.1 does not answer SSH: " in first
+    assert "first connection, its host key ED25519 SHA256:" in first
     assert "Permission denied" in first
     assert file.read_text().startswith(f"[127.0.0.1]:{ssh.port} ssh-ed25519 ")
     ssh.restart()
-    assert "its host key is another than before: ED25519 SHA256:" in preflight()
+    assert "the host key of 192.0.2.1 has changed to ED25519 SHA256:" in preflight()

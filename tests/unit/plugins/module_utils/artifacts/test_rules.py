@@ -2,11 +2,20 @@
 """Keys, checksums, lock and order of artifacts: pure rules."""
 
 import json
+import tempfile
+import threading
+from graphlib import CycleError
+from pathlib import Path
 
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts import lockfile as lock
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.schedule import startable, urgency
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import (
+    Job,
+    run_jobs,
+    startable,
+    urgency,
+)
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.cache_key import (
     content_key,
     files_digest,
@@ -246,30 +255,45 @@ def graphs(draw: st.DrawFn) -> dict[str, list[str]]:
 @quick
 @given(graphs(), st.integers(1, 4), st.data())
 def test_every_job_runs_once_after_what_it_needs(needs: dict[str, list[str]], room: int, data: st.DataObject) -> None:
-    groups = {name: data.draw(st.sampled_from(["", "go"])) for name in needs}
-    urgent = urgency(needs, {name: data.draw(st.integers(0, 9)) for name in needs})
-    done: set[str] = set()
     running: set[str] = set()
-    while len(done) < len(needs):
-        for name in startable(needs, urgent, done, running, groups, room - len(running)):
-            assert name not in running | done
-            assert set(needs[name]) <= done
-            running.add(name)
-        assert 0 < len(running) <= room
-        assert sum(groups[name] == "go" for name in running) <= 1
-        ended = data.draw(st.sampled_from(sorted(running)))
-        running.remove(ended)
-        done.add(ended)
+    done: list[str] = []
+    guard = threading.Lock()
+
+    def work(job: Job) -> None:
+        with guard:
+            assert set(job.needs) <= set(done)
+            running.add(job.name)
+            assert len(running) <= room
+            assert sum(groups[name] == "go" for name in running) <= 1
+        with guard:
+            running.remove(job.name)
+            done.append(job.name)
+
+    groups = {name: data.draw(st.sampled_from(["", "go"])) for name in needs}
+    jobs = [
+        Job(name, lambda _shell: None, needs[name], data.draw(st.integers(0, 9)), "", groups[name]) for name in needs
+    ]
+    for job in jobs:
+        job.work = lambda _shell, job=job: work(job)
+    with tempfile.TemporaryDirectory() as logs:
+        assert set(run_jobs(jobs, Path(logs), room, lambda _line: None)) == set(needs)
+    assert sorted(done) == sorted(needs)
 
 
 def test_longest_chain_first() -> None:
     needs = {"go": [], "kubernetes": ["go"], "image": ["kubernetes"], "root": [], "helm": []}
     urgent = urgency(needs, {"go": 5, "kubernetes": 400, "image": 5, "root": 60, "helm": 3})
-    assert startable(needs, urgent, set(), set(), {}, 2) == ["go", "root"]
-    assert urgent["go"] == 410
+    assert urgent == {"go": 410, "kubernetes": 405, "image": 5, "root": 60, "helm": 3}
 
 
-@pytest.mark.parametrize("needs", [{"a": ["b"], "b": ["a"]}, {"a": ["a"]}, {"a": ["none"]}])
-def test_circle_and_unknown_need_are_refused(needs: dict[str, list[str]]) -> None:
-    with pytest.raises(ValueError):
-        urgency(needs, {})
+def test_a_busy_group_waits() -> None:
+    jobs = [Job(name, lambda _shell: None, group=group) for name, group in (("a", "go"), ("b", "go"), ("c", ""))]
+    assert [job.name for job in startable(jobs, set(), 3)] == ["a", "c"]
+    assert [job.name for job in startable(jobs, {"go"}, 3)] == ["c"]
+    assert [job.name for job in startable(jobs, set(), 1)] == ["a"]
+
+
+@pytest.mark.parametrize("needs", [{"a": ["b"], "b": ["a"]}, {"a": ["a"]}])
+def test_jobs_that_need_each_other_are_refused(needs: dict[str, list[str]]) -> None:
+    with pytest.raises(CycleError):
+        urgency(needs, dict.fromkeys(needs, 1.0))
