@@ -18,7 +18,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_
     directory,
     unknown_in_limit,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory, describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import Inventory
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 TEXT_FILES = ("", ".yml", ".yaml", ".json", ".ini")

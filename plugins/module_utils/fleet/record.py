@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..findings import Finding, Findings
@@ -19,31 +18,10 @@ from .schema import (
     CLUSTER,
     NODE,
     PLATFORM,
+    Inventory,
     Variable,
+    Variables,
 )
-
-Variables = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """What the pure rules may see of an inventory.
-
-    clusters, nodes: the variables of each host of the group, by host name.
-    common: variables of the fleet (platform_*), the same on every host.
-    files: text of each inventory file, by path; only to say where a variable stands.
-    roles: for each role its options and their defaults, {"cilium": {"cilium_values": {}}}.
-    services: roles that describe a data service.
-    """
-
-    directory: str
-    cache: str
-    clusters: dict[str, Variables]
-    nodes: dict[str, Variables]
-    common: Variables
-    files: dict[str, str] = field(default_factory=dict)
-    roles: dict[str, Variables] = field(default_factory=dict)
-    services: tuple[str, ...] = ()
 
 
 def describe(inventory: Inventory) -> tuple[dict[str, Any], list[Finding]]:

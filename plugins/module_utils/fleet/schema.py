@@ -6,7 +6,10 @@ Roles' own variables are described by the argument specs of the roles, not here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+Variables = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,3 +89,24 @@ PLATFORM = {
     "platform_artifacts_mirror": Variable("url", "HTTP server that the nodes fetch every binary from", ""),
 }
 SCHEMA = {"cluster": CLUSTER, "node": NODE, "platform": PLATFORM}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What the pure rules may see of an inventory.
+
+    clusters, nodes: the variables of each host of the group, by host name.
+    common: variables of the fleet (platform_*), the same on every host.
+    files: text of each inventory file, by path; only to say where a variable stands.
+    roles: for each role its options and their defaults, {"cilium": {"cilium_values": {}}}.
+    services: roles that describe a data service.
+    """
+
+    directory: str
+    cache: str
+    clusters: dict[str, Variables]
+    nodes: dict[str, Variables]
+    common: Variables
+    files: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, Variables] = field(default_factory=dict)
+    services: tuple[str, ...] = ()

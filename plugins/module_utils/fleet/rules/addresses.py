@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...findings import Findings
 from ..cidr import (
@@ -15,11 +15,9 @@ from ..cidr import (
     network,
     suggestion,
 )
+from ..schema import Inventory
 from .hcloud import NETWORK as HCLOUD_NETWORK
 from .hcloud import networks as hcloud_networks
-
-if TYPE_CHECKING:
-    from ..record import Inventory
 
 NSPAWN_NETWORK = "machine_nspawn_network"
 Record = dict[str, Any]

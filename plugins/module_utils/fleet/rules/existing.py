@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...findings import Findings
-
-if TYPE_CHECKING:
-    from ..record import Inventory
+from ..schema import Inventory
 
 PROVIDER, KUBECONFIG, ENABLED = "existing", "cluster_existing_kubeconfig", "cilium_enabled"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...findings import Findings, did_you_mean
 from ..cidr import address_of, network, suggestion
@@ -13,11 +13,9 @@ from ..schema import (
     ON_NODES,
     SCHEMA,
     WITHOUT_NODES,
+    Inventory,
     Variable,
 )
-
-if TYPE_CHECKING:
-    from ..record import Inventory
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CLUSTER_NAME, NODE_NAME = 32, 63

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...findings import Findings
 from ..cidr import network, suggestion
-
-if TYPE_CHECKING:
-    from ..record import Inventory
+from ..schema import Inventory
 
 NETWORK, OPERATORS = "machine_hcloud_network", "machine_hcloud_operators"
 Record = dict[str, Any]

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...findings import Findings, did_you_mean
 from ...k3s.files import S3
-
-if TYPE_CHECKING:
-    from ..record import Inventory
+from ..schema import Inventory
 
 Own = dict[str, Any]
 

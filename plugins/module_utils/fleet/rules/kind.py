@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...container_engine.output import ENGINES
 from ...findings import Findings, did_you_mean
-
-if TYPE_CHECKING:
-    from ..record import Inventory
+from ..schema import Inventory
 
 ENGINE = "cluster_kind_engine"
 PORTS = ("cluster_kind_http_port", "cluster_kind_https_port")

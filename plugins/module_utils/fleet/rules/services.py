@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...findings import Findings, did_you_mean
-from ..schema import OBJECT_STORES
-
-if TYPE_CHECKING:
-    from ..record import Inventory
+from ..schema import OBJECT_STORES, Inventory
 
 VARIABLE = "cluster_services"
 DATABASE, OPERATOR = "postgres", "cloudnative_pg"

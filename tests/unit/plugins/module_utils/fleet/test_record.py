@@ -7,8 +7,9 @@ import ipaddress
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.findings import locate
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import Range, clashes, network
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory, describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.general import split_endpoint
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import Inventory
 from hypothesis import given
 from hypothesis import strategies as st
 
