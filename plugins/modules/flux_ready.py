@@ -107,11 +107,12 @@ details:
 
 import time
 from functools import partial
+from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.flux import diagnostics
 from ansible_collections.opendata.platform.plugins.module_utils.flux import report as flux_report
-from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import judge
-from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Flux
+from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencies import Key
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge
+from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Flux, diagnose
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.service import catalogue
@@ -133,7 +134,11 @@ def main() -> None:
     )
     if module.planned:
         module.exit_json(services=[], described=[], reason="", details=[])
-    wanted, states, details, took, described = module.params, [], {}, {}, []
+    wanted = module.params
+    states: list[State] = []
+    took: dict[Key, float] = {}
+    details: dict[Key, list[str]] = {}
+    described: list[dict[str, Any]] = []
     start, waited = time.monotonic(), 0.0
     try:
         cluster = Cluster(wanted["kubeconfig"], wanted["context"])
@@ -146,7 +151,7 @@ def main() -> None:
             states = flux.read()
         described = catalogue.entries(cluster.get(catalogue.PATH))
         reason = flux_report.reason(states)
-        details = diagnostics.read(cluster, states)
+        details = diagnose(cluster, states)
         text = flux_report.failure(states, details, wanted["revision"], waited)
     except (ApiError, Unreachable) as error:
         reason, text = str(error), f"{error}."

@@ -79,7 +79,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.git.cli import GitError
 from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, Tree
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
-from ansible_collections.opendata.platform.plugins.module_utils.oci import diff as oci_diff
 
 
 def folder(path: str) -> list[str]:
@@ -95,7 +94,7 @@ def differences(tree: Tree, before: dict[str, Entry], files: dict[str, str]) -> 
     after = tree.wanted(files)
     differ = [path for path in {*before, *after} if before.get(path) != after.get(path)]
     old = {path: tree.text(before[path]) for path in differ if path in before}
-    return oci_diff.trees(old, {path: files[path] for path in differ if path in files})
+    return archive.diff(old, {path: files[path] for path in differ if path in files})
 
 
 def main() -> None:

@@ -85,15 +85,15 @@ import ssl
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
+from ansible_collections.opendata.platform.plugins.module_utils.oci import archive, registry
 from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
 from ansible_collections.opendata.platform.plugins.module_utils.oci import chart as oci_chart
-from ansible_collections.opendata.platform.plugins.module_utils.oci import diff as oci_diff
-from ansible_collections.opendata.platform.plugins.module_utils.oci import reference as oci_reference
-from ansible_collections.opendata.platform.plugins.module_utils.oci.artifact import Artifact
-from ansible_collections.opendata.platform.plugins.module_utils.oci.errors import RegistryError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.oci.reference import Reference
-from ansible_collections.opendata.platform.plugins.module_utils.oci.registry import Repository, trust
+from ansible_collections.opendata.platform.plugins.module_utils.oci.artifact import Artifact, Reference
+from ansible_collections.opendata.platform.plugins.module_utils.oci.registry import (
+    RegistryError,
+    Repository,
+    Unreachable,
+)
 
 
 def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
@@ -101,11 +101,11 @@ def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None
     params = module.params
     reference = tls = None
     try:
-        reference = oci_reference.parse(params["reference"])
+        reference = oci_artifact.reference(params["reference"])
     except ValueError as error:
         findings.append(str(error))
     try:
-        tls = None if params["insecure"] else trust(params["ca_path"])
+        tls = None if params["insecure"] else registry.trust(params["ca_path"])
     except ValueError as error:
         findings.append(str(error))
     if params["insecure"] and params["ca_path"]:
@@ -181,14 +181,15 @@ def main() -> None:
     artifact = content(module, reference, findings)
     if findings or not reference:
         module.fail_json(msg=f"This cannot be published: {'; '.join(findings)}.", findings=findings)
+        return
     repository = Repository(reference, tls, module.params["username"] or "", module.params["password"] or "")
     digest = artifact.manifest.digest if artifact else ""
     try:
         before = published(module, repository)
         changed = before != digest or not artifact
-        diff = [oci_diff.digests(str(reference), before, digest)] if changed else []
+        diff = [archive.digest_diff(str(reference), before, digest)] if changed else []
         if changed and files is not None and module._diff:
-            diff += oci_diff.trees(tree(module, repository) if before else {}, files)
+            diff += archive.diff(tree(module, repository) if before else {}, files)
         if changed and artifact and not module.check_mode:
             repository.push(artifact)
     except RegistryError as error:

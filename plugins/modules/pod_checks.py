@@ -89,15 +89,16 @@ def ready_pod(module: ClusterModule) -> str:
         why = "; ".join(filter(None, map(health.pod, pods))) or "there is none"
         where = f"{selector} in namespace {wanted['namespace']}"
         module.fail_json(msg=f"No pod {where} is ready after {seconds} s: {why}.", checks=[])
-    return ready[0]
+    return str(ready[0])
 
 
 def read(text: str) -> list[dict[str, Any]]:
     """Return the checks of the last line; ValueError when it holds none."""
     answer = json.loads(text.strip().rpartition("\n")[2])
-    if not isinstance(answer, dict) or not isinstance(answer.get("checks"), list):
+    checks: Any = answer.get("checks") if isinstance(answer, dict) else None
+    if not isinstance(checks, list):
         raise ValueError("no object with checks")
-    return answer["checks"]
+    return checks
 
 
 def main() -> None:

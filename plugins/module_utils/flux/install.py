@@ -55,7 +55,7 @@ def install(text: str, known: dict[str, Any], nodes: int, proxy: dict[str, str] 
     proxy: environment variables of the controllers, kept in a Secret because a URL may hold a password.
     """
     have = images(known)
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    namespace: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     found = [namespace]
     for each in manifests.load(text):
         if each["kind"] != "Namespace" and _component(each) in ("", *have):

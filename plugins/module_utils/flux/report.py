@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .conditions import short
 from .dependencies import Key
-from .readiness import State
+from .readiness import State, short
 
 _SHOWN, _WIDTH = 3, 100
 

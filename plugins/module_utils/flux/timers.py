@@ -74,7 +74,8 @@ def is_decided(states: list[State]) -> bool:
     by_key = {state.key: state for state in states}
 
     def is_lost(state: State, seen: frozenset[Key]) -> bool:
-        owner = by_key.get(links.owner(state.item)) if state.item else None
+        name = links.owner(state.item) if state.item else None
+        owner = by_key.get(name) if name else None
         if state.state in ("failed", "suspended") or (owner and owner.state == "failed"):
             return True
         others = [by_key[key] for key in state.waits_for if key in by_key and key not in seen]

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Watch what Flux delivers in one cluster. Private: it may change without notice."""
+"""Watch what Flux delivers in one cluster, and read why it does not become healthy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..kubernetes import health
 from ..kubernetes.client import ApiError, Cluster, Unreachable
-from . import report
+from ..kubernetes.pod_diagnostics import last_events, pod_details
+from . import dependencies, report
 from .dependencies import Key
-from .readiness import GROUPS, State
+from .readiness import GROUPS, State, runs_pods
 from .timers import Clock, is_decided
 
 Judge = Callable[[dict[str, list[dict[str, Any]]]], list[State]]
@@ -22,6 +24,7 @@ PROGRESS = logging.getLogger("opendata.platform.flux_ready")
 SPEAK_SECONDS = 10
 _AGAIN_SECONDS = 1
 _REFUSED = (401, 403)
+_PODS_SHOWN = 3
 
 
 class Flux:
@@ -123,3 +126,27 @@ class Flux:
 def _is_refusal(error: Exception) -> bool:
     """Return whether it is of no use to ask again; a server that is busy or starts anew answers later."""
     return isinstance(error, ApiError) and error.status in _REFUSED
+
+
+def diagnose(cluster: Cluster, states: list[State]) -> dict[Key, list[str]]:
+    """Return for each object that checks the health of pods what those that fail say."""
+    return {state.key: _of(cluster, state) for state in report.unwell(states) if runs_pods(state)}
+
+
+def _of(cluster: Cluster, state: State) -> list[str]:
+    lines = []
+    for namespace, names in sorted(dependencies.workloads(state.key, state.item, state.reason).items()):
+        items = cluster.request("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
+        failing = [pod for pod in items if (pod.get("status") or {}).get("phase") != "Succeeded" and health.pod(pod)]
+        # Pods of an operator's objects need not have their names.
+        failing = [pod for pod in failing if _is_of(pod, names)] or failing
+        lines += [line for pod in failing[:_PODS_SHOWN] for line in pod_details(cluster, pod)]
+        lines += [health.pod(pod) for pod in failing[_PODS_SHOWN:]]
+        if not failing:
+            # Pods that are refused, by pod security or a quota, are not there.
+            lines += last_events(cluster, namespace, "type=Warning")
+    return lines
+
+
+def _is_of(pod: dict[str, Any], names: set[str]) -> bool:
+    return any(pod["metadata"]["name"].startswith(name) for name in names)

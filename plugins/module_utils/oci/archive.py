@@ -1,8 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Files as the layer of an artifact: same files, same bytes, on any machine."""
+"""The files of a tree: their findings, their archive (the same bytes on any machine), and what changes."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import posixpath
 import struct
@@ -11,6 +12,10 @@ import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
+
+import yaml
+
+from ..kubernetes import manifests
 
 _STORED_BLOCK = 0xFFFF
 
@@ -78,3 +83,33 @@ def unpack(layer: bytes) -> dict[str, bytes]:
             return {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}  # type: ignore[union-attr]
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise ValueError(f"is no tar with gzip ({error})") from error
+
+
+def digest_diff(reference: str, before: str, after: str) -> dict[str, str]:
+    """Return the entry of Ansible's diff mode for the artifact as a whole."""
+    return _entry(reference, *(f"{digest}\n" if digest else "" for digest in (before, after)))
+
+
+def diff(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return one entry of Ansible's diff mode for each file that differs; data of Secrets as digests."""
+    paths = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
+    return [_entry(path, _shown(before.get(path, "")), _shown(after.get(path, ""))) for path in paths]
+
+
+def _entry(name: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
+
+
+def _shown(text: str) -> str:
+    """Return the text as it is, unless it holds a Secret; a text that cannot be judged as its digest."""
+    try:
+        documents = manifests.load(text)
+        if not any(_is_secret(each) for each in documents):
+            return text
+        return yaml.safe_dump_all([manifests.redact(each) for each in documents])
+    except (ValueError, TypeError, AttributeError):
+        return f"not YAML that can be shown, sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}\n"
+
+
+def _is_secret(document: Any) -> bool:
+    return isinstance(document, dict) and document.get("kind") == "Secret"

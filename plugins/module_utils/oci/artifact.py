@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The two kinds of OCI artifacts that Flux reads: a tree of manifests, a Helm chart.
+"""The two kinds of OCI artifacts that Flux reads, a tree of manifests and a Helm chart, and their references.
 
 Media types as in github.com/fluxcd/pkg/oci and helm.sh/helm/v4/pkg/registry, without their time of creation.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +19,34 @@ FLUX_CONFIG = "application/vnd.cncf.flux.config.v1+json"
 FLUX_LAYER = "application/vnd.cncf.flux.content.v1.tar+gzip"
 CHART_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+# As the distribution specification has them; a registry answers 404 to any other name, without saying why.
+_HOST = r"(?P<registry>(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?)"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(rf"{_HOST}/(?P<repository>{_PART}(?:/{_PART})*):(?P<tag>[A-Za-z0-9_][A-Za-z0-9._+-]{{0,127}})")
+
+
+class Reference(NamedTuple):
+    """Where an artifact is: host and port of the registry, repository in it, tag."""
+
+    registry: str
+    repository: str
+    tag: str
+
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        return f"{self.registry}/{self.repository}:{self.tag}"
+
+
+def reference(text: str) -> Reference:
+    """Return the parts; a tag with ``+`` gets ``_`` as Helm does it. Raise ValueError for what is no reference."""
+    found = _REFERENCE.fullmatch(text)
+    if not found:
+        raise ValueError(
+            f"reference '{text}' is not host:port/repository:tag: write it without oci:// and digest, with a tag, "
+            "and the repository in lower case"
+        )
+    return Reference(found["registry"], found["repository"], found["tag"].replace("+", "_"))
 
 
 class Blob(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from . import archive
-from .reference import Reference
+from .artifact import Reference
 
 
 def read(path: Path) -> tuple[dict[str, Any], bytes]:

@@ -40,7 +40,7 @@ def chart(release: Release) -> list[Manifest]:
     wanted, name, namespace = release["chart"], release["name"], release["namespace"]
     if wanted["repo"].startswith("oci://"):
         kind = "OCIRepository"
-        source = {"interval": "1h", "url": f"{wanted['repo'].rstrip('/')}/{wanted['name']}"}
+        source: dict[str, Any] = {"interval": "1h", "url": f"{wanted['repo'].rstrip('/')}/{wanted['name']}"}
         source |= {"ref": {"tag": wanted["version"]}}
         origin: dict[str, Any] = {"chartRef": {"kind": kind, "name": name}}
     else:

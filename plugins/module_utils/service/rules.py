@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..findings import Finding
 from .schema import (
     CHARACTERS,
     CHART,
@@ -35,7 +37,7 @@ TAKEN = ("platform", "platform-services", "cilium", "secrets")
 
 def meaning(release: dict[str, Any], wrong: set[str]) -> Faults:
     """Invalid values of the keys that have the right type."""
-    rules = {
+    rules: dict[str, Callable[[Any], Iterable[Finding]]] = {
         "name": _name,
         "namespace": _namespace,
         "chart": _chart,
@@ -95,7 +97,7 @@ def _chart(value: dict[str, Any]) -> Faults:
 def _route(value: dict[str, Any]) -> Faults:
     yield from shape(ROUTE, value, "route.")
     port, sso = value.get("port"), value.get("sso")
-    if holds(port, int) and not 1 <= port <= 65535:
+    if isinstance(port, int) and holds(port, int) and not 1 <= port <= 65535:
         yield fault("route.port", f"{port} is not a port", "Set a port of the Service, from 1 to 65535.")
     if isinstance(sso, str):
         yield from choice("route.sso", sso, SSO)
@@ -133,7 +135,7 @@ def _secret(where: str, content: Any) -> Faults:
         return
     yield from shape(GENERATED, content, f"{where}.")
     length, characters = content.get("length"), content.get("characters")
-    if holds(length, int) and not 16 <= length <= 1024:
+    if isinstance(length, int) and holds(length, int) and not 16 <= length <= 1024:
         yield fault(f"{where}.length", f"{length} is out of range", "Set a number from 16 to 1024.")
     if isinstance(characters, str):
         yield from choice(f"{where}.characters", characters, CHARACTERS)

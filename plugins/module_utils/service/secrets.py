@@ -114,4 +114,4 @@ def derived(key: bytes, path: str, rule: dict[str, Any]) -> str:
     for _ in range(rule["length"]):
         number, digit = divmod(number, len(alphabet))
         characters += alphabet[digit]
-    return rule.get("prefix", "") + characters
+    return f"{rule.get('prefix', '')}{characters}"

@@ -11,7 +11,6 @@ import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive as oci_archive
 from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
-from ansible_collections.opendata.platform.plugins.module_utils.oci import diff, reference
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -126,19 +125,19 @@ def test_what_is_no_archive() -> None:
     ],
 )
 def test_a_reference(text: str, parts: tuple[str, str, str]) -> None:
-    assert reference.parse(text) == parts
+    assert oci_artifact.reference(text) == parts
 
 
 @pytest.mark.parametrize("text", ["a/b", "oci://a/b:c", "a/B:c", "a:c", "a/b:c@sha256:0", "a//b:c", "a/b:-c", ""])
 def test_what_is_no_reference(text: str) -> None:
     with pytest.raises(ValueError, match="is not host:port/repository:tag: write it without oci:// and digest"):
-        reference.parse(text)
+        oci_artifact.reference(text)
 
 
 def test_the_diff_shows_what_changes_and_no_secret() -> None:
     other = {**SECRET, "stringData": {"password": "other-secret"}}
     same = "kind: Namespace\n"
-    [gone, made, secret] = diff.trees(
+    [gone, made, secret] = oci_archive.diff(
         {"gone": "a: 1\n", "same": same, "secret": f"---\n{same}---\n{yaml.safe_dump(SECRET)}"},
         {"made": "b: 1 # why\n", "same": same, "secret": yaml.safe_dump({"kind": "List", "items": [other]})},
     )
@@ -151,5 +150,5 @@ def test_the_diff_shows_what_changes_and_no_secret() -> None:
 
 @pytest.mark.parametrize("text", ["kind: Secret\ndata: [very-secret]\n", "kind: Secret\n\tdata: very-secret\n"])
 def test_what_cannot_be_judged_is_not_shown(text: str) -> None:
-    [entry] = diff.trees({}, {"a": text})
+    [entry] = oci_archive.diff({}, {"a": text})
     assert entry["after"].startswith("not YAML that can be shown, sha256:")
