@@ -22,7 +22,6 @@ class FilterModule:
             "hcloud_firewall_rules": resources.firewall_rules,
             "hcloud_labels": resources.labels,
             "hcloud_named": hcloud_plan.named,
-            "hcloud_node": hcloud_plan.node_of,
             "hcloud_of_fleet": hcloud_plan.of_fleet,
             "hcloud_of_servers": costs.of_servers,
             "hcloud_plan": hcloud_plan.plan,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -48,7 +49,12 @@ class Finding:
 
 def as_text(judge: Callable[..., Iterable[Finding]]) -> Callable[..., list[str]]:
     """The same function for templates, which get findings as text."""
-    return lambda *args, **kwargs: [str(each) for each in judge(*args, **kwargs)]
+
+    @functools.wraps(judge)
+    def texts(*args: object, **kwargs: object) -> list[str]:
+        return [str(each) for each in judge(*args, **kwargs)]
+
+    return texts
 
 
 class Findings:
