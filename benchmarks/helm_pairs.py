@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from api_server import STORE
+from artifact_store import STORE
 from benchmarks.mesh_member import Member
 
 NAMESPACE = "helm"  # beside the objects of the modules in kube-system

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from api_server import STORE, ApiServer, api_server
+from api_server import ApiServer, api_server
+from artifact_store import STORE
 from benchmarks import ROOT, k8s_objects
 from benchmarks.mesh_scale import head, row
 from benchmarks.slow_link import slow_link

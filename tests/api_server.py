@@ -1,14 +1,13 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """A bare control plane for tests: the real etcd and kube-apiserver as processes on loopback, no nodes.
 
-Its binaries come from the artifacts' store; `binaries()` is None where they are not there yet.
+Its binaries come from the artifact store.
 
 api_server.py DIRECTORY    runs one until SIGTERM; DIRECTORY/ready is there once it answers
 """
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import ssl
@@ -22,19 +21,9 @@ from pathlib import Path
 
 import yaml
 
-STORE = Path(os.environ.get("ODP_CACHE", Path.home() / ".cache/odp")) / "artifacts"
+from artifact_store import newest
+
 START_SECONDS = 120
-
-
-def binaries() -> dict[str, Path] | None:
-    """Paths of etcd and kube-apiserver in the artifacts' store (the newest), None if one is missing."""
-    found = {}
-    for name in ("etcd", "kube-apiserver"):
-        candidates = sorted(STORE.glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
-        if not candidates:
-            return None
-        found[name] = candidates[-1]
-    return found
 
 
 def free_port() -> int:
@@ -47,12 +36,11 @@ def free_port() -> int:
 @contextlib.contextmanager
 def api_server(directory: Path) -> Iterator["ApiServer"]:
     """Run etcd and kube-apiserver with their files in the directory, until the block ends."""
-    found = binaries()
-    assert found, f"no etcd and kube-apiserver under {STORE}: ./odp up builds them"
+    etcd, kube_apiserver = (newest(f"*/{name}") for name in ("etcd", "kube-apiserver"))
     server = ApiServer(directory)
     processes = []
     try:
-        for command in (server.etcd_command(found["etcd"]), server.api_command(found["kube-apiserver"])):
+        for command in (server.etcd_command(etcd), server.api_command(kube_apiserver)):
             log = (directory / f"{Path(command[0]).name}.log").open("wb")
             # Whoever dies without a goodbye leaves no server behind.
             bound = ["setpriv", "--pdeathsig", "KILL", "--", *command]

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Before the import below, which reads the configuration; tests run from any directory.
 os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible.module_utils.testing import patch_module_args  # noqa: E402
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -42,3 +43,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return json.loads(capsys.readouterr().out)
 
     return call
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The warnings of the modules that the test runs."""
+    warnings: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
+    return warnings

@@ -1,10 +1,6 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """The config of each kind cluster, as this platform writes it and as kind itself reads it."""
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,34 +56,3 @@ def test_every_image_has_a_digest() -> None:
     for minor, image in images.items():
         assert image.startswith(f"kindest/node:{minor}.")
         assert len(image.partition("@sha256:")[2]) == 64
-
-
-def real_kind() -> str:
-    """kind 0.33 from PATH or the artifact store; the test is skipped without it, and without a client of an engine."""
-    store = Path("~/.cache/odp/artifacts").expanduser()
-    found = [shutil.which("kind"), *map(str, sorted(store.glob("kind-*/kind")))]
-    if not (program := next(filter(None, found), None)):
-        pytest.skip(f"there is no program kind, neither in PATH nor in {store}")
-    if not shutil.which("docker"):
-        pytest.skip("there is no program docker, which kind asks before it reads a config")
-    return program
-
-
-@pytest.mark.parametrize(("key", "words"), [("", "docker info"), ("disableCNI", "field disableCNI not found")])
-def test_kind_itself_knows_every_key(key: str, words: str, tmp_path: Path) -> None:
-    """A good config is refused only because there is no engine; one with an unknown key before that."""
-    for case in CASES:
-        wanted = yaml.safe_load(config(case))
-        if key:
-            wanted["networking"][key] = True
-        command = ["create", "cluster", "--name", "x", "--config", "-", "--kubeconfig", str(tmp_path / "kubeconfig")]
-        done = subprocess.run(
-            [real_kind(), *command],
-            input=yaml.safe_dump(wanted),
-            env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock", "KIND_EXPERIMENTAL_PROVIDER": "docker"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert words in done.stderr

@@ -1,7 +1,6 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Entries, users and aliases are those of Cilium's charts, byte for byte; files/mesh/README.md has their source."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers impor
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import contents
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.versions import flavour
 
-from api_server import STORE
 from render import GOLDEN
 
 FILES = GOLDEN / "mesh"
@@ -59,20 +57,3 @@ def test_aliases_are_the_charts(path: Path) -> None:
 def test_all_versions_are_there() -> None:
     assert {name.partition("-")[0] for name in GOLDENS} == {"1.18.11", "1.19.6", "1.20.2"}
     assert len(ALIASES) == 2
-
-
-@pytest.mark.parametrize("case", ["mesh", "agents", "ipv6"])
-def test_the_chart_of_the_store_renders_the_golden_file(case: str) -> None:
-    charts, helms = sorted(STORE.glob("cilium_chart-*/cilium")), sorted(STORE.glob("helm-*/helm"))
-    if not charts or not helms:
-        pytest.skip(f"no chart of Cilium or no helm under {STORE}: ./odp up makes them")
-    version = yaml.safe_load((charts[-1] / "Chart.yaml").read_text())["version"]
-    command = [str(helms[-1]), "template", "cilium", str(charts[-1]), "-n", "kube-system"]
-    command += ["-f", str(FILES / f"values-{case}.yml"), "--set", "clustermesh.apiserver.tls.authMode=migration"]
-    for template in ("clustermesh-config/clustermesh-secret", "clustermesh-config/kvstoremesh-secret"):
-        command += ["-s", f"templates/{template}.yaml"] if "kvstoremesh" not in template or case != "agents" else []
-    command += ["-s", "templates/clustermesh-apiserver/users-configmap.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    # Releases of helm differ in the empty lines between objects.
-    golden = (FILES / f"{version}-{case}.yml").read_text()
-    assert [*filter(None, yaml.safe_load_all(done.stdout))] == [*yaml.safe_load_all(golden)]

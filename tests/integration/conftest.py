@@ -1,17 +1,44 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One real API server for all tests of the Cluster Mesh modules."""
+"""What the tests of this layer share. It runs after the artifacts were built: what the store lacks is a failure."""
 
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 import api_server
+import contracts
+
+LIST = "/api/v1/namespaces"
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api_server.ApiServer]:
-    """The real etcd and kube-apiserver; skipped where the artifacts' store does not hold them."""
-    if api_server.binaries() is None:
-        pytest.skip(f"no etcd and kube-apiserver under {api_server.STORE}: ./odp up builds them")
+    """The one API server of this worker: a test removes what would disturb another."""
     with api_server.api_server(tmp_path_factory.mktemp("api")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def flux_crds(server: api_server.ApiServer) -> Iterator[contracts.Crds]:
+    """Flux's CRDs, which the API server serves for the tests of one file."""
+    definitions = contracts.flux()
+    with contracts.served(str(server.kubeconfig), definitions):
+        yield definitions
+
+
+@pytest.fixture(scope="module")
+def namespaces(server: api_server.ApiServer) -> Iterator[None]:
+    """Remove the namespaces that the tests of one file created: their pod security levels would refuse others' pods."""
+    api = Cluster(str(server.kubeconfig))
+
+    def paths() -> set[str]:
+        return {f"{LIST}/{each['metadata']['name']}" for each in api.request("GET", LIST)["items"]}
+
+    before = paths()
+    yield
+    for path in paths() - before:
+        space = api.request("DELETE", path)
+        # What kube-controller-manager would do.
+        space["spec"]["finalizers"] = []
+        api.request("PUT", f"{path}/finalize", body=space)

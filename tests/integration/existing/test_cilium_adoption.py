@@ -188,8 +188,3 @@ def test_a_release_that_cannot_be_upgraded_is_refused(place: Place, release: dic
     place.cilium()
     place.release(**release)
     assert place.ask(adopt=True)["msg"].startswith(f"aws: helm release cilium of Cilium {words}")
-
-
-def test_a_cluster_that_is_not_made_yet(run: Run) -> None:
-    wanted = {"name": "aws", "chart_version": "1.20.2", "values": OURS, "kubeconfig": "/does/not/exist"}
-    assert run("cilium_adoption", check=True, **wanted)["adopts"] is False

@@ -1,7 +1,6 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Module cluster_check against a real API server, whose nodes and networks the test writes."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
 
 import existing_objects as objects
-from api_server import ApiServer, free_port
+from api_server import ApiServer
 
 Run = Callable[..., dict[str, Any]]
 MERGE = "application/merge-patch+json"
@@ -156,29 +155,3 @@ def wait_for_rights(kubeconfig: str) -> bool:
         except ApiError:
             continue
     return False
-
-
-def test_an_api_that_does_not_answer(run: Run, tmp_path: Path) -> None:
-    config = {"current-context": "c", "users": [{"name": "u", "user": {}}]}
-    server = f"https://127.0.0.1:{free_port()}"
-    config["clusters"] = [{"name": "c", "cluster": {"server": server}}]
-    config["contexts"] = [{"name": "c", "context": {"cluster": "c", "user": "u"}}]
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    result = run("cluster_check", kubeconfig=str(tmp_path / "kubeconfig"), **WANTED)
-    assert result["msg"].startswith(f"aws: {server} does not answer: ")
-    assert result["msg"].endswith(
-        f"({tmp_path / 'kubeconfig'}). "
-        "Check that this machine can reach it (VPN, allowed addresses) and that the credentials are valid."
-    )
-
-
-def test_a_kubeconfig_that_is_none(run: Run, tmp_path: Path) -> None:
-    step = "Set cluster_existing_kubeconfig to a kubeconfig, and cluster_existing_context to one of its contexts."
-    path = tmp_path / "kubeconfig"
-    for check_mode in (False, True):
-        absent = run("cluster_check", check=check_mode, kubeconfig=str(path), **WANTED)
-        assert absent["msg"] == f"aws: {path} cannot be read: No such file or directory. {step}"
-    path.write_text("contexts: [{name: one, context: {}}]\n")
-    assert run("cluster_check", kubeconfig=str(path), context="two", **WANTED)["msg"] == (
-        f"aws: {path} has no context 'two'. Known: one. {step}"
-    )

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""A real API server with Flux's own CRDs, and stand-ins for its controllers, for a kubelet's log and for a bad line."""
+"""Stand-ins for Flux's controllers, for a kubelet's log and for an unreliable connection to the API server."""
 
 import contextlib
 import http.server
@@ -12,62 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import GROUPS
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
 
 import api_server
-from repository import ROOT
 from stand_in_kubelet import certificate
 
-CRDS = ROOT.parent / "shared/contracts/crds/flux"
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 Object = dict[str, Any]
 
 
-def running(directory: Path) -> contextlib.AbstractContextManager[api_server.ApiServer]:
-    if api_server.binaries() is None:
-        pytest.skip(f"no etcd and kube-apiserver under {api_server.STORE}: ./odp up builds them")
-    return api_server.api_server(directory)
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Iterator[api_server.ApiServer]:
-    """A real API server without Flux."""
-    with running(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api_server.ApiServer]:
-    """A real API server that serves Flux's kinds."""
-    found = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
-    definitions = [each for each in found if each["spec"]["names"]["kind"] in GROUPS]
-    if not definitions:
-        pytest.skip("the CRDs of Flux are not beside this repository (../shared/contracts/crds/flux)")
-    with running(tmp_path_factory.mktemp("flux")) as server:
-        cluster = Cluster(str(server.kubeconfig))
-        for definition in definitions:
-            cluster.request("POST", DEFINITIONS, body=definition)
-        deadline = time.monotonic() + 30
-        while not GROUPS.keys() <= {kind for _api, kind in cluster.discover()} and time.monotonic() < deadline:
-            time.sleep(0.1)
-        for namespace in ("flux-system", "postgres", "trino"):
-            cluster.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
-        yield server
-
-
 class Controllers:
-    """A stand-in for Flux's controllers: writes the statuses that a test tells it."""
+    """A stand-in for Flux's controllers: writes the statuses that a test gives it."""
 
     def __init__(self, server: api_server.ApiServer) -> None:
         self.cluster = Cluster(str(server.kubeconfig))
+        for namespace in ("flux-system", "postgres", "trino"):
+            if not self.cluster.get(f"/api/v1/namespaces/{namespace}"):
+                self.cluster.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
         self._served = self.cluster.discover()
         self._threads: list[threading.Thread] = []
         self._made: list[str] = []
 
     def make(self, *items: Object) -> None:
-        """Make objects, then say what they say of themselves."""
+        """Create objects with their statuses."""
         for item in items:
             path = self._served[item["apiVersion"], item["kind"]].path(item["metadata"].get("namespace", ""))
             bare = {key: value for key, value in item.items() if key != "status"}
@@ -86,7 +52,7 @@ class Controllers:
             self.cluster.request("PATCH", f"{path}/status", body=body, content_type=how)
 
     def later(self, seconds: float, *steps: Callable[[], Any]) -> None:
-        """Take the steps, one after the other, each after a while."""
+        """Take the steps in a thread, each after so many seconds."""
 
         def take() -> None:
             for step in steps:
@@ -97,7 +63,7 @@ class Controllers:
         self._threads[-1].start()
 
     def end(self) -> None:
-        """Wait for what was to be done later, and remove what was made."""
+        """Wait for the steps of `later`, and delete what was created."""
         for thread in self._threads:
             thread.join()
         for path in self._made:
@@ -106,8 +72,8 @@ class Controllers:
 
 
 @pytest.fixture
-def controllers(server: api_server.ApiServer) -> Iterator[Controllers]:
-    """A cluster without objects of Flux, and who plays its controllers."""
+def controllers(server: api_server.ApiServer, flux_crds: Any) -> Iterator[Controllers]:
+    """A cluster with Flux's kinds and without their objects, and the stand-in for its controllers."""
     played = Controllers(server)
     yield played
     played.end()
@@ -115,7 +81,7 @@ def controllers(server: api_server.ApiServer) -> Iterator[Controllers]:
 
 @pytest.fixture
 def kubelet(tmp_path: Path) -> Iterator[int]:
-    """The port of a stand-in for a kubelet, which knows one log."""
+    """The port of a stand-in for a kubelet that serves one log."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -126,7 +92,7 @@ def kubelet(tmp_path: Path) -> Iterator[int]:
             self.wfile.write(text)
 
         def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate(tmp_path))
@@ -149,7 +115,7 @@ class Line:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Break all connections there are; new ones are taken."""
+        """Break all connections; new ones are accepted."""
         ends, self._ends = self._ends, []
         self.cuts += len(ends) // 2
         for end in ends:
@@ -157,7 +123,7 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Take no connection any more."""
+        """Accept no more connections."""
         self._listener.close()
         self.cut()
 
@@ -180,7 +146,7 @@ class Line:
 
 @pytest.fixture
 def line(server: api_server.ApiServer, tmp_path: Path) -> Iterator[tuple[Line, Path]]:
-    """A line to the API server, and the kubeconfig that goes through it."""
+    """A relay to the API server, and the kubeconfig that goes through it."""
     found = Line(server.port)
     text = server.kubeconfig.read_text().replace(f":{server.port}", f":{found.port}")
     (tmp_path / "kubeconfig").write_text(text)

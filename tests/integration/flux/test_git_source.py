@@ -19,13 +19,14 @@ from ansible_collections.opendata.platform.plugins.module_utils.flux import sops
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 import api_server
+import contracts
 import git_clones
 import git_server
 import render
+from artifact_store import newest
 from repository import ROOT
 
 Run = Callable[..., dict[str, Any]]
-CRDS = ROOT.parent / "shared/contracts/crds/flux"
 FIXTURES = ROOT / "tests/fixtures/secrets"
 CIPHERTEXT = {"/s/warehouse.sops.yaml": (FIXTURES / "warehouse.sops.yaml").read_text()}
 KEY = (FIXTURES / "only-for-tests.age.key").read_text()
@@ -34,28 +35,22 @@ PATH = "clusters/git/north"
 
 def controller(place: Path, server: api_server.ApiServer, name: str, *options: str) -> subprocess.Popen[bytes]:
     """Start a controller of Flux as a process on loopback."""
-    program = sorted(api_server.STORE.glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)[-1]
     ports = [f"--{kind}-addr=127.0.0.1:{api_server.free_port()}" for kind in ("metrics", "health")]
     environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig), "RUNTIME_NAMESPACE": "flux-system"}
     log = (place / f"{name}.log").open("wb")
-    command = [str(program), "--enable-leader-election=false", "--events-addr=", *ports, *options]
+    command = [str(newest(f"*/{name}")), "--enable-leader-election=false", "--events-addr=", *ports, *options]
     return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
 
 @pytest.fixture
 def flux(tmp_path: Path, run: Run) -> Iterator[dict[str, str]]:
-    """A cluster with CRDs, Namespaces and both controllers; the module's arguments for it."""
-    for name in ("kube-apiserver", "source-controller", "kustomize-controller"):
-        if not [*api_server.STORE.glob(f"*/{name}")]:
-            pytest.skip(f"no {name} under {api_server.STORE}: ./odp up builds it")
-    if not CRDS.exists():
-        pytest.skip("the CRDs of Flux are not beside this repository (../shared/contracts/crds/flux)")
+    """An API server of its own with Flux's CRDs and both controllers; the module's arguments for it."""
     with contextlib.ExitStack() as stack:
+        # Not the shared one: its controllers would reconcile the objects of other tests.
         server = stack.enter_context(api_server.api_server(tmp_path))
         cluster = {"kubeconfig": str(server.kubeconfig)}
-        crds = [str(path) for group in ("helm", "kustomize", "source") for path in CRDS.glob(f"{group}.*.yaml")]
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}
-        assert run("k8s_apply", **cluster, files=crds, manifests=[space]).get("failed") is None
+        assert run("k8s_apply", **cluster, manifests=[*contracts.flux(), space]).get("failed") is None
         (tmp_path / "data").mkdir()
         here = f"127.0.0.1:{api_server.free_port()}"
         storage = [f"--storage-path={tmp_path}/data", f"--storage-addr={here}", f"--storage-adv-addr={here}"]

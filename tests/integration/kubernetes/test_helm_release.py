@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Module helm_release: the pure comparison, and its mending against a real API server.
+"""Module helm_release against a real API server: what is repaired, and what is left to Flux.
 
 The release is written by the test in Helm 4's format, its objects applied as Helm's manager; e2e has the real helm.
 With Flux's own CRD the test stands in for its controller too.
@@ -10,7 +10,7 @@ import gzip
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,13 +19,10 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes impor
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 from api_server import ApiServer
-from repository import ROOT
 
 Run = Callable[..., dict[str, Any]]
 VALUES = {"kubeProxyReplacement": True, "operator": {"replicas": 1}}
 NEW = {"kubeProxyReplacement": True, "operator": {"replicas": 2}}
-CRD = ROOT.parent / "shared/contracts/crds/flux/helm.toolkit.fluxcd.io_helmreleases.yaml"
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE = "application/merge-patch+json"
 
 
@@ -48,24 +45,6 @@ def revision(number: int, content: dict[str, Any]) -> dict[str, Any]:
 def stored(content: dict[str, Any]) -> str:
     inner = base64.b64encode(gzip.compress(json.dumps(content).encode()))
     return base64.b64encode(inner).decode()
-
-
-def test_decode_reads_what_helm_stores() -> None:
-    assert helm_release.decode(stored(release())) == release()
-
-
-@pytest.mark.parametrize(
-    ("found", "version", "values", "gap"),
-    [
-        (None, "1.20.2", VALUES, "is not installed"),
-        (release(), "1.20.2", VALUES, ""),
-        (release(), "1.20.3", VALUES, "is chart 1.20.2, wanted is 1.20.3"),
-        (release(), "1.20.2", {}, "has other values"),
-        (release("failed"), "1.20.2", VALUES, "is not deployed but failed: an earlier run of helm did not end well"),
-    ],
-)
-def test_gap(found: dict[str, Any] | None, version: str, values: dict[str, Any], gap: str) -> None:
-    assert helm_release.gap(found, version, values) == gap
 
 
 @pytest.fixture
@@ -166,16 +145,9 @@ class Flux:
 
 
 @pytest.fixture
-def flux(server: ApiServer, run: Run) -> Iterator[Flux]:
-    """The API server knows HelmReleases; afterwards it does not."""
-    if not CRD.exists():
-        pytest.skip("the CRDs of Flux are not beside this repository (../shared/contracts/crds/flux)")
-    found = Flux(server)
-    assert run("k8s_apply", kubeconfig=str(server.kubeconfig), files=[str(CRD)])["changed"]
-    yield found
-    name = yaml.safe_load(CRD.read_text())["metadata"]["name"]
-    found.api.request("DELETE", f"{DEFINITIONS}/{name}")
-    assert found.api.wait(DEFINITIONS, lambda items: not items, 30, fieldSelector=f"metadata.name={name}")[0]
+def flux(server: ApiServer, flux_crds: Any) -> Flux:
+    """The API server serves HelmReleases."""
+    return Flux(server)
 
 
 def test_a_release_of_flux_is_left_alone(server: ApiServer, run: Run, install: Callable[..., Any], flux: Flux) -> None:

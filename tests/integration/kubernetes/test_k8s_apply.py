@@ -3,7 +3,6 @@
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,18 +160,3 @@ def test_data_of_secrets_shows_nowhere(server: ApiServer, run: Run, namespace: s
     result = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=[secret])
     assert result["changed"] and "very-secret" not in str(result) and "dmVyeS1zZWNyZXQ=" not in str(result)
     assert not run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=[secret])["changed"]
-
-
-def test_without_a_cluster_everything_is_planned(run: Run, tmp_path: Path) -> None:
-    absent = str(tmp_path / "absent")
-    result = run("k8s_apply", check=True, kubeconfig=absent, manifests=[config_map("x")])
-    assert result["counts"]["created"] == 1
-    refused = run("k8s_apply", kubeconfig=absent, manifests=[config_map("x")])
-    assert absent in refused["msg"]
-
-
-def test_a_file_that_is_no_yaml_is_named(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "bad.yml").write_text("a: [")
-    absent = tmp_path / "absent.yml"
-    refused = run("k8s_apply", kubeconfig="/none", files=[str(tmp_path / "bad.yml"), str(absent)])
-    assert "bad.yml cannot be read" in refused["msg"] and "absent.yml cannot be read" in refused["msg"]

@@ -1,11 +1,10 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""From a kubeconfig to a connection; logging in is tried against a real API server."""
+"""Authentication with a kubeconfig against a real API server."""
 
 import json
 import shlex
 import ssl
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,54 +12,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes impor
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 
 from api_server import ApiServer
-
-
-def config(server: str, user: dict[str, Any], **cluster: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "one",
-        "clusters": [{"name": "c", "cluster": {"server": server, **cluster}}],
-        "users": [{"name": "u", "user": user}, {"name": "other", "user": {"token": "other"}}],
-        "contexts": [
-            {"name": "one", "context": {"cluster": "c", "user": "u"}},
-            {"name": "two", "context": {"cluster": "c", "user": "other"}},
-        ],
-    }
-
-
-def write(directory: Path, content: Any) -> str:
-    (directory / "kubeconfig").write_text(yaml.safe_dump(content))
-    return str(directory / "kubeconfig")
-
-
-def test_the_context_decides_who_asks(tmp_path: Path) -> None:
-    path = write(tmp_path, config("https://127.0.0.1:1/", {"token": "mine"}))
-    assert kubeconfig.connect(path, None).headers == {"Authorization": "Bearer mine"}
-    assert kubeconfig.connect(path, "two").headers == {"Authorization": "Bearer other"}
-    assert kubeconfig.connect(path, None).server == "https://127.0.0.1:1"
-
-
-def test_a_token_file_lies_beside_the_kubeconfig(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("from-file\n")
-    path = write(tmp_path, config("https://127.0.0.1:1", {"tokenFile": "token"}))
-    assert kubeconfig.connect(path, None).headers == {"Authorization": "Bearer from-file"}
-
-
-@pytest.mark.parametrize(
-    ("content", "context", "words"),
-    [
-        ({}, None, "no complete kubeconfig"),
-        (None, None, "no complete kubeconfig"),
-        (config("https://x", {}), "three", "has no three under contexts"),
-        ({**config("https://x", {}), "users": []}, None, "has no u under users"),
-    ],
-)
-def test_what_is_wrong_is_said(tmp_path: Path, content: Any, context: str | None, words: str) -> None:
-    path = write(tmp_path, content)
-    with pytest.raises(Unreachable, match=words) as caught:
-        Cluster(path, context)
-    assert path in str(caught.value)
+from kubeconfigs import config, write
 
 
 def test_an_exec_plugin_logs_in(tmp_path: Path, server: ApiServer) -> None:

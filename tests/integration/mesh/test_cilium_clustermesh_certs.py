@@ -342,14 +342,6 @@ def test_all_that_is_wrong_with_the_options_at_once(call: Run) -> None:
     ]
 
 
-def test_a_cluster_that_is_not_made_yet_is_planned(run: Run, tmp_path: Path) -> None:
-    wanted = {"kubeconfig": str(tmp_path / "absent"), "name": "north", "ca_cert": OLD.cert, "remote_users": []}
-    planned = run("cilium_clustermesh_certs", check=True, **wanted)
-    assert [each["action"] for each in planned["objects"]] == ["issued"] * 4 + ["written"]
-    refused = run("cilium_clustermesh_certs", **wanted, ca_key=OLD.key)
-    assert str(tmp_path / "absent") in refused["msg"]
-
-
 def test_the_ca_of_a_cluster_is_adopted(
     run: Run, call: Run, cluster: Cluster, server: ApiServer, namespace: str, tmp_path: Path
 ) -> None:

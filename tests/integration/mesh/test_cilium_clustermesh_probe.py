@@ -240,30 +240,3 @@ def test_check_mode_writes_nothing(cluster: StandIn, run: Run) -> None:
     module(run, cluster)
     assert module(run, cluster, check=True, state="absent")["changed"] is True
     assert cluster.api.get(SPACE)
-
-
-def test_check_mode_of_a_cluster_that_is_not_made_yet(tmp_path: Path, run: Run) -> None:
-    def planned(**options: Any) -> dict[str, Any]:
-        return run(MODULE, check=True, kubeconfig=str(tmp_path / "none"), name="a", **options)
-
-    assert planned()["counts"]["created"] == 4
-    assert planned(state="probed", peers=BOTH)["changed"] is False
-    assert planned(state="absent")["changed"] is False
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"requests": 0, "peers": BOTH}, "requests is 0: at least 1 is needed."),
-        ({"peers": ["a"]}, "modes remote, fallback: peers names no other cluster that could answer."),
-        ({"peers": BOTH, "modes": []}, "modes is empty: nothing would be asked."),
-        (
-            {"requests": 0},
-            "requests is 0: at least 1 is needed; modes remote, fallback: peers names no other cluster "
-            "that could answer.",
-        ),
-    ],
-)
-def test_options_that_would_test_nothing_are_refused(run: Run, options: dict[str, Any], words: str) -> None:
-    result = run(MODULE, kubeconfig="/nowhere", name="a", state="probed", **options)
-    assert (result["failed"], result["msg"]) == (True, words)

@@ -15,6 +15,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certifi
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue, make_authority
 
 import api_server
+from artifact_store import newest
 
 NOW = datetime.now(UTC)
 OLD, NEW = (make_authority("Cilium CA", 3650, NOW) for _ in range(2))
@@ -32,10 +33,8 @@ class Etcd:
     def __init__(self, directory: Path, ca: Pair, bundle: str) -> None:
         self.directory, self.port, peer = directory, api_server.free_port(), api_server.free_port()
         self.place(ca, bundle)
-        binaries = api_server.binaries()
-        assert binaries
         client, peers = f"https://127.0.0.1:{self.port}", f"http://127.0.0.1:{peer}"
-        self.command = [str(binaries["etcd"]), "--data-dir", str(directory / "data"), "--unsafe-no-fsync"]
+        self.command = [str(newest("*/etcd")), "--data-dir", str(directory / "data"), "--unsafe-no-fsync"]
         self.command += ["--client-cert-auth", f"--trusted-ca-file={directory}/ca.crt"]
         self.command += [f"--cert-file={directory}/tls.crt", f"--key-file={directory}/tls.key"]
         self.command += [f"--listen-client-urls={client}", f"--advertise-client-urls={client}"]
@@ -83,8 +82,6 @@ class Etcd:
 
 @pytest.fixture
 def etcd(tmp_path: Path) -> Iterator[Etcd]:
-    if api_server.binaries() is None:
-        pytest.skip(f"no etcd under {api_server.STORE}: ./odp up builds it")
     running = Etcd(tmp_path, OLD, OLD.cert)
     yield running
     running.stop()

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import registry_config
 
 import api_server
+from artifact_store import newest
 
 START_SECONDS = 30
 
@@ -33,32 +33,16 @@ class Registry(NamedTuple):
         return [f"{re.sub(r'(/uploads/).+', r'\1', request)} {status}" for request, status in found]
 
 
-def binary(name: str) -> Path:
-    """The newest program of that name in the artifacts' store; the test is skipped where there is none."""
-    found = sorted(api_server.STORE.glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        pytest.skip(f"no {name} under {api_server.STORE}: ./odp up builds it")
-    return found[-1]
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings of the modules that the test runs."""
-    warnings: list[str] = []
-    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
-    return warnings
-
-
 @pytest.fixture
 def helm() -> Path:
     """The fleet's helm."""
-    return binary("helm")
+    return newest("*/helm")
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Registry]]:
     """start(http={...}) -> a registry with that added to its configuration, for the time of the test."""
-    program = binary("docker-registry")
+    program = newest("*/docker-registry")
     with contextlib.ExitStack() as stack:
 
         def run(storage: Path = tmp_path / "storage", read_only: bool = False, **more: dict[str, Any]) -> Registry:

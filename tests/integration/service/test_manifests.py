@@ -1,20 +1,19 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """A real API server takes all that is rendered, with the CRDs of Flux, Cilium and the operators."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.service import secrets as service_secrets
 
+import contracts
 from api_server import ApiServer
-from repository import ROOT, TESTS
+from repository import TESTS
 from service_examples import CASES, case, manifests
 
-CRDS = ROOT.parent / "shared/contracts/crds"
 OPERATED = TESTS / "golden/files/stores/cloudnative_pg"
-GROUPS = ("flux", "gateway-api", "cloudnative-pg", "prometheus-operator")
 KINDS = {
     "CiliumNetworkPolicy",
     "Database",
@@ -34,19 +33,19 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="session")
-def crds() -> list[str]:
-    """Files of the upstream CRDs."""
-    if not CRDS.exists():
-        pytest.skip(f"the upstream CRDs are not there: {CRDS}")
-    files = [path for group in GROUPS for path in (CRDS / group).glob("*.y*ml")]
-    return [str(path) for path in [*files, CRDS / "cilium/ciliumnetworkpolicies.yaml"]]
+pytestmark = pytest.mark.usefixtures("crds", "namespaces")
 
 
-def test_every_object_is_accepted(server: ApiServer, crds: list[str], run: Callable[..., dict[str, Any]]) -> None:
+@pytest.fixture(scope="module")
+def crds(server: ApiServer, flux_crds: contracts.Crds) -> Iterator[None]:
+    """The API server serves all kinds that the platform writes."""
+    with contracts.served(str(server.kubeconfig), contracts.gateway_api() + contracts.of_operators()):
+        yield
+
+
+def test_every_object_is_accepted(server: ApiServer, run: Callable[..., dict[str, Any]]) -> None:
     seen = set()
     flux = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}
-    run("k8s_apply", kubeconfig=str(server.kubeconfig), files=crds)
     for name in CASES:
         made = manifests(*case(name))
         wanted = [flux, *service_secrets.secrets(made["secrets"], "k" * 32, "north")]
@@ -60,10 +59,7 @@ def test_every_object_is_accepted(server: ApiServer, crds: list[str], run: Calla
     assert seen >= KINDS
 
 
-def test_a_database_that_an_operator_runs_is_accepted(
-    server: ApiServer, crds: list[str], run: Callable[..., dict[str, Any]]
-) -> None:
-    run("k8s_apply", kubeconfig=str(server.kubeconfig), files=crds)
+def test_a_database_that_an_operator_runs_is_accepted(server: ApiServer, run: Callable[..., dict[str, Any]]) -> None:
     wanted = [each for path in OPERATED.glob("*.yaml") for each in yaml.safe_load_all(path.read_text())]
     result = run("k8s_apply", kubeconfig=str(server.kubeconfig), manifests=wanted, force_conflicts=True)
     assert not result.get("failed"), result["msg"]

@@ -1,6 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """A fleet whose cluster `north` has services: a real API server, and stand-ins for its kubelet and pods."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster
 
 import api_server
+from artifact_store import newest
 from repository import ROOT
 
 # The verbs, and the stand-ins beside this file.
@@ -39,7 +41,7 @@ class Fleet:
         shutil.copy(server.kubeconfig, kubeconfigs / "north")
         tools = directory / "bin"
         tools.mkdir()
-        (tools / "kubectl").symlink_to(kubectl())
+        (tools / "kubectl").symlink_to(newest("*/kubectl"))
         self.environment = {
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -51,6 +53,7 @@ class Fleet:
         }
         self.api = Cluster(str(server.kubeconfig))
         self.described: list[dict[str, Any]] = []
+        self.made: list[str] = []
         addresses = [{"type": "Hostname", "address": "127.0.0.1"}]
         status = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
         self.make("/api/v1/nodes", "node", status=status)
@@ -61,6 +64,8 @@ class Fleet:
         metadata = {"name": name, **content.pop("metadata", {})}
         try:
             self.api.request("POST", path, body={"metadata": metadata, **content})
+            if path != "/api/v1/namespaces":
+                self.made.append(f"{path}/{name}")
         except ApiError as error:
             if error.status != 409:
                 raise
@@ -107,17 +112,18 @@ class Fleet:
             self.api.request("DELETE", f"{path}/{name}", {"gracePeriodSeconds": 0})
         self.make(path, name, status, metadata={"labels": {"app": namespace}}, spec=spec)
 
+    def remove(self) -> None:
+        """Delete the objects; the namespaces stay, empty."""
+        for path in self.made:
+            with contextlib.suppress(ApiError):
+                self.api.request("DELETE", path, {"gracePeriodSeconds": 0})
 
-def kubectl() -> Path:
-    """The newest kubectl of the artifacts' store, beside the API server's."""
-    return max(api_server.STORE.glob("*/kubectl"), key=lambda path: path.stat().st_mtime)
 
-
-@pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """One for all tests; skipped where the artifacts' store does not hold the programs."""
-    if api_server.binaries() is None or not [*api_server.STORE.glob("*/kubectl")]:
-        pytest.skip(f"no etcd, kube-apiserver and kubectl under {api_server.STORE}: ./odp up builds them")
+@pytest.fixture(scope="module")
+def fleet(server: api_server.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One for the tests of one file."""
     directory = tmp_path_factory.mktemp("fleet")
-    with kubelet(directory) as (pods, port), api_server.api_server(tmp_path_factory.mktemp("api")) as server:
-        yield Fleet(directory, server, pods, port)
+    with kubelet(directory) as (pods, port):
+        found = Fleet(directory, server, pods, port)
+        yield found
+        found.remove()

@@ -1,8 +1,6 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Verb logs: API server and kubectl are real, the kubelet with the logs is a stand-in."""
 
-import io
-import json
 import signal
 import subprocess
 import sys
@@ -11,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from logs import choose, documents, started
 from repository import ROOT
-from services import Service
 
 VERB = [sys.executable, str(ROOT / "verbs/logs.py")]
 
@@ -76,27 +72,3 @@ def test_a_service_without_pods_leads_to_its_state(fleet: Any) -> None:
     fleet.describe("empty")
     run = logs(fleet, "empty")
     assert (run.returncode, run.stderr) == (1, "odp: empty has no pods in north. Its state: ./odp status\n")
-
-
-def test_the_cluster_is_asked_for_when_two_have_the_service() -> None:
-    found = [Service(cluster, "dagster", "dagster") for cluster in ("north", "south")]
-    with pytest.raises(SystemExit) as ended:
-        choose("dagster", found, {})
-    assert ended.value.code == "odp: dagster is in north, south. Choose: ./odp logs dagster --cluster north"
-    assert choose("dagster", found[1:], {}) == found[1]
-
-
-def test_a_service_that_waits_says_why() -> None:
-    with pytest.raises(SystemExit) as ended:
-        choose("keycloak", [Service("north", "keycloak", "keycloak", waiting="no image")], {})
-    assert ended.value.code == "odp: keycloak of north waits: no image"
-
-
-def test_each_run_of_a_container_starts_once() -> None:
-    def pod(*containers: tuple[str, str]) -> dict[str, Any]:
-        states = [{"name": name, **({"containerID": run} if run else {})} for name, run in containers]
-        return {"metadata": {"name": "p"}, "status": {"containerStatuses": states}}
-
-    seen = [{"metadata": {"name": "p"}}, pod(("a", ""), ("b", "1")), pod(("a", "2"), ("b", "1")), pod(("b", "3"))]
-    text = "".join(json.dumps(each, indent=4) + "\n" for each in seen)
-    assert list(started(documents(io.StringIO(text)))) == [("p", "b"), ("p", "a"), ("p", "b")]
