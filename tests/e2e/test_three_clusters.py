@@ -163,12 +163,12 @@ def test_an_upgrade_under_load_that_was_killed_in_the_middle(load: Fleet) -> Non
     set_version(load, NEW)
     site = load.play()
     assert site.code != 0
-    words = f"ha-1: runs Kubernetes {OLD}, and cluster_kubernetes of ha is {NEW}. To go there: ./odp upgrade trio"
+    words = f"ha-1: runs Kubernetes {OLD}, and cluster_kubernetes of ha is {NEW}. To upgrade it: ./odp upgrade trio"
     assert words in site.output, site.tail()
     assert all_are(load, "ha", SERVERS, OLD)
     started = time.monotonic()
     process = load._start("playbooks/upgrade.yml")
-    victim, seen = reach_task(process, "Its pods are elsewhere")
+    victim, seen = reach_task(process, "Upgrade | Drain the node")
     assert victim, seen[-3000:]
     os.killpg(process.pid, signal.SIGKILL)
     process.stdout.close()
@@ -203,7 +203,7 @@ def reach_task(process: Any, words: str) -> tuple[str, str]:
 def test_the_first_server_is_replaced(trio: Fleet) -> None:
     refused = trio.play("playbooks/remove.yml", "-e", "remove=one-1")
     assert refused.code != 0
-    assert "one: one-1 would be the last to leave. To end the cluster: ./odp down" in refused.output, refused.tail()
+    assert "one: removing one-1 would leave no control plane." in refused.output, refused.tail()
     gone = trio.must("playbooks/remove.yml", "-e", "remove=ha-1")
     assert all_are(trio, "ha", SERVERS[1:], NEW), gone.tail()
     assert members(trio, "ha-2") == SERVERS[1:]
@@ -233,7 +233,7 @@ def test_a_cluster_that_is_gone_is_restored_from_its_backup(trio: Fleet) -> None
     refused = trio.play("playbooks/restore.yml", "-e", f"restore_from={backup}")
     assert refused.code != 0
     said = " ".join(refused.output.split())
-    assert "ha: ha-1, ha-2, ha-3 hold data of a cluster, which the backup would replace. If it shall be so" in said
+    assert "ha: ha-1, ha-2, ha-3 hold data of a cluster, which the backup would replace. To confirm that, also" in said
     assert "also after a restore that was interrupted, add: -e restore_confirm=ha" in said
     for name in SERVERS:
         destroy(trio, name)

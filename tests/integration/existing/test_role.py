@@ -116,6 +116,6 @@ def test_without_the_fleet_the_cluster_stays(place: Place) -> None:
     assert place.changes("main") == 1
     done = place.play("absent")
     assert done.returncode == 0 and not place.own.exists(), done.stdout
-    assert "aws: the cluster stays, with all that runs in it; only the fleet's kubeconfig is gone" in done.stdout
+    assert "aws: the cluster and its workloads stay; only the fleet's kubeconfig was removed" in done.stdout
     assert place.changes("absent") == 0
     assert place.given.exists() and Cluster(str(place.server.kubeconfig)).get("/api/v1/nodes/a")

@@ -68,7 +68,7 @@ def test_down_shows_what_stays_and_deletes_what_was_typed(two: Any) -> None:
     assert (shown.code, shown.changed) == (0, 0), shown.text[-5000:]
     assert two.stand_in.writes() == []
     for line in (
-        "Stays at Hetzner Cloud until you delete it there, or name machines and volumes with -e machine_hcloud_delete:",
+        "These remain at Hetzner Cloud until you delete them there, or with -e machine_hcloud_delete=NAMES:",
         "server hz-1 (cx33 at fsn1): 5.49 EUR",
         "server hz-2 (cx33 at fsn1): 5.49 EUR",
         "primary IP 203.0.113.1: 0.50 EUR",
@@ -129,13 +129,14 @@ def test_refusals_of_hetzner_say_what_to_do_and_a_rerun_goes_on(site: Any) -> No
     assert site.stand_in.world.by_name("servers", "hz-1")["status"] == "running"
 
 
-def test_the_first_run_says_where_the_name_of_the_api_must_lead(site: Any) -> None:
+def test_the_first_run_reports_what_the_endpoint_must_resolve_to(site: Any) -> None:
     site.cluster["cluster_endpoint"] = "192.0.2.99:6443"
     site.add("hz-1", "10.78.0.11")
     done = site.run()
     assert done.code != 0
     assert (
-        "hz: cluster_endpoint 192.0.2.99 must lead to 203.0.113.1, it leads to 192.0.2.99. Set that address in your "
+        "hz: cluster_endpoint 192.0.2.99 must resolve to 203.0.113.1, but resolves to 192.0.2.99. Set that "
+        "address in your "
         "DNS, and run again."
     ) in done.text
 
@@ -145,5 +146,5 @@ def test_without_a_token_it_says_how_to_get_one(site: Any) -> None:
     del site.variables["machine_hcloud_token"]
     done = site.run(entry="check")
     assert done.code != 0
-    assert "machine_hcloud_token is not set, nor HCLOUD_TOKEN in the environment: make a token" in done.text
+    assert "machine_hcloud_token is not set, nor HCLOUD_TOKEN in the environment: create a token" in done.text
     assert site.stand_in.exchanges == []
