@@ -24,7 +24,7 @@ ROLES = {
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 
-SERVICES = ("cloudnative_pg", "dagster", "garage", "minio", "postgres")
+SERVICES = {name: role for name, (_path, role) in action.service_roles().items()}
 
 
 def names(kind: str) -> list[str]:
@@ -57,7 +57,7 @@ def load_shipped(name: str) -> Inventory:
     loader = DataLoader()
     manager = InventoryManager(loader=loader, sources=[str(ROOT / "inventories" / name)])
     variables = VariableManager(loader=loader, inventory=manager)
-    roles = action.role_options(action.ROLES)
+    roles = action.role_options(action.ROLES.iterdir())
     prefixes = (*action.COMMON, *(f"{role}_" for role in roles))
 
     def own(group: str) -> dict[str, dict[str, Any]]:
@@ -71,5 +71,5 @@ def load_shipped(name: str) -> Inventory:
     clusters, nodes = own("clusters"), own("nodes")
     platform = {key: value for key, value in next(iter(clusters.values())).items() if key.startswith("platform_")}
     directory = str(ROOT / "inventories" / name)
-    texts, services = action.texts(directory), action.services(action.ROLES)
-    return Inventory(directory, "/cache", clusters, nodes, platform, texts, roles, services)
+    texts = action.texts(directory)
+    return Inventory(directory, "/cache", clusters, nodes, platform, texts, roles, SERVICES)

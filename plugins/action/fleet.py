@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible import context
+from ansible import constants, context
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.collection_loader._collection_finder import _get_collection_path
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding, did_you_mean
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_path import (
@@ -19,7 +22,10 @@ from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_
     unknown_in_limit,
 )
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.services import VARIABLE
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.service import declaration
+from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import COLLECTION, ServiceRole
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 TEXT_FILES = ("", ".yml", ".yaml", ".json", ".ini")
@@ -42,7 +48,8 @@ class ActionModule(ActionBase):
         if limit:
             step = did_you_mean(limit[0], {*groups.get("clusters", []), *groups.get("nodes", [])})
             raise AnsibleActionFail(f"--limit: there is no host or group {', '.join(limit)}. {step}")
-        roles = role_options(ROLES)
+        found = service_roles(self._wanted(hostvars, groups), self._beside(variables))
+        roles = role_options([*ROLES.iterdir(), *(path for path, _role in found.values())])
         prefixes = (*COMMON, *(f"{role}_" for role in roles))
         try:
             where = directory(context.CLIARGS.get("inventory") or [])
@@ -56,7 +63,7 @@ class ActionModule(ActionBase):
             common=self._own(hostvars, variables["inventory_hostname"], ("platform_",)),
             files=texts(where),
             roles=roles,
-            services=services(ROLES),
+            services={name: role for name, (_path, role) in found.items()},
         )
         record, findings = describe(inventory)
         report(findings)
@@ -64,6 +71,17 @@ class ActionModule(ActionBase):
             Path(record["state"]).mkdir(mode=0o700, exist_ok=True)
             os.chmod(record["state"], 0o700)
         return {**result, "changed": False, "fleet": record}
+
+    def _wanted(self, hostvars: Any, groups: dict[str, list[str]]) -> set[str]:
+        """The names in cluster_services of all clusters; the rules judge what is not a list of names."""
+        lists = [self._own(hostvars, host, (VARIABLE,)).get(VARIABLE) for host in groups.get("clusters", [])]
+        return {each for names in lists if isinstance(names, list) for each in names if isinstance(each, str)}
+
+    def _beside(self, variables: dict[str, Any]) -> list[Path]:
+        """Where Ansible finds roles in no collection; also below the directory of the command, for other playbooks."""
+        playbook = Path(variables["playbook_dir"])
+        paths = [Path(path) for path in constants.DEFAULT_ROLES_PATH or ()]
+        return [playbook / "roles", *paths, playbook, Path.cwd() / "roles"]
 
     def _own(self, hostvars: Any, host: str, prefixes: tuple[str, ...]) -> dict[str, Any]:
         """The variables of one host that the rules look at."""
@@ -85,20 +103,49 @@ def report(findings: list[Finding]) -> None:
         raise AnsibleActionFail("\n".join([f"The inventory has {count}, nothing was changed:", *errors]))
 
 
-def role_options(roles: Path) -> dict[str, dict[str, Any]]:
-    """Options with defaults of every role of this collection, from its argument specs."""
+def role_options(roles: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Options with defaults from the argument specs of roles, by the role's name; none of roles without specs."""
     found: dict[str, dict[str, Any]] = {}
-    for spec in sorted(roles.glob("*/meta/argument_specs.yml")):
-        entries = (yaml.safe_load(spec.read_text(encoding="utf-8")) or {}).get("argument_specs") or {}
-        options = {name: value for entry in entries.values() for name, value in (entry.get("options") or {}).items()}
-        found[spec.parts[-3]] = {name: (value or {}).get("default") for name, value in options.items()}
+    for spec in sorted(role / "meta/argument_specs.yml" for role in roles):
+        if spec.is_file():
+            entries = (yaml.safe_load(spec.read_text(encoding="utf-8")) or {}).get("argument_specs") or {}
+            options = [option for entry in entries.values() for option in (entry.get("options") or {}).items()]
+            own = {name: (value or {}).get("default") for name, value in options}
+            found.setdefault(spec.parts[-3], {}).update(own)
     return found
 
 
-def services(roles: Path) -> tuple[str, ...]:
-    """Roles of this collection that describe a data service: they hand it to role service."""
-    mains = sorted(roles.glob("*/tasks/main.yml"))
-    return tuple(path.parts[-3] for path in mains if "name: opendata.platform.service\n" in path.read_text())
+def service_roles(wanted: Iterable[str] = (), beside: Iterable[Path] = ()) -> dict[str, tuple[Path, ServiceRole]]:
+    """Roles that declare themselves services, and those that are wanted, by name; each with its directory.
+
+    wanted: names in cluster_services; of a fully qualified one the whole collection is searched.
+    beside: directories of roles in no collection; the first one wins.
+    """
+    places = [(f"{COLLECTION}.", ROLES)]
+    for collection in sorted({name.rpartition(".")[0] for name in wanted if name.count(".") == 2} - {COLLECTION}):
+        with contextlib.suppress(ValueError):
+            places.append((f"{collection}.", Path(_get_collection_path(collection), "roles")))
+    places += [("", place) for place in beside]
+    keys = {declaration.key(name) for name in wanted}
+    found: dict[str, tuple[Path, ServiceRole]] = {}
+    for prefix, place in places:
+        for role in sorted(place.iterdir()) if place.is_dir() else ():
+            name, file = declaration.key(f"{prefix}{role.name}"), role / declaration.FILE
+            if name not in found and role.is_dir() and (file.is_file() or name in keys):
+                full = f"{prefix}{role.name}" if prefix else str(role)
+                found[name] = role, ServiceRole(full, _declaration(file))
+    return found
+
+
+def _declaration(file: Path) -> Any:
+    """Content of a role's declaration; None where there is none, its text where it is not YAML."""
+    if not file.is_file():
+        return None
+    text = file.read_text(encoding="utf-8")
+    try:
+        return yaml.safe_load(text) or {}
+    except yaml.YAMLError:
+        return text
 
 
 def texts(where: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..service.declaration import ServiceRole
+
 Variables = dict[str, Any]
 
 
@@ -99,7 +101,7 @@ class Inventory:
     common: variables of the fleet (platform_*), the same on every host.
     files: text of each inventory file, by path; only to say where a variable stands.
     roles: for each role its options and their defaults, {"cilium": {"cilium_values": {}}}.
-    services: roles that describe a data service.
+    services: roles that cluster_services may name, by that name; those of this collection by their short names.
     """
 
     directory: str
@@ -109,4 +111,4 @@ class Inventory:
     common: Variables
     files: dict[str, str] = field(default_factory=dict)
     roles: dict[str, Variables] = field(default_factory=dict)
-    services: tuple[str, ...] = ()
+    services: dict[str, ServiceRole] = field(default_factory=dict)

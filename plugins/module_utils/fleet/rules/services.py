@@ -1,12 +1,15 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The data services that an inventory switches on, and where Flux reads them. Pure."""
+"""The services of each cluster, and where Flux reads them. Pure."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 from ...findings import Findings, did_you_mean
+from ...service import declaration
+from ...service.declaration import Service
 from ..schema import OBJECT_STORES, Inventory
 
 VARIABLE = "cluster_services"
@@ -14,48 +17,91 @@ DATABASE, OPERATOR = "postgres", "cloudnative_pg"
 
 
 def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -> None:
-    """Every service that is switched on has a role, and Flux to deliver it; at most one object store and operator."""
+    """Every service has a role and what it requires; fills in `services` and `service_roles` of each cluster.
+
+    services: the roles as in cluster_services, those of this collection by their short names.
+    service_roles: the services that they declare, in the same order.
+    """
     repository(record, findings)
     for name, cluster in record["clusters"].items():
         wanted = cluster["services"]
+        cluster["service_roles"] = []
         if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
-            findings.error(name, VARIABLE, f"'{wanted}' is no list of names", "Write a list: [postgres, dagster].")
+            findings.error(name, VARIABLE, f"'{wanted}' is not a list of roles", "Write a list: [postgres, dagster].")
             continue
-        for unknown in sorted(set(wanted) - set(inventory.services)):
-            step = did_you_mean(unknown, inventory.services)
-            findings.error(name, VARIABLE, f"there is no role of a service '{unknown}'", step)
+        wanted = cluster["services"] = [declaration.key(each) for each in wanted]
         for twice in sorted({each for each in wanted if wanted.count(each) > 1}):
-            findings.error(name, VARIABLE, f"'{twice}' stands there twice", "Leave one of them out.")
+            findings.error(name, VARIABLE, f"'{twice}' is listed twice", "Remove one of them.")
+        declared = _declared(inventory, name, list(dict.fromkeys(wanted)), findings)
+        cluster["service_roles"] = [asdict(each) for each in declared]
+        if len(declared) == len({*wanted}):
+            _together(name, declared, record["platform"]["object_store"], findings)
         other = sorted({*wanted} & {*OBJECT_STORES} - {record["platform"]["object_store"]})
         if other:
-            step = f"Leave it out, or set platform_object_store: {other[0]}."
+            step = f"Remove it, or set platform_object_store: {other[0]}."
             problem = f"{other[0]} is not the object store, {record['platform']['object_store']} is"
             findings.error(name, VARIABLE, problem, step)
         operator(name, wanted, record["platform"]["database"], findings)
         if wanted and record["platform"]["source"] == "none":
-            step = "Set platform_source: oci or git, or leave the services out."
+            step = "Set platform_source: oci or git, or remove the services."
             findings.error(name, VARIABLE, "services need Flux, but platform_source is none", step)
 
 
+def _declared(inventory: Inventory, cluster: str, wanted: list[str], findings: Findings) -> list[Service]:
+    """The services that the roles declare; only valid ones."""
+    found = []
+    for name in wanted:
+        role = inventory.services.get(name)
+        if not role:
+            step = did_you_mean(name, inventory.services)
+            collection = name.rpartition(".")[0]
+            if collection and not any(known.startswith(f"{collection}.") for known in inventory.services):
+                step = f"Correct the name, or install the collection: ansible-galaxy collection install {collection}"
+            findings.error(cluster, VARIABLE, f"there is no service role '{name}'", step)
+            continue
+        service, faults = declaration.read(name, role)
+        for fault in faults:
+            where = f", {declaration.FILE}: {fault.variable}" if fault.variable else ""
+            findings.error(cluster, VARIABLE, f"role '{name}'{where} {fault.problem}", fault.step)
+        found += [] if faults else [service]
+    return found
+
+
+def _together(cluster: str, declared: list[Service], store: str, findings: Findings) -> None:
+    """Names are unique, and what services require is there."""
+    owners: dict[str, str] = {}
+    for each in declared:
+        owner = owners.setdefault(each.name, each.role)
+        if owner != each.role:
+            problem = f"roles {owner} and {each.role} both declare service '{each.name}'"
+            step = f"Remove one, or set another name in {declaration.FILE} of one of them."
+            findings.error(cluster, VARIABLE, problem, step)
+    providers = {"database": DATABASE, "bucket": store}
+    for each in declared:
+        for need in sorted({*each.requires, *(providers[feature] for feature in each.features)} - owners.keys()):
+            step = f"Add it, or remove {each.name}. {did_you_mean(need, owners)}"
+            findings.error(cluster, VARIABLE, f"service {each.name} requires {need}, which is not listed", step)
+
+
 def operator(name: str, wanted: list[str], database: str, findings: Findings) -> None:
-    """CloudNativePG is there exactly where it has a database to run."""
+    """CloudNativePG is enabled exactly where it runs the database."""
     needed = database == OPERATOR and DATABASE in wanted
     if needed and OPERATOR not in wanted:
         step = f"Add {OPERATOR}, or set platform_database: {DATABASE}."
-        findings.error(name, VARIABLE, f"{DATABASE} lacks {OPERATOR}, which is to run it", step)
+        findings.error(name, VARIABLE, f"{DATABASE} requires {OPERATOR}, the operator that runs it", step)
     if OPERATOR in wanted and not needed:
-        step = f"Add {DATABASE} and set platform_database: {OPERATOR}, or leave it out."
+        step = f"Add {DATABASE} and set platform_database: {OPERATOR}, or remove it."
         findings.error(name, VARIABLE, f"{OPERATOR} has no database to run", step)
 
 
 def repository(record: dict[str, Any], findings: Findings) -> None:
-    """Flux finds the Git repository, if it shall read one; it knows no user@host:path."""
+    """Flux can read the Git repository, if there is one; it does not take user@host:path."""
     url = str(record["platform"]["git_url"])
     if record["platform"]["source"] != "git" or re.fullmatch(r"(https?://[^\s/@]+|ssh://[^\s/]+)/\S+", url):
         return
-    problem = f"'{url}' is no URL that Flux reads" if url else "is not set, but platform_source is git"
+    problem = f"'{url}' is not a URL that Flux can read" if url else "is not set, but platform_source is git"
     step = "Write https://git.example.org/team/fleet.git, or ssh://git@git.example.org/team/fleet.git."
     if url.startswith("http") and "@" in url:
         # Not shown: it may be a password.
-        problem, step = "holds who reads it", "Write the URL alone; who reads it stands in flux_git_secret."
+        problem, step = "contains credentials", "Write the URL without them, and set flux_git_secret."
     findings.error(record["name"], "platform_git_url", problem, step)
