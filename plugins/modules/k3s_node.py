@@ -105,7 +105,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.k3s import clust
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
-from ansible_collections.opendata.platform.plugins.module_utils.node.lock import LockError
 
 NEEDS_NAME = [("state", state, ("name", "url", "token")) for state in ("started", "restarted")]
 
@@ -229,7 +228,7 @@ def main() -> None:
                 carry_out(params, found)
                 now = client.look(params["server"])
             known = identity(params, now)
-    except (client.K3sError, LockError, files_client.NodeFileError, units_client.UnitError) as error:
+    except (client.K3sError, files_client.NodeFileError, units_client.UnitError) as error:
         module.fail_json(msg=str(error))
     diff = [{"before": "", "after": f"{action}\n"} for action in actions]
     named = now.part == pure.cluster_part(params["url"] or "")

@@ -108,7 +108,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
-from ansible_collections.opendata.platform.plugins.module_utils.node.lock import LockError
 
 JOIN_CONFIG = "/run/opendata/join.yaml"
 
@@ -250,7 +249,7 @@ def main() -> None:
             now = client.look(files(params))
         certificates = {} if params["planned"] else client.certificate_days()
         credentials = "" if params["planned"] else client.credentials()
-    except (client.KubeadmError, LockError, files_client.NodeFileError) as error:
+    except (client.KubeadmError, files_client.NodeFileError) as error:
         module.fail_json(msg=str(error))
     diff = [
         {"before_header": f"manifest {name}", "before": found.manifests.get(name, ""), "after": text}

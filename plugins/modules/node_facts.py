@@ -1,64 +1,66 @@
+#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Look at a machine: what its kernel, its init and its packages can do."""
+"""Gather facts about a machine: its kernel, init system and packages."""
 
 from __future__ import annotations
 
-DOCUMENTATION = """
+DOCUMENTATION = r"""
 module: node_facts
-short_description: Look at a machine before and while it becomes a node
+short_description: Gather facts about a machine that is or becomes a node
+version_added: 0.1.0
 description:
-  - Returns what the roles for nodes need to know, found by looking, in one task.
-  - What the kernel can do is tried in a network namespace of its own that ends with the trial.
+  - Returns all facts that the roles for nodes need in one task.
+  - Kernel features are tried in a temporary network namespace.
 options:
   packages:
-    description: Debian packages; those not installed are returned as C(packages_missing).
+    description: Debian packages; those that are not installed are returned as C(packages_missing).
     type: list
     elements: str
     default: []
   planned:
     description:
-      - The machine does not exist yet and will be a container on the machine where this module runs (check mode).
-      - Kernel, cgroups and memory are then those of this machine, and nothing is missing.
+      - The machine does not exist yet and will be a container on the machine that runs this module (check mode).
+      - Kernel, control groups and memory are then those of this machine, and no package is missing.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Only looks.
+    description: The module only reads.
     support: full
   diff_mode:
-    description: Only looks.
+    description: The module only reads.
     support: none
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
-EXAMPLES = """
-- name: Facts of the node are known
+EXAMPLES = r"""
+- name: Gather facts about the node
   opendata.platform.node_facts:
     packages: [conntrack, ethtool]
   register: found
 """
 
-RETURN = """
+RETURN = r"""
 facts:
-  description: What was found.
+  description: The facts.
   returned: always
   type: dict
   sample:
     architecture: x86_64
-    cgroup_driver: systemd     # what kubelet and containerd use here: systemd or cgroupfs
+    cgroup_driver: systemd     # of kubelet and containerd: systemd or cgroupfs
     cgroup_version: 2
-    container: ""              # "systemd-nspawn", "docker", ...; empty on a virtual or real machine
+    container: ""              # "systemd-nspawn", "docker", ...; empty on a virtual or physical machine
     cpus: 2
-    interfaces: {"192.0.2.11": eth0}   # name of the link by address
+    interfaces: {"192.0.2.11": eth0}   # interface by address
     kernel: {version: 6.12.43, fq: true, geneve: true, netkit: true, vxlan: true, wireguard: true}
-    kubernetes: v1.36.3        # version of the kubelet; empty on a machine that is in no cluster
+    kubernetes: v1.36.3        # version of the kubelet; empty if the machine is not in a cluster
     memory_mib: 3911
     os: {id: debian, version: "13", name: "Debian GNU/Linux 13 (trixie)"}
     packages_missing: []
     swap: [/dev/sda2]
-    sys_resource: true         # whether CAP_SYS_RESOURCE can be had
+    sys_resource: true         # whether CAP_SYS_RESOURCE is in the bounding set
     systemd: true
-    time_service: systemd-timesyncd.service   # the one that is active; empty if none is
+    time_service: systemd-timesyncd.service   # the active one; empty if none is
     time_synchronized: true
 """
 
@@ -73,7 +75,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.node import fact
 
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
 TIME_ERROR = 5
-# Loading is left to the kernel: "ip link add" makes it load the module that Cilium would load later.
+# "ip link add" makes the kernel load the module, as it does for Cilium later.
 PROBE = """
 can() { name=$1; shift; "$@" >/dev/null 2>&1 && echo "$name"; }
 can vxlan ip link add odp-vxlan type vxlan id 1 dstport 8472
@@ -94,7 +96,7 @@ def read(path: str) -> str:
 
 
 def output(*command: str) -> str:
-    """What a command prints, whatever its exit code; empty if there is no such command."""
+    """Output of a command, whatever its exit code; empty if it is not installed."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     except (FileNotFoundError, subprocess.TimeoutExpired):
@@ -103,7 +105,7 @@ def output(*command: str) -> str:
 
 
 def kernel_facts() -> dict[str, object]:
-    """The kernel's version and which network features it has."""
+    """Version of the kernel and which network features it has."""
     found = output("unshare", "--net", "sh", "-c", PROBE).split()
     return {
         "version": platform.release().split("-")[0],
@@ -112,26 +114,26 @@ def kernel_facts() -> dict[str, object]:
 
 
 def kubelet_version() -> str:
-    """Version of the kubelet, such as v1.36.3; empty on a machine that is in no cluster."""
+    """Version of the kubelet, such as v1.36.3; empty if the machine is not in a cluster."""
     joined = Path("/etc/kubernetes/kubelet.conf").exists()
     return output("kubelet", "--version").rpartition(" ")[2] if joined else ""
 
 
 def time_service() -> str:
-    """The time service that is active; empty if none is."""
+    """The active time service; empty if none is."""
     states = output("systemctl", "is-active", *TIME_SERVICES).split()
     active = [name for name, state in zip(TIME_SERVICES, states, strict=False) if state == "active"]
     return f"{active[0]}.service" if active else ""
 
 
 def time_synchronized() -> bool:
-    """Whether the kernel's clock is disciplined by something (adjtimex, read only)."""
+    """Whether the kernel's clock is synchronized (adjtimex, read only)."""
     timex = ctypes.create_string_buffer(1024)
-    return ctypes.CDLL(None).adjtimex(timex) != TIME_ERROR
+    return bool(ctypes.CDLL(None).adjtimex(timex) != TIME_ERROR)
 
 
-def look(packages: list[str]) -> dict[str, object]:
-    """All facts of the machine that this runs on."""
+def gather(packages: list[str]) -> dict[str, object]:
+    """All facts of this machine."""
     systemd = Path("/run/systemd/system").is_dir()
     cgroup_version = 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
     dpkg = output("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n", *packages) if packages else ""
@@ -157,7 +159,7 @@ def look(packages: list[str]) -> dict[str, object]:
 
 
 def as_planned(found: dict[str, object]) -> dict[str, object]:
-    """Facts of a container to come on the machine with the facts ``found``."""
+    """Facts of a future container on the machine with the facts ``found``."""
     driver = facts.cgroup_driver(int(str(found["cgroup_version"])), True)
     return {
         **found,
@@ -173,7 +175,7 @@ def as_planned(found: dict[str, object]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Entry point of the module."""
+    """Read the task's options and gather the facts."""
     module = AnsibleModule(
         argument_spec={
             "packages": {"type": "list", "elements": "str", "default": []},
@@ -181,7 +183,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    found = look(module.params["packages"])
+    found = gather(module.params["packages"])
     if module.params["planned"]:
         found = as_planned(found)
     module.exit_json(changed=False, facts=found)

@@ -1,71 +1,73 @@
+#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Files of a node and the units that read them, in one task."""
+"""Manage files of a node and the systemd units that read them."""
 
 from __future__ import annotations
 
-DOCUMENTATION = """
+DOCUMENTATION = r"""
 module: node_files
-short_description: Files of a node and the systemd units that read them, in one task
+short_description: Manage files of a node and the systemd units that read them
+version_added: 0.1.0
 description:
-  - Writes texts and downloads binaries, each all or nothing; what is as described is left alone.
-  - Restarts a unit once when a file that it reads has changed, as a part of that change.
-  - A restart that a killed run left undone is made by the next.
+  - Writes text files and downloads binaries, each atomically and only if it differs.
+  - Restarts a unit once if a file that it reads has changed.
+  - A restart that a killed run did not get to is done by the next run.
   - Enables and starts units.
 options:
   files:
-    description: Files that must be as described, owned by the user who runs this.
+    description: Files to write, owned by the user who runs the task.
     type: list
     elements: dict
     default: []
     suboptions:
-      path: {description: Where it is., type: path, required: true}
-      content: {description: Its text., type: str}
-      url: {description: Where it is downloaded from., type: str, default: ""}
-      sha256: {description: "Digest of the final file; needed with O(files[].url).", type: str, default: ""}
-      member: {description: "Its name in the archive at O(files[].url), if that is one.", type: str, default: ""}
-      mode: {description: Its mode in octal., type: str, default: "0644"}
+      path: {description: Path of the file., type: path, required: true}
+      content: {description: Text of the file., type: str}
+      url: {description: URL to download it from., type: str, default: ""}
+      sha256: {description: "SHA-256 of the final file; required with O(files[].url).", type: str, default: ""}
+      member: {description: "Name of the file in the archive, if O(files[].url) is an archive.", type: str, default: ""}
+      mode: {description: Octal mode of the file., type: str, default: "0644"}
   secrets:
-    description: Texts by path, with mode 0600; never shown, neither in the diff nor in a log.
+    description: Text by path, written with mode 0600 and never shown in a diff or log.
     type: dict
     default: {}
   absent:
-    description: Files that must not be.
+    description: Files to remove.
     type: list
     elements: path
     default: []
   restarts:
-    description: Units to restart, if they run, when a file that they read is changed by this task.
+    description: Units to restart, if they are running, when this task changes a file that they read.
     type: list
     elements: dict
     default: []
     suboptions:
-      unit: {description: Name with suffix., type: str, required: true}
-      "on": {description: Paths of those files., type: list, elements: path, required: true}
-      oneshot: {description: Run it even if it does not run and do not wait for its end., type: bool, default: false}
+      unit: {description: Name of the unit with suffix., type: str, required: true}
+      "on": {description: Paths of the files that the unit reads., type: list, elements: path, required: true}
+      oneshot: {description: "Start it if it is not running, and do not wait for its end.", type: bool, default: false}
   units:
-    description: Units that must be enabled and running.
+    description: Units to enable and start.
     type: list
     elements: dict
     default: []
     suboptions:
-      name: {description: Name with suffix., type: str, required: true}
-      when_exists: {description: It is started only once this path exists., type: path, default: ""}
+      name: {description: Name of the unit with suffix., type: str, required: true}
+      when_exists: {description: Start the unit only if this path exists., type: path, default: ""}
   planned:
-    description: The machine does not exist yet; report everything as to be made, without looking.
+    description: The machine does not exist yet; report everything as a change without reading anything.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Reports what would change. Units are looked at only if systemd runs.
+    description: Reports what would change. Units are inspected only if systemd is running.
     support: full
   diff_mode:
-    description: Shows texts as texts, secrets and binaries by digest.
+    description: Shows text files as text, secrets and binaries by digest.
     support: full
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
-EXAMPLES = """
-- name: Containerd is installed
+EXAMPLES = r"""
+- name: Install containerd
   opendata.platform.node_files:
     files:
       - path: /etc/containerd/config.toml
@@ -79,13 +81,13 @@ EXAMPLES = """
       - unit: containerd.service
         "on": [/etc/containerd/config.toml, /usr/local/bin/containerd]
 
-- name: Containerd is running
+- name: Start containerd
   opendata.platform.node_files:
     units:
       - name: containerd.service
 """
 
-RETURN = """
+RETURN = r"""
 changed_paths:
   description: Files that were (in check mode, would be) written or removed.
   returned: always
@@ -97,15 +99,17 @@ restarted:
   type: list
   elements: str
 idle:
-  description: Units of O(restarts) that are not enabled or do not run, oneshots excepted.
+  description: Units of O(restarts) that are not enabled or not running, except oneshots.
   returned: always
   type: list
   elements: str
 units:
-  description: What was (in check mode, would be) done about each unit that lacked something, C(enable) or C(start).
+  description: Actions that were (in check mode, would be) taken by unit, C(enable) or C(start).
   returned: always
   type: dict
 """
+
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.node import download as download_client
@@ -132,15 +136,15 @@ UNIT_SPEC = {
 }
 
 
-def described(params: dict) -> list[dict]:
-    """All files in one list; the secret ones are marked."""
+def described(params: dict[str, Any]) -> list[pure.File]:
+    """All files in one list, secrets marked."""
     secret = {"url": "", "sha256": "", "member": "", "mode": "0600", "secret": True}
     files = [{**file, "secret": False} for file in params["files"]]
     return files + [{**secret, "path": path, "content": content} for path, content in sorted(params["secrets"].items())]
 
 
-def plan(params: dict, files: list[dict]) -> tuple[list[dict], list[dict], list[str]]:
-    """What would change: files to write, their diffs, files to remove."""
+def plan(params: dict[str, Any], files: list[pure.File]) -> tuple[list[pure.File], list[dict[str, str]], list[str]]:
+    """Compare: files to write, their diffs, files to remove."""
     writes, diffs = [], []
     for file in files:
         shown = file["content"] is not None and not file["secret"]
@@ -153,7 +157,7 @@ def plan(params: dict, files: list[dict]) -> tuple[list[dict], list[dict], list[
     return writes, diffs, removals
 
 
-def carry_out(writes: list[dict], removals: list[str], folder: str) -> None:
+def apply(writes: list[pure.File], removals: list[str], folder: str) -> None:
     """Download, write and remove files."""
     downloads = [file for file in writes if file["content"] is None]
     for url, files in pure.by_url(downloads).items():
@@ -165,21 +169,21 @@ def carry_out(writes: list[dict], removals: list[str], folder: str) -> None:
         client.remove(path)
 
 
-def converge(params: dict, files: list[dict], check: bool, folder: str) -> dict[str, object]:
-    """Files, then the restarts that they cause, then units; what was or would be done."""
+def converge(params: dict[str, Any], files: list[pure.File], check: bool, folder: str) -> dict[str, Any]:
+    """Write files, restart their readers, then enable and start units; returns the module's result."""
     writes, diffs, removals = plan(params, files)
     paths = [file["path"] for file in writes] + removals
     due = [] if params["planned"] else units_client.restarts_due(params["restarts"], set(paths))
     if not check:
         units_client.note(due)
-        carry_out(writes, removals, folder)
+        apply(writes, removals, folder)
         units_client.restart(due, set(paths))
-    lacks = units_client.missing(params["units"], params["planned"])
+    actions_due = units_client.missing(params["units"], params["planned"])
     if not check:
-        units_client.mend(lacks)
+        units_client.repair(actions_due)
     restarted = [one["unit"] for one in due]
     words = [f"{name}: restart\n" for name in restarted]
-    words += [f"{name}: {', '.join(actions)}\n" for name, actions in lacks.items()]
+    words += [f"{name}: {', '.join(actions)}\n" for name, actions in actions_due.items()]
     diffs += [{"before": "", "after": word} for word in words]
     readers = [{"name": one["unit"], "when_exists": ""} for one in params["restarts"] if not one["oneshot"]]
     return {
@@ -187,13 +191,13 @@ def converge(params: dict, files: list[dict], check: bool, folder: str) -> dict[
         "changed_paths": paths,
         "restarted": restarted,
         "idle": list(units_client.missing(readers, params["planned"])),
-        "units": lacks,
+        "units": actions_due,
         "diff": diffs,
     }
 
 
 def main() -> None:
-    """Entry point of the module."""
+    """Read the task's options and converge."""
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "default": [], "options": FILE_SPEC},
@@ -208,7 +212,7 @@ def main() -> None:
     params = module.params
     files = described(params)
     if errors := pure.spec_errors(files, params["absent"]):
-        module.fail_json(msg="The files are not described well:\n" + "\n".join(errors))
+        module.fail_json(msg="The options files and absent have errors:\n" + "\n".join(errors))
     try:
         result = converge(params, files, module.check_mode or params["planned"], module.tmpdir)
     except (client.NodeFileError, units_client.UnitError) as error:

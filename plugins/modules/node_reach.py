@@ -1,18 +1,20 @@
+#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Ask a node which other nodes it reaches."""
+"""Check which addresses a node can reach."""
 
 from __future__ import annotations
 
-DOCUMENTATION = """
+DOCUMENTATION = r"""
 module: node_reach
-short_description: Ask a node which other nodes it reaches
+short_description: Check which addresses a node can reach
+version_added: 0.1.0
 description:
-  - Connects to a TCP port of each address. A refused connection is an answer too, so nobody needs to listen there.
-  - UDP ports of tunnels cannot be asked. The default port is the one of Cilium's health checks, which must be open
-    between nodes as well.
+  - Connects to a TCP port of each address. A refused connection counts as reached, so nothing needs to listen there.
+  - UDP ports of tunnels cannot be checked this way. The default port is that of Cilium's health checks, which must be
+    open between nodes as well.
 options:
   addresses:
-    description: Addresses to connect to, by any name.
+    description: Addresses to connect to by name.
     type: dict
     required: true
   port:
@@ -21,23 +23,23 @@ options:
     default: 4240
 attributes:
   check_mode:
-    description: Only asks.
+    description: The module changes nothing.
     support: full
   diff_mode:
-    description: Changes nothing.
+    description: The module changes nothing.
     support: none
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
-EXAMPLES = """
-- name: The node reaches the peers
+EXAMPLES = r"""
+- name: Check whether the node can reach its peers
   opendata.platform.node_reach:
     addresses: {south: 10.77.0.12}
 """
 
-RETURN = """
+RETURN = r"""
 unreached:
-  description: By name why there was no answer.
+  description: The reason by name for each address that did not answer.
   returned: always
   type: dict
   sample: {south: timed out}
@@ -52,7 +54,7 @@ SECONDS = 3
 
 
 def why_not(address: str, port: int) -> str:
-    """Why nothing comes back from an address; empty when something does."""
+    """Why an address does not answer; empty if it does."""
     try:
         socket.create_connection((address, port), SECONDS).close()
     except ConnectionRefusedError:

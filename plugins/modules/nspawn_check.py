@@ -1,16 +1,16 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Say what stands against a fleet's machines on this host."""
+"""Check whether this host can run the machines of a fleet."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nspawn_check
-short_description: Say what stands against a fleet's machines on this host
+short_description: Check whether this host can run the machines of a fleet
 version_added: 0.1.0
 description:
-  - Looks at this host only and changes nothing. Fails with all findings at once, each with what to do next.
-  - Memory and disk are looked at while a machine of the fleet has still to be started.
+  - Only reads. Fails with all findings at once, each with the next step.
+  - Memory and disk are checked as long as a machine of the fleet is still to be started.
 attributes:
   check_mode:
     support: full
@@ -40,18 +40,18 @@ options:
     type: float
     required: true
   disk_gib:
-    description: GiB that must be free where C(/var/lib/odp) is.
+    description: GiB of disk space that must be free at C(/var/lib/odp).
     type: float
     required: true
   machines:
-    description: The address of each machine, by its name.
+    description: Address of each machine by its name.
     type: dict
     required: true
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Host can carry the machines
+- name: Check whether this host can run the machines
   opendata.platform.nspawn_check:
     fleet: local
     directory: /srv/platform/inventories/local
@@ -65,7 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What stands against the machines, one sentence each.
+  description: Why the machines cannot be created, each with the next step.
   type: list
   elements: str
   returned: always
@@ -81,7 +81,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.supervisor.clien
 
 
 def main() -> None:
-    """Look at the host and fail with all findings."""
+    """Inspect the host and fail with all findings."""
     text = {"type": "str", "required": True}
     number = {"type": "float", "required": True}
     module = AnsibleModule(
@@ -99,20 +99,18 @@ def main() -> None:
     params = dict(module.params)
     wanted = Wanted(addresses=params.pop("machines"), **params)
     supervisor = Supervisor.of_fleet(wanted.fleet)
-    found = findings(
-        wanted,
-        Seen(
-            root=os.geteuid() == 0,
-            missing=host.missing_packages(),
-            apt=bool(shutil.which("apt-get")),
-            memory=host.free_memory(),
-            disk=host.free_disk(),
-            all_made=all(supervisor.state(name) in UP for name in wanted.addresses),
-            routes=host.routes(),
-            fleets=host.records(),
-            links=os.listdir("/sys/class/net"),
-        ),
+    seen = Seen(
+        root=os.geteuid() == 0,
+        missing=host.missing_packages(),
+        apt=bool(shutil.which("apt-get")),
+        memory=host.free_memory(),
+        disk=host.free_disk(),
+        all_made=all(supervisor.state(name) in UP for name in wanted.addresses),
+        routes=host.routes(),
+        fleets=host.records(),
+        links=os.listdir("/sys/class/net"),
     )
+    found = [str(each) for each in findings(wanted, seen)]
     if found:
         module.fail_json(msg="\n".join(found), findings=found)
     module.exit_json(changed=False, findings=[])

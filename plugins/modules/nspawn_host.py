@@ -1,44 +1,45 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make this host carry the machines of a fleet, or set it back."""
+"""Prepare this host for the machines of a fleet, or restore it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nspawn_host
-short_description: Make this host carry the machines of a fleet, or set it back
+short_description: Manage bridge, NAT and sysctls of a host for the machines of a fleet
 version_added: 0.1.0
 description:
   - With O(state=present) the host has the tools, a bridge with the first address of the network, an nft table that
-    gives what leaves the bridge the host's address, forwarding, and room for the inotify users of many machines.
-  - Every machine-wide value that this or a guest may change is written down in C(/var/lib/odp/<fleet>/host.json)
-    before the first change.
-  - With O(state=absent) all that belongs to the fleet goes, its running machines too, and the values are set back.
-    Machines, bridges and tables of others are left alone. Another fleet on the host keeps the values it needs.
+    masquerades traffic leaving the bridge, IP forwarding, and inotify limits for many machines.
+  - Every sysctl that this module or a guest may change is recorded in C(/var/lib/odp/<fleet>/host.json) before the
+    first change.
+  - With O(state=absent) everything that belongs to the fleet is removed, including running machines, and the sysctls
+    are restored. Machines, bridges and tables of others are not changed. Another fleet on the host keeps the values
+    that it needs.
 attributes:
   check_mode:
     support: full
     description: Nothing is changed.
   diff_mode:
     support: full
-    description: Lists what is made, or removed.
+    description: Lists what is created or removed.
 options:
   fleet:
     description: Name of the fleet.
     type: str
     required: true
   directory:
-    description: Directory of the inventory that owns the fleet. The fleet of another directory is refused.
+    description: Directory of the inventory that owns the fleet. A fleet of another directory is refused.
     type: path
     required: true
   network:
-    description: Network of the machines. Needed with O(state=present).
+    description: Network of the machines. Required with O(state=present).
     type: str
   bridge:
-    description: Name of the bridge. Needed with O(state=present).
+    description: Name of the bridge. Required with O(state=present).
     type: str
   state:
-    description: Whether the host carries the fleet.
+    description: Whether the host is prepared for the fleet.
     type: str
     choices: [present, absent]
     default: present
@@ -46,14 +47,14 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Host carries the machines
+- name: Prepare the host for the machines
   opendata.platform.nspawn_host:
     fleet: local
     directory: /srv/platform/inventories/local
     network: 10.77.0.0/24
     bridge: odp-local
 
-- name: Nothing of the fleet is left on the host
+- name: Remove the fleet from the host
   opendata.platform.nspawn_host:
     fleet: local
     directory: /srv/platform/inventories/local
@@ -62,17 +63,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was made or removed, one line each.
+  description: What was created or removed, one line each.
   type: list
   elements: str
   returned: always
   sample: ["bridge odp-local 10.77.0.1/24"]
 exceptions:
-  description: With O(state=absent), what nothing can undo, one line each.
+  description: With O(state=absent), what cannot be undone, one line each.
   type: list
   elements: str
   returned: always
-  sample: ["kernel.unprivileged_bpf_disabled stays 1 (was 2) until the host is booted again"]
+  sample: ["kernel.unprivileged_bpf_disabled stays 1 (was 2) until the host is rebooted"]
 """
 
 import json
@@ -83,8 +84,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.nspawn import la
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import teardown as down
 
 
-class Carrier:
-    """The host as one fleet needs it; ``changes`` collects what differs, and is made unless in check mode."""
+class Host:
+    """The host as a fleet needs it; ``changes`` lists what differs, which is changed unless in check mode."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.check = module.check_mode
@@ -92,8 +93,8 @@ class Carrier:
         self.network, self.bridge = module.params["network"], module.params["bridge"]
         self.changes: list[str] = []
 
-    def make(self) -> None:
-        """Bring the host to what the machines need. Raises HostError."""
+    def converge(self) -> None:
+        """Prepare the host for the machines. Raises HostError."""
         self._tools()
         self._record()
         self._sysctls()
@@ -101,7 +102,7 @@ class Carrier:
         self._table()
 
     def _change(self, what: str) -> bool:
-        """Note a change and say whether to make it."""
+        """Record a change and return whether to apply it."""
         self.changes.append(what)
         return not self.check
 
@@ -128,14 +129,14 @@ class Carrier:
             "packages": sorted({*(record or {}).get("packages", []), *self.installed}),
             "sysctls": record["sysctls"] if record else rules.remembered_sysctls(host.sysctls(), others),
         }
-        if record != wanted and self._change(f"record {host.STATE}/{self.fleet}/host.json"):
+        if record != wanted and self._change(f"record {rules.STATE}/{self.fleet}/host.json"):
             host.write_record(self.fleet, wanted)
 
     def _sysctls(self) -> None:
         for name, value in sorted(rules.sysctls_to_set(host.sysctls()).items()):
             if self._change(f"sysctl {name} = {value}") and not host.set_sysctl(name, value):
                 raise host.HostError(
-                    f"the kernel refused {name} = {value}: is this host itself a restricted container?"
+                    f"the kernel does not accept {name} = {value}: is this host a restricted container?"
                 )
 
     def _bridge(self) -> None:
@@ -144,7 +145,7 @@ class Carrier:
         link = links[0] if links else {}
         if link and link.get("linkinfo", {}).get("info_kind") != "bridge":
             raise host.HostError(
-                f"machine_nspawn_bridge: {self.bridge} is there and is not a bridge, choose another name"
+                f"machine_nspawn_bridge: {self.bridge} exists and is not a bridge. Choose another name."
             )
         if not link and self._change(f"bridge {self.bridge}"):
             host.run("ip", "link", "add", self.bridge, "address", mac, "type", "bridge")
@@ -166,7 +167,7 @@ class Carrier:
 
 
 def main() -> None:
-    """Read the task's options and make or undo the host part of a fleet."""
+    """Read the task's options and prepare or restore the host."""
     module = AnsibleModule(
         argument_spec={
             "fleet": {"type": "str", "required": True},
@@ -183,9 +184,9 @@ def main() -> None:
     exceptions: list[str] = []
     try:
         if present:
-            carrier = Carrier(module)
-            changes = carrier.changes
-            carrier.make()
+            prepared = Host(module)
+            changes = prepared.changes
+            prepared.converge()
         else:
             changes, exceptions = down.remove_fleet(
                 module.params["fleet"], module.params["directory"], module.check_mode

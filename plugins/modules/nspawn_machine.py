@@ -1,26 +1,27 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make a machine with systemd-nspawn and wait until it answers SSH."""
+"""Create a machine with systemd-nspawn and wait until it answers SSH."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nspawn_machine
-short_description: Make a machine with systemd-nspawn and wait until it answers SSH
+short_description: Manage a systemd-nspawn machine that is reached by SSH
 version_added: 0.1.0
 description:
-  - The machine's root is an overlay over a read-only tree that all machines share. C(containerd), C(kubelet), C(etcd)
-    and volumes get directories of their own. All lies in C(/var/lib/odp/<fleet>/machines/<name>).
+  - Creates and starts the machine and waits until it answers SSH.
+  - The machine's root is an overlay over a read-only tree that all machines share. containerd, kubelet, etcd and
+    volumes have directories of their own. Everything is in C(/var/lib/odp/<fleet>/machines/<name>).
   - Its mounts are in a mount namespace of their own and end with it. Its control groups are below those of the run that
-    first started a program of the fleet, or are made by systemd where that manages this host (not run).
-  - The machine is supervised. It comes back after a reboot from inside, and when it was killed. A machine that was
-    powered off is started by the next run.
-  - A file of O(files) that was altered inside the running machine is mended without a restart. The machine is restarted
-    when its address, bridge or root changes.
+    first started a program of the fleet, or are created by systemd where systemd manages this host (not run).
+  - The machine is supervised. It is restarted after a reboot from inside and after a kill. A machine that was powered
+    off is started by the next run.
+  - A file of O(files) that was changed inside the running machine is repaired without a restart. The machine is
+    restarted when its address, bridge or root changes.
 attributes:
   check_mode:
     support: full
-    description: Nothing is written or started; RV(planned) says whether the machine could be asked.
+    description: Nothing is written or started; RV(planned) is true if the machine does not answer yet.
   diff_mode:
     support: full
     description: Names the files that differ.
@@ -30,35 +31,35 @@ options:
     type: str
     required: true
   name:
-    description: Name of the machine, its host name as well.
+    description: Name and host name of the machine.
     type: str
     required: true
   address:
-    description: The machine's address.
+    description: Address of the machine.
     type: str
     required: true
   network:
-    description: The network of the bridge; the machine's gateway is its first address, the host.
+    description: Network of the bridge; its first address is the host, the machine's gateway.
     type: str
     required: true
   bridge:
-    description: The bridge that the machine is connected to.
+    description: Bridge that the machine is connected to.
     type: str
     required: true
   base:
-    description: Directory of the tree below the machine's root. A machine keeps the one that it was made with.
+    description: Directory of the tree below the machine's root. A machine keeps the tree that it was created with.
     type: path
     required: true
   keys:
-    description: Directory of the fleet's SSH keys, see M(opendata.platform.ssh_keys).
+    description: Directory of the fleet's SSH keys; see M(opendata.platform.ssh_keys).
     type: path
     required: true
   start:
-    description: Text of the shell script that boots the machine.
+    description: Shell script that boots the machine.
     type: str
     required: true
   files:
-    description: Files in the machine's root besides those that make it this machine (names, address, keys, machine-id).
+    description: Files in the machine's root, in addition to those of its identity (names, address, keys, machine-id).
     type: list
     elements: dict
     default: []
@@ -68,31 +69,31 @@ options:
         type: str
         required: true
       content:
-        description: Content of the file.
+        description: Text of the file.
         type: str
         default: ''
       mode:
-        description: Mode of the file, octal.
+        description: Octal mode of the file.
         type: str
         default: '0644'
       link:
-        description: Target, for a symbolic link in place of a file.
+        description: Target of a symbolic link, instead of a file.
         type: str
         default: ''
   masked:
-    description: Units of the machine's systemd that must not start.
+    description: Units that the machine's systemd must not start.
     type: list
     elements: str
     default: []
   seconds:
-    description: How long to wait until the machine answers SSH.
+    description: Seconds to wait until the machine answers SSH.
     type: int
     default: 60
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Machine runs and answers SSH
+- name: Start the machine
   opendata.platform.nspawn_machine:
     fleet: local
     name: north-1
@@ -104,13 +105,13 @@ EXAMPLES = r"""
     start: "{{ lookup('ansible.builtin.file', 'start') }}"
     files:
       - path: /etc/motd
-        content: Made by the platform.
+        content: Created by the platform.
     masked: [systemd-udevd.service]
 """
 
 RETURN = r"""
 planned:
-  description: In check mode, that the machine is not there or not running, so that nothing can be asked of it.
+  description: In check mode, whether the machine does not exist or run yet, so that later tasks cannot reach it.
   type: bool
   returned: always
 restarted:
@@ -118,7 +119,7 @@ restarted:
   type: bool
   returned: always
 base:
-  description: The tree below the machine's root.
+  description: Tree below the machine's root.
   type: str
   returned: always
 """
@@ -150,12 +151,12 @@ STOP_SECONDS = 20
 
 
 def _text(path: Path) -> str:
-    """Return what a file says, an empty text if it is not there."""
+    """Return the text of a file, empty if there is none."""
     return path.read_text() if path.exists() else ""
 
 
 class Machine:
-    """One machine as the task describes it, compared with what is on this host."""
+    """A machine as the task describes it, and as it is on this host."""
 
     def __init__(self, module: AnsibleModule) -> None:
         params = module.params
@@ -177,21 +178,21 @@ class Machine:
                 "ODP_MACHINE": self.name,
                 "ODP_BASE": self.base,
                 "ODP_BRIDGE": params["bridge"],
-                # Not read by the script: another address or host key needs another boot.
+                # Not read by the script: a new address or host key needs a restart.
                 "ODP_ADDRESS": machine_address(self.address, self.network),
                 "ODP_HOST_KEY": _text(self.keys / "hosts" / f"{self.name}.pub").strip(),
             },
-            # A reboot from inside ends with 133, a power-off with 0.
+            # A reboot from inside exits with 133, a power-off with 0.
             autorestart="unexpected",
             stop_seconds=STOP_SECONDS,
         )
 
     def _base(self, wanted: str) -> str:
-        """Return the tree that the machine was made with, the wanted one for a new machine."""
+        """Return the tree that the machine was created with, the wanted one for a new machine."""
         return _text(self.home / "base").strip() or wanted
 
     def _identity(self) -> list[GuestFile]:
-        """Return what makes the machine this one: made once, empty as long as there is no key (check mode)."""
+        """Return the files of the machine's identity; keys are empty as long as there are none (check mode)."""
         identity = _text(self.config / "etc/machine-id") or f"{uuid.uuid4().hex}\n"
         gateway = bridge_address(self.network).split("/")[0]
         network = f"ADDRESS={machine_address(self.address, self.network)}\nGATEWAY={gateway}\n"
@@ -210,22 +211,22 @@ class Machine:
         return files
 
     def running(self) -> bool:
-        """Say whether supervisord keeps the machine up."""
+        """Return whether supervisord runs the machine."""
         return self.supervisor.state(self.name) in UP
 
     def restart_due(self) -> bool:
-        """Say whether the machine has to be started, or started anew."""
+        """Return whether the machine has to be started or restarted."""
         current = _text(self.supervisor.program_file(self.name))
         return current != program_text(self.program, self.supervisor.logs) or not self.running()
 
-    def stray(self) -> list[GuestFile]:
-        """Return the files that are not as they should be, on the host or inside the running machine."""
+    def differing(self) -> list[GuestFile]:
+        """Return the files that differ, on the host or inside the running machine."""
         root = guest_root(self.supervisor.pid(self.name))
         trees = [self.config, *([root] if root else [])]
         found = [file for file in self.files if not all(file.matches(tree) for tree in trees)]
         return found if self.start.matches(self.home) else [*found, self.start]
 
-    def mend(self, files: list[GuestFile]) -> None:
+    def write(self, files: list[GuestFile]) -> None:
         """Write files on the host and inside the running machine."""
         for directory in (self.home.parent.parent, self.home.parent, self.home, self.config):
             directory.mkdir(exist_ok=True, mode=0o755 if directory == self.config else 0o700)
@@ -237,7 +238,7 @@ class Machine:
 
 
 def main() -> None:
-    """Read the task's options, make the machine and wait for its SSH."""
+    """Read the task's options, create the machine and wait until it answers SSH."""
     file_spec = {
         "path": {"type": "str", "required": True},
         "content": {"type": "str", "default": ""},
@@ -259,25 +260,25 @@ def main() -> None:
     machine = Machine(module)
     where = f"machine {machine.name} of fleet {module.params['fleet']}"
     if not Path(machine.base).is_dir():
-        module.fail_json(msg=f"{where}: its root {machine.base} is gone. Run ./odp down and up again to make it anew.")
+        module.fail_json(msg=f"{where}: its root {machine.base} is gone. Run ./odp down and ./odp up to recreate it.")
     planned = False
     try:
-        stray, restart = machine.stray(), machine.restart_due()
+        differing, restart = machine.differing(), machine.restart_due()
         if module.check_mode:
             planned = bool(restart or ssh_answers(machine.address, machine.keys))
         else:
-            if stray:
-                machine.mend(stray)
+            if differing:
+                machine.write(differing)
             if restart:
                 machine.supervisor.apply(machine.program)
             if reason := wait_for_ssh(machine.address, machine.keys, machine.running, module.params["seconds"]):
                 console = machine.supervisor.log_tail(machine.name)
-                module.fail_json(msg=f"{where} does not answer SSH: {reason}. Its console said:\n{console}")
+                module.fail_json(msg=f"{where} does not answer SSH: {reason}. Its console:\n{console}")
     except (SupervisorError, OSError) as error:
         module.fail_json(msg=f"{where}: {error}")
-    lines = [*(f"{file.path}: as described" for file in stray), *(["machine: started"] if restart else [])]
+    lines = [*(f"{file.path}: written" for file in differing), *(["machine: started"] if restart else [])]
     module.exit_json(
-        changed=bool(stray or restart),
+        changed=bool(differing or restart),
         planned=planned,
         restarted=restart,
         base=machine.base,

@@ -1,30 +1,30 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keep a program of a fleet running under the fleet's supervisord."""
+"""Keep a program running under the supervisord of a fleet."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: supervised
-short_description: Keep a program of a fleet running
+short_description: Manage a long-running program of a fleet with supervisord
 version_added: 0.1.0
 description:
-  - Keeps a long-running program alive on the machine that Ansible runs on, with or without systemd there.
+  - Keeps a program running on the Ansible controller, with or without systemd.
   - Each fleet has one supervisord, the Python package C(supervisor) of the interpreter that runs this module.
     Its configuration, socket and pid file are in C(/run/odp/<fleet>), the logs in C(/var/log/odp/<fleet>).
-  - Supervisord is started with the first program and removed, files and all, with the last.
-  - A program dies with its supervisord, so a killed supervisord is followed by a clean start, never by a second copy.
-  - Changing any option of a program restarts it, other programs keep running.
+  - Supervisord is started with the first program and removed, including its files, with the last.
+  - A program ends with its supervisord, so that a killed supervisord never leads to a second copy of the program.
+  - Changing an option of a program restarts that program only.
 attributes:
   check_mode:
     support: full
     description: Nothing is written, started or stopped.
   diff_mode:
     support: full
-    description: Shows the program's section without the values of its environment, and its state.
+    description: Shows the state and the configuration of the program without the values of its environment.
 options:
   fleet:
-    description: Name of the fleet whose supervisord it is.
+    description: Name of the fleet.
     type: str
     required: true
   name:
@@ -33,38 +33,38 @@ options:
     required: true
   command:
     description:
-      - The program and its arguments, one element each. No shell reads them.
-      - A program that is made of several processes must end them all when it ends.
-      - Needed with O(state=present).
+      - The program and its arguments, one element each, run without a shell.
+      - A program that starts further processes must end them when it ends.
+      - Required with O(state=present).
     type: list
     elements: str
     default: []
   environment:
     description:
-      - Environment variables of the program. It gets C(PATH) and C(LANG) besides, and nothing of Ansible's own.
-      - To restart a program when a file that it reads has changed, name a digest of the file here.
+      - Environment variables of the program. It also gets C(PATH) and C(LANG), but nothing of Ansible's environment.
+      - To restart a program when a file that it reads has changed, set a variable to the digest of the file.
     type: dict
     default: {}
   autorestart:
-    description: Whether a program that ended is started again; V(unexpected) means unless it ended with O(exitcodes).
+    description: Whether to restart a program that ended; V(unexpected) does so unless it ended with O(exitcodes).
     type: str
     choices: [always, unexpected, never]
     default: always
   exitcodes:
-    description: Exit statuses that are a wanted end.
+    description: Expected exit statuses.
     type: list
     elements: int
     default: [0]
   start_seconds:
-    description: Seconds that the program must live to count as started.
+    description: Seconds that the program must run to count as started.
     type: int
     default: 1
   stop_seconds:
-    description: Seconds that the program may take to end after SIGTERM before it is killed.
+    description: Seconds between SIGTERM and SIGKILL when the program is stopped.
     type: int
     default: 10
   state:
-    description: Whether the program runs, or is stopped and forgotten.
+    description: Whether the program runs, or is stopped and removed.
     type: str
     choices: [present, absent]
     default: present
@@ -72,7 +72,7 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Registry of the fleet is running
+- name: Start the registry
   delegate_to: localhost
   opendata.platform.supervised:
     fleet: local
@@ -81,7 +81,7 @@ EXAMPLES = r"""
     environment:
       CONFIG_DIGEST: "{{ registry_configuration | hash('sha256') }}"
 
-- name: Registry of the fleet is gone
+- name: Remove the registry
   delegate_to: localhost
   opendata.platform.supervised:
     fleet: local
@@ -91,18 +91,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: Supervisord's word for the program's state after the run, V(ABSENT) if it knows no such program.
+  description: State of the program in supervisord's terms, V(ABSENT) if it has no such program.
   type: str
   returned: always
   sample: RUNNING
 log:
-  description: The file that holds what the program prints.
+  description: File with the output of the program.
   type: str
   returned: always
   sample: /var/log/odp/local/registry.log
 """
 
 import re
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
@@ -118,7 +119,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.supervisor.confi
 
 
 def described(module: AnsibleModule) -> Program:
-    """Return the program that the task describes; fails the module with all findings if supervisord cannot run it."""
+    """Return the program of the task; fail with all findings if supervisord cannot run it."""
     options = ("name", "command", "autorestart", "exitcodes", "start_seconds", "stop_seconds")
     environment = {key: str(value) for key, value in module.params["environment"].items()}
     program = Program(environment=environment, **{key: module.params[key] for key in options})
@@ -128,12 +129,12 @@ def described(module: AnsibleModule) -> Program:
 
 
 def shown(text: str, status: str) -> str:
-    """Return what a diff may show of a program: the values of its environment may be secret."""
+    """Return the part of a program that a diff may show: the values of its environment may be secret."""
     return re.sub(r'="[^"]*"', "=(hidden)", text) + f"status={status}\n" if text else ""
 
 
-def converge(module: AnsibleModule, supervisor: Supervisor) -> dict:
-    """Bring one program to the wanted state and return the module's result. Raises SupervisorError."""
+def converge(module: AnsibleModule, supervisor: Supervisor) -> dict[str, Any]:
+    """Bring a program to the wanted state and return the module's result. Raises SupervisorError."""
     name, present = module.params["name"], module.params["state"] == "present"
     wanted = program_text(described(module), supervisor.logs) if present else ""
     path, status = supervisor.program_file(name), supervisor.state(name)

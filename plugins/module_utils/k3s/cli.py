@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..cluster import kubeconfig
 from ..node import systemd as units_client
-from ..node.lock import hold
+from ..node.file_io import hold
 from . import state as pure
 
 ROOT = Path("/")

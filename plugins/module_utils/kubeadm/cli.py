@@ -16,7 +16,6 @@ from pathlib import Path
 
 from ..cluster import kubeconfig
 from ..node import file_io as files_client
-from ..node.lock import hold
 from . import state as pure
 
 ROOT = Path("/")
@@ -43,8 +42,8 @@ def at(path: str) -> Path:
 
 
 def lock() -> int:
-    """Wait until no other kubeadm of ours runs here; see `_node_lock.hold`."""
-    return hold(at("/run/opendata/kubeadm.lock"), "kubeadm")
+    """Wait until no other kubeadm of ours runs here; see `file_io.hold`."""
+    return files_client.hold(at("/run/opendata/kubeadm.lock"), "kubeadm")
 
 
 def look(files: list[str]) -> pure.Found:

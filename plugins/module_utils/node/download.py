@@ -11,23 +11,23 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ..files import atomic_stream
 from .file_io import CHUNK, NodeFileError
+from .files import File
 
-# What role node wrote of the fleet's proxy, if it has one.
+# Written by role node if the fleet has a proxy.
 PROXY_FILE = "/etc/opendata/proxy.env"
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 3
 
 
-def install(url: str, files: list[dict], folder: str) -> None:
-    """Download once and make the files that come from it.
+def install(url: str, files: list[File], folder: str) -> None:
+    """Download a file or an archive once and install the files that come from it.
 
-    :param url: where the file or the archive is.
     :param files: entries of node_files with this ``url``.
-    :param folder: where the download may lie for a moment.
+    :param folder: directory for the download.
     :raises NodeFileError: with the URL or path, the reason and what was expected.
     """
     try:
@@ -39,11 +39,11 @@ def install(url: str, files: list[dict], folder: str) -> None:
                     copy_checked(member(download, file), stream, file)
     except OSError as error:
         names = ", ".join(file["path"] for file in files)
-        raise NodeFileError(f"{names}: cannot be written: {error.strerror}. Fix that, then run again.") from error
+        raise NodeFileError(f"{names}: cannot be written: {error.strerror}. Fix the cause, then run again.") from error
 
 
 def fetch(url: str, target: BinaryIO) -> None:
-    """Download to ``target``, with a few attempts while the network fails."""
+    """Download to ``target``; try again if the network fails."""
     use_proxy()
     for _ in range(1, ATTEMPTS + 1):
         target.seek(0)
@@ -54,19 +54,19 @@ def fetch(url: str, target: BinaryIO) -> None:
                 copy(answer, target)
             if length is None or target.tell() == int(length):
                 return
-            reason = f"{target.tell()} of {length} bytes came"
+            reason = f"received {target.tell()} of {length} bytes"
         except urllib.error.HTTPError as error:
-            raise NodeFileError(f"{url}: the server says {error.code} {error.reason}. Check the mirror.") from error
+            raise NodeFileError(f"{url}: the server answers {error.code} {error.reason}. Check the mirror.") from error
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = str(getattr(error, "reason", error))
-    raise NodeFileError(f"{url}: {ATTEMPTS} downloads failed: {reason}. Run again when it can be reached.")
+    raise NodeFileError(f"{url}: {ATTEMPTS} downloads failed: {reason}. Run again when the server can be reached.")
 
 
 def use_proxy() -> None:
-    """Let urllib see the proxy in its environment."""
+    """Set the proxy of the fleet in the environment, where urllib reads it."""
     if os.path.exists(PROXY_FILE):
         with open(PROXY_FILE, encoding="utf-8") as lines:
-            os.environ.update(word.split("=", 1) for word in shlex.split(lines.read()))
+            os.environ.update(dict(word.split("=", 1) for word in shlex.split(lines.read())))
 
 
 def copy(source: BinaryIO, target: BinaryIO) -> str:
@@ -78,26 +78,26 @@ def copy(source: BinaryIO, target: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def member(download: BinaryIO, file: dict) -> BinaryIO:
-    """The bytes of one file: the download itself, or a member of it if it is an archive."""
+def member(download: BinaryIO, file: File) -> BinaryIO:
+    """The content of a file: the download itself, or the file's member of an archive."""
     download.seek(0)
     if not file["member"]:
         return download
     try:
-        archive = tarfile.open(fileobj=download, mode="r:*")  # noqa: SIM115 the stream below reads from it
+        archive = tarfile.open(fileobj=download, mode="r:*")  # noqa: SIM115 - the stream below reads from it
         stream = archive.extractfile(file["member"])
     except (tarfile.TarError, KeyError) as error:
-        raise NodeFileError(f"{file['url']}: no member {file['member']} in it: {error}.") from error
+        raise NodeFileError(f"{file['url']} has no member {file['member']}: {error}.") from error
     if stream is None:
         raise NodeFileError(f"{file['url']}: the member {file['member']} is not a file.")
-    return stream  # type: ignore[return-value]
+    return cast(BinaryIO, stream)
 
 
-def copy_checked(source: BinaryIO, target: BinaryIO, file: dict) -> None:
-    """Copy and insist on the digest."""
+def copy_checked(source: BinaryIO, target: BinaryIO, file: File) -> None:
+    """Copy and verify the digest."""
     found = copy(source, target)
     if found != file["sha256"].lower():
         raise NodeFileError(
-            f"{file['path']}: {file['url']} gave sha256 {found}, expected {file['sha256']}. "
-            "Nothing was changed at the path; check the mirror."
+            f"{file['path']}: {file['url']} has sha256 {found}, expected {file['sha256']}. "
+            "The file was not changed; check the mirror."
         )

@@ -1,15 +1,18 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What is to be done about the files of a node. Pure: descriptions in, decisions out."""
+"""Compare the files of a node with their description. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
+
+File = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Found:
-    """What lies at a path: digest (empty if nothing does), text (None if not asked for), mode, whether it is ours."""
+    """The file at a path: digest (empty if there is none), text (None if not requested), mode, owned by this user."""
 
     sha256: str = ""
     text: str | None = None
@@ -17,18 +20,13 @@ class Found:
     owned: bool = True
 
 
-def spec_errors(files: list[dict], absent: list[str]) -> list[str]:
-    """All that is wrong with the description.
-
-    :param files: the option ``files`` of node_files.
-    :param absent: the option ``absent``.
-    :returns: one sentence each; empty if all is well.
-    """
+def spec_errors(files: list[File], absent: list[str]) -> list[str]:
+    """Return every error in the options ``files`` and ``absent`` of module node_files."""
     errors = []
     paths = [file["path"] for file in files]
     for path in [*paths, *absent]:
         if not path.startswith("/"):
-            errors.append(f"{path}: the path must begin with /.")
+            errors.append(f"{path}: the path must start with /.")
     for path in sorted({path for path in paths if paths.count(path) > 1}):
         errors.append(f"{path}: described more than once.")
     for path in sorted(set(paths) & set(absent)):
@@ -41,20 +39,20 @@ def spec_errors(files: list[dict], absent: list[str]) -> list[str]:
     return errors
 
 
-def wanted_sha256(file: dict) -> str:
-    """Digest that the file at the path must have."""
+def wanted_sha256(file: File) -> str:
+    """Digest that the file must have."""
     if file["content"] is None:
-        return file["sha256"].lower()
+        return str(file["sha256"]).lower()
     return hashlib.sha256(file["content"].encode()).hexdigest()
 
 
-def differs(file: dict, found: Found) -> bool:
-    """Whether the path must be written: content, mode or owner are not as described."""
+def differs(file: File, found: Found) -> bool:
+    """Whether content, mode or owner differ from the description."""
     return found.sha256 != wanted_sha256(file) or found.mode != int(file["mode"], 8) or not found.owned
 
 
-def diff(file: dict, found: Found) -> dict[str, str]:
-    """The difference as Ansible shows it: text as text, secrets and binaries by digest only."""
+def diff(file: File, found: Found) -> dict[str, str]:
+    """The difference in the form of Ansible: secrets and binaries by digest only."""
     shown = file["content"] is not None and not file["secret"]
     before = found.text if shown else f"sha256:{found.sha256}\n"
     after = file["content"] if shown else f"sha256:{wanted_sha256(file)}\n"
@@ -67,9 +65,9 @@ def diff(file: dict, found: Found) -> dict[str, str]:
     return {"before_header": file["path"], "after_header": name, "before": before or "", "after": after}
 
 
-def by_url(files: list[dict]) -> dict[str, list[dict]]:
-    """Group files by what they are downloaded from, so that each archive is fetched once."""
-    groups: dict[str, list[dict]] = {}
+def by_url(files: list[File]) -> dict[str, list[File]]:
+    """Group files by URL, so that each archive is downloaded once."""
+    groups: dict[str, list[File]] = {}
     for file in files:
         groups.setdefault(file["url"], []).append(file)
     return groups

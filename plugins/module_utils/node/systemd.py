@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Keep systemd units running, with the files they read.
 
-A restart that is due is noted in /run before the files change, so that it is not lost if the run is killed in between;
-a reboot clears the note and makes the restart needless.
+A due restart is noted in /run before the files change, so that a killed run does not lose it; a reboot clears the note
+and makes the restart unnecessary.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 RESTARTS = Path("/run/opendata/restart")
 SYSTEMD = Path("/run/systemd/system")
@@ -18,11 +19,11 @@ RUNNING = ("active", "activating", "reloading")
 
 
 class UnitError(Exception):
-    """A unit could not be brought to its state; the message holds its last log lines."""
+    """A unit did not reach its state; the message holds the last lines of its log."""
 
 
 def states(names: list[str]) -> dict[str, dict[str, str]]:
-    """Properties of each unit by its name; empty where systemd does not run."""
+    """Properties of each unit by its name; empty where systemd is not running."""
     if not names or not SYSTEMD.is_dir():
         return {}
     text = systemctl("show", "--property=ActiveState,UnitFileState", *names)
@@ -30,29 +31,29 @@ def states(names: list[str]) -> dict[str, dict[str, str]]:
     return dict(zip(names, blocks, strict=False))
 
 
-def restarts_due(restarts: list[dict], changing: set[str]) -> list[dict]:
-    """Units that must restart: a file they read changes now, or changed before a run was killed.
+def restarts_due(restarts: list[dict[str, Any]], changing: set[str]) -> list[dict[str, Any]]:
+    """Units to restart: a file that they read changes now, or changed before a run was killed.
 
-    What does not run needs none: it reads its files when it starts.
+    Units that are not running are left out: they read their files when they start.
     """
     concerned = [one for one in restarts if changing & set(one["on"]) or (RESTARTS / one["unit"]).exists()]
     found = states([one["unit"] for one in concerned])
     return [one for one in concerned if one["oneshot"] or found.get(one["unit"], {}).get("ActiveState") in RUNNING]
 
 
-def note(due: list[dict]) -> None:
-    """Note which units must restart."""
+def note(due: list[dict[str, Any]]) -> None:
+    """Note which units are to be restarted."""
     for one in due:
         RESTARTS.mkdir(parents=True, exist_ok=True)
         (RESTARTS / one["unit"]).touch()
 
 
-def restart(due: list[dict], changed: set[str]) -> None:
-    """Restart units, each once; of a oneshot the end is not waited for.
+def restart(due: list[dict[str, Any]], changed: set[str]) -> None:
+    """Restart units, each once, without waiting for the end of a oneshot.
 
-    :raises UnitError: if a unit does not come back; it is then restarted by the next run.
+    :raises UnitError: if a unit does not start again; the next run then restarts it.
     """
-    # Also for the restart alone: a run may have been killed after it wrote a unit's file.
+    # Also without a changed unit file: a run may have been killed after it wrote one.
     if due or any(path.startswith(UNIT_FILES) for path in changed):
         systemctl("daemon-reload")
     for one in due:
@@ -60,34 +61,34 @@ def restart(due: list[dict], changed: set[str]) -> None:
         (RESTARTS / one["unit"]).unlink(missing_ok=True)
 
 
-def missing(units: list[dict], planned: bool) -> dict[str, list[str]]:
-    """What units lack, any of "enable" and "start", by name; all if the machine is only planned."""
+def missing(units: list[dict[str, Any]], planned: bool) -> dict[str, list[str]]:
+    """The actions due by unit, "enable" and "start"; both for every unit of a planned machine."""
     found = {} if planned else states([unit["name"] for unit in units])
-    lacks = {}
+    due = {}
     for unit in units:
         state = found.get(unit["name"], {})
         may_run = not unit["when_exists"] or (not planned and os.path.exists(unit["when_exists"]))
         actions = [] if state.get("UnitFileState") == "enabled" else ["enable"]
         actions += ["start"] if may_run and state.get("ActiveState") not in RUNNING else []
         if actions:
-            lacks[unit["name"]] = actions
-    return lacks
+            due[unit["name"]] = actions
+    return due
 
 
-def mend(lacks: dict[str, list[str]]) -> None:
-    """Enable and start what :func:`missing` found.
+def repair(due: dict[str, list[str]]) -> None:
+    """Enable and start units, as :func:`missing` returned them.
 
-    :raises UnitError: if a unit does not do as told.
+    :raises UnitError: if a unit cannot be enabled or started.
     """
-    if lacks:
+    if due:
         systemctl("daemon-reload")
-    for name, actions in lacks.items():
+    for name, actions in due.items():
         for action in actions:
             systemctl(action, name)
 
 
 def systemctl(*arguments: str) -> str:
-    """Run systemctl; its output.
+    """Run systemctl and return its output.
 
     :raises UnitError: if it fails, with the last lines of the unit's log.
     """

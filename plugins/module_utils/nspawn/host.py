@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Look at and change the host of a fleet's machines."""
+"""Inspect and change the host of a fleet's machines."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from ..files import atomic_write
 from .layout import PACKAGES, REMEMBERED, STATE
@@ -17,11 +18,11 @@ ENVIRONMENT = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 class HostError(Exception):
-    """What the host refused, as a sentence for the user."""
+    """The host refused a change; the message is for the user."""
 
 
 def run(*command: str, stdin: str | None = None) -> str:
-    """Run a command and return what it printed. Raises HostError with its message."""
+    """Run a command and return its output. Raises HostError with its message."""
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     except FileNotFoundError as error:
@@ -31,8 +32,8 @@ def run(*command: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
-def listed(*command: str) -> list | dict:
-    """Run a command that prints JSON and return it, an empty list if it refuses (what it asks for is not there)."""
+def listed(*command: str) -> Any:
+    """Run a command that prints JSON and return the value, an empty list if it fails: there is no such object."""
     try:
         return json.loads(run(*command) or "[]")
     except HostError:
@@ -40,12 +41,12 @@ def listed(*command: str) -> list | dict:
 
 
 def missing_packages() -> dict[str, str]:
-    """Return the commands that are not there, with the package that brings each."""
+    """Return the commands that are not installed, with the package of each."""
     return {command: package for command, package in PACKAGES.items() if not shutil.which(command)}
 
 
 def install(packages: list[str]) -> list[str]:
-    """Install Debian packages and return the names of all that came. Raises HostError."""
+    """Install Debian packages and return the names of all that are new, with dependencies. Raises HostError."""
     before = _installed()
     command = ("apt-get", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600", "install", *packages)
     try:
@@ -62,7 +63,7 @@ def _installed() -> set[str]:
 
 
 def sysctls() -> dict[str, int]:
-    """Return the machine-wide values that a fleet may change; those that this kernel lacks are left out."""
+    """Return the current values that a fleet may change, without those that this kernel does not have."""
     values = {}
     for name in REMEMBERED:
         with contextlib.suppress(OSError, ValueError):
@@ -71,7 +72,7 @@ def sysctls() -> dict[str, int]:
 
 
 def set_sysctl(name: str, value: int) -> bool:
-    """Set a machine-wide value and say whether the kernel took it."""
+    """Set a value and return whether the kernel accepted it."""
     with contextlib.suppress(OSError):
         _sysctl_path(name).write_text(f"{value}\n")
     return int(_sysctl_path(name).read_text()) == value
@@ -97,7 +98,7 @@ def routes() -> list[tuple[str, str]]:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that we may still use, also below the limits of our control groups."""
+    """Return the available bytes of memory, within the limits of our control groups."""
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(lines["MemAvailable"].split()[0]) * 1024
     groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
@@ -116,15 +117,15 @@ def free_memory() -> int:
 
 
 def free_disk() -> int:
-    """Return the bytes that are free where the machines will be."""
+    """Return the free bytes where the machines are stored."""
     place = STATE
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free
 
 
-def records() -> dict[str, dict]:
-    """Return what each fleet on this host recorded before its first change."""
+def records() -> dict[str, dict[str, Any]]:
+    """Return the record that each fleet on this host wrote before its first change."""
     found = {}
     for path in sorted(STATE.glob("*/host.json")):
         with contextlib.suppress(OSError, ValueError):
@@ -132,8 +133,8 @@ def records() -> dict[str, dict]:
     return found
 
 
-def write_record(fleet: str, record: dict) -> None:
-    """Record what a fleet found and made, for root only."""
+def write_record(fleet: str, record: dict[str, Any]) -> None:
+    """Write the record of a fleet, readable by root only."""
     path = STATE / fleet / "host.json"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     atomic_write(path, json.dumps(record, indent=2, sort_keys=True) + "\n", 0o600)

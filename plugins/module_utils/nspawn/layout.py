@@ -1,24 +1,25 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a host must be like to carry the machines of a fleet. Pure."""
+"""What a host needs to run the machines of a fleet. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 STATE = Path("/var/lib/odp")
 
-# Command that must be there: the Debian package that brings it.
+# Required command: its Debian package.
 PACKAGES = {"systemd-nspawn": "systemd-container", "nft": "nftables", "ip": "iproute2", "ssh-keygen": "openssh-client"}
 
-# Machine-wide values (no namespace holds them) that the machines need; higher values of the host are kept.
+# Values without a namespace of their own that the machines need; higher values of the host are kept.
 RAISED = {
     "net.ipv4.ip_forward": 1,
     "fs.inotify.max_user_instances": 8192,
     "fs.inotify.max_user_watches": 1048576,
 }
-# Machine-wide values that systemd, the kubelet or Cilium change from inside a machine.
+# Values without a namespace of their own that systemd, the kubelet or Cilium change from inside a machine.
 CHANGED_BY_GUESTS = (
     "fs.file-max",
     "fs.nr_open",
@@ -53,18 +54,18 @@ def machine_address(address: str, network: str) -> str:
 
 
 def bridge_mac(fleet: str) -> str:
-    """Return the bridge's own hardware address; one that the kernel takes from a port changes with the ports."""
+    """Return a fixed MAC address for the bridge; the kernel's own changes with the ports."""
     digest = hashlib.sha256(fleet.encode()).hexdigest()
     return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
 
 def table_name(fleet: str) -> str:
-    """Return the name of the fleet's nft table, which may not hold a dash or dot."""
+    """Return the name of the fleet's nft table, which must not contain a dash or dot."""
     return "odp_" + fleet.replace("-", "_").replace(".", "_")
 
 
-def nft_objects(fleet: str, network: str, bridge: str) -> list[dict]:
-    """Return the fleet's nft table as nft's JSON describes it: what leaves the bridge gets the host's address."""
+def nft_objects(fleet: str, network: str, bridge: str) -> list[dict[str, Any]]:
+    """Return the fleet's nft table in nft's JSON: traffic that leaves the bridge is masqueraded."""
     parsed = ipaddress.ip_network(network)
     table = {"family": "ip", "table": table_name(fleet)}
     source = {"prefix": {"addr": str(parsed.network_address), "len": parsed.prefixlen}}
@@ -100,8 +101,8 @@ def nft_objects(fleet: str, network: str, bridge: str) -> list[dict]:
     ]
 
 
-def nft_stripped(listing: dict) -> list[dict]:
-    """Return nft's JSON listing without what differs from one kernel to the next: version and handles."""
+def nft_stripped(listing: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return nft's JSON listing without the version and the handles, which differ between kernels."""
     objects = []
     for entry in listing["nftables"]:
         for kind, body in entry.items():
@@ -111,17 +112,17 @@ def nft_stripped(listing: dict) -> list[dict]:
 
 
 def sysctls_to_set(current: dict[str, int]) -> dict[str, int]:
-    """Return the values that must be raised; names that this kernel does not have are left out."""
+    """Return the values to raise, without names that this kernel does not have."""
     return {name: value for name, value in RAISED.items() if name in current and current[name] < value}
 
 
 def sysctls_to_restore(current: dict[str, int], remembered: dict[str, int]) -> dict[str, int]:
-    """Return the values that differ from those before the first machine."""
+    """Return the values that differ from those before the first machine was created."""
     return {name: value for name, value in remembered.items() if name in current and current[name] != value}
 
 
 def remembered_sysctls(current: dict[str, int], others: list[dict[str, int]]) -> dict[str, int]:
-    """Return the values to go back to; what another fleet remembers is older than what is seen now."""
+    """Return the values to restore; those that another fleet recorded are older than the current ones."""
     oldest = {name: value for name, value in current.items() if name in REMEMBERED}
     for other in others:
         oldest.update(other)

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One machine's files, processes and SSH."""
+"""Files, processes and SSH of a machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ PRIVATE = {"/root": 0o700, "/root/.ssh": 0o700}
 
 @dataclass(frozen=True)
 class GuestFile:
-    """A file, or with ``link`` a symbolic link, that a machine's root holds."""
+    """A file, or with ``link`` a symbolic link, in the root of a machine."""
 
     path: str
     content: str = ""
@@ -26,7 +27,7 @@ class GuestFile:
     link: str = ""
 
     def matches(self, root: Path) -> bool:
-        """Say whether the tree at ``root`` holds this file as it should be."""
+        """Return whether the tree at ``root`` has this file with its content and mode."""
         path = root / self.path.lstrip("/")
         try:
             if self.link or path.is_symlink():
@@ -36,7 +37,7 @@ class GuestFile:
             return False
 
     def write(self, root: Path) -> None:
-        """Replace this file in the tree at ``root`` at once; what a link there points to is not touched."""
+        """Replace this file in the tree at ``root`` atomically; a link there is not followed."""
         path = root / self.path.lstrip("/")
         for parent in reversed(path.relative_to(root).parents[:-1]):
             directory = root / parent
@@ -53,10 +54,10 @@ class GuestFile:
 
 
 def guest_root(nspawn: int) -> Path | None:
-    """Return the running machine's root as this host sees it, None while its systemd has not started.
+    """Return the root of a running machine as seen from this host, None until its systemd has started.
 
     Args:
-        nspawn: process id of the machine's systemd-nspawn, 0 if there is none.
+        nspawn: process ID of the machine's systemd-nspawn, 0 if there is none.
     """
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split():
@@ -68,12 +69,12 @@ def guest_root(nspawn: int) -> Path | None:
 
 
 def ssh_answers(address: str, keys: Path, seconds: float = 5) -> str:
-    """Log in by SSH with the fleet's key and return an empty text, or why that failed."""
+    """Log in by SSH with the fleet's key and return the reason for a failure, empty if it succeeded."""
     try:
         with socket.create_connection((address, 22), timeout=1) as connection:
             connection.settimeout(1)
             if not connection.recv(4).startswith(b"SSH"):
-                return f"what answers at {address}:22 is not SSH"
+                return f"the server at {address}:22 is not SSH"
     except OSError as error:
         return f"{address}:22: {error}"
     options = [
@@ -89,22 +90,22 @@ def ssh_answers(address: str, keys: Path, seconds: float = 5) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"no answer from SSH at {address} within {seconds} s"
-    return done.stderr.strip() or f"ssh ended with {done.returncode}" if done.returncode else ""
+    return done.stderr.strip() or f"ssh exited with {done.returncode}" if done.returncode else ""
 
 
-def wait_for_ssh(address: str, keys: Path, alive, seconds: float) -> str:
-    """Wait until a machine answers SSH and return an empty text, or why it does not.
+def wait_for_ssh(address: str, keys: Path, alive: Callable[[], bool], seconds: float) -> str:
+    """Wait until a machine answers SSH and return the reason if it does not, else an empty text.
 
     Args:
         address: the machine's address.
         keys: directory of the fleet's key and known_hosts.
-        alive: called at each turn, says whether the machine is still there.
+        alive: returns whether the machine is still running.
         seconds: how long to wait at most.
     """
     deadline = time.monotonic() + seconds
     while reason := ssh_answers(address, keys):
         if not alive():
-            return f"{reason}; the machine ended"
+            return f"{reason}; the machine has stopped"
         if time.monotonic() > deadline:
             return f"{reason}, after {seconds:g} s"
         time.sleep(0.1)

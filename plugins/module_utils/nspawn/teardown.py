@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Take a fleet's machines off this host."""
+"""Remove the machines of a fleet from this host."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from . import layout as rules
 
 
 def remove_fleet(fleet: str, directory: str, check: bool) -> tuple[list[str], list[str]]:
-    """Remove all that a fleet has on this host, half-made or not; others' things are left alone.
+    """Remove everything that a fleet has on this host, complete or not, and nothing of others.
 
     Returns:
-        What was removed (or would be, with ``check``), and what nothing can undo; one line each.
+        What was removed (would be, with ``check``), and what cannot be undone; one line each.
 
     Raises:
-        HostError: if the fleet is that of another directory, or the host refuses.
+        HostError: if the fleet belongs to another directory, or the host refuses a change.
     """
     record = host.records().get(fleet)
     if record and record["directory"] != directory and Path(record["directory"]).exists():
-        raise host.HostError(f"this host's fleet {fleet} belongs to {record['directory']}: take it down from there")
+        raise host.HostError(f"the fleet {fleet} on this host belongs to {record['directory']}: run ./odp down there")
     changes = [
         *_programs(Supervisor.of_fleet(fleet), check),
         *_machines(fleet, check),
@@ -69,7 +69,7 @@ def _network(fleet: str, bridge: str, check: bool) -> list[str]:
     if host.listed("ip", "-j", "link", "show", "dev", bridge):
         changes.append(f"bridge {bridge}")
         if not check:
-            # A port outlives its machine for a moment, until the kernel has freed the machine's network.
+            # A port remains for a moment after its machine, until the kernel has freed the machine's network.
             for port in host.listed("ip", "-j", "link", "show", "master", bridge):
                 host.listed("ip", "link", "del", port["ifname"])
             host.run("ip", "link", "del", bridge)
@@ -83,7 +83,7 @@ def _sysctls(remembered: dict[str, int], check: bool) -> tuple[list[str], list[s
             changes.append(f"sysctl {name} = {value}")
         else:
             stays = host.sysctls()[name]
-            exceptions.append(f"{name} stays {stays} (was {value}) until the host is booted again: the kernel refuses")
+            exceptions.append(f"{name} stays {stays} (was {value}) until the host is rebooted")
     return changes, exceptions
 
 
@@ -95,7 +95,7 @@ def _files(fleet: str, check: bool) -> list[str]:
         mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(f"{state}/")), reverse=True):
             host.run("umount", "-l", mount)
-        # The record goes last: a way back that was interrupted finds it again.
+        # The record is removed last, so that an interrupted teardown finds it again.
         shutil.rmtree(state / "machines", ignore_errors=True)
         shutil.rmtree(state)
         _remove_empty(state.parent)

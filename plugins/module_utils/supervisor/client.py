@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Talk to the supervisord of one fleet."""
+"""Control the supervisord of a fleet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNREACHABLE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
 
 
 class SupervisorError(Exception):
-    """What went wrong with supervisord or a program, as a sentence for the user."""
+    """An error of supervisord or a program; the message is for the user."""
 
 
 class Supervisor:
@@ -48,25 +48,25 @@ class Supervisor:
         return cls(Path("/run/odp") / fleet, Path("/var/log/odp") / fleet)
 
     def program_file(self, name: str) -> Path:
-        """Return where the section of this program is written."""
+        """Return the configuration file of a program."""
         return self.runtime / "conf.d" / f"{name}.conf"
 
     def state(self, name: str) -> str:
-        """Return supervisord's state of a program, ``ABSENT`` if it knows none of this name or does not run."""
-        return info(self.socket, name).get("statename", "ABSENT")
+        """Return the state of a program, ``ABSENT`` if it is unknown or supervisord is not running."""
+        return str(info(self.socket, name).get("statename", "ABSENT"))
 
     def pid(self, name: str) -> int:
-        """Return the process id of a program, 0 if it does not run."""
-        return info(self.socket, name).get("pid", 0)
+        """Return the process ID of a program, 0 if it is not running."""
+        return int(info(self.socket, name).get("pid", 0))
 
     def log_tail(self, name: str, lines: int = 20) -> str:
-        """Return the last lines that a program printed, an empty text if it printed nothing."""
+        """Return the last lines of a program's output."""
         with contextlib.suppress(OSError):
             return "\n".join((self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
         return ""
 
     def apply(self, program: Program) -> None:
-        """Make a program run as described; it is restarted only if its description changed. Raises SupervisorError."""
+        """Start a program, or restart it if its configuration changed. Raises SupervisorError."""
         with self._locked():
             path = self.program_file(program.name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,11 +83,11 @@ class Supervisor:
             elif self.state(program.name) not in UP:
                 with contextlib.suppress(xmlrpc.client.Fault):
                     rpc.startProcess(program.name, False)
-        # Without the lock: other programs of the fleet start meanwhile.
+        # Without the lock, so that other programs of the fleet can start meanwhile.
         self._wait_running(program.name)
 
     def remove(self, name: str) -> None:
-        """Stop a program and forget it, and supervisord with its last program. Raises SupervisorError."""
+        """Stop and remove a program, and supervisord with its last program. Raises SupervisorError."""
         with self._locked():
             self.program_file(name).unlink(missing_ok=True)
             if answers(self.socket):
@@ -102,7 +102,7 @@ class Supervisor:
                 self.shut_down()
 
     def shut_down(self, at_once: bool = False) -> None:
-        """Stop supervisord with all its programs and remove its files; ``at_once`` kills them without a goodbye."""
+        """Stop supervisord with all its programs and remove its files; ``at_once`` sends SIGKILL."""
         for pid in self.pids():
             end(pid, signal.SIGKILL if at_once else signal.SIGTERM)
         for path in [*self.runtime.glob("conf.d/*"), *self.runtime.glob("*supervisor*"), *self.logs.glob("*.log*")]:
@@ -112,7 +112,7 @@ class Supervisor:
                 directory.rmdir()
 
     def pids(self) -> list[int]:
-        """Return the processes that serve this configuration, also those whose socket was lost."""
+        """Return the processes with this configuration, also those whose socket is gone."""
         return pids_of("supervisor.supervisord", str(self.config))
 
     def _start(self) -> None:
@@ -121,7 +121,7 @@ class Supervisor:
         self.logs.mkdir(parents=True, exist_ok=True)
         atomic_write(self.config, supervisord_text(self.runtime, self.logs), 0o600)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
-        # A clean environment: what Ansible was started with, secrets too, would reach every program.
+        # A clean environment: every program would inherit that of Ansible, including secrets.
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
         if done.returncode:
@@ -141,7 +141,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the fleet's lock: the machines of a fleet are made in parallel."""
+        """Hold the fleet's lock: the machines of a fleet are created in parallel."""
         self.runtime.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.runtime, os.O_RDONLY)
         try:
@@ -152,8 +152,8 @@ class Supervisor:
 
 
 def proxy(path: Path) -> Any:
-    """Return supervisord's interface behind the socket at ``path``; nothing is asked yet."""
-    # Imported here: hosts that only show a documentation have no supervisor.
+    """Return the interface of the supervisord at a socket; nothing is sent yet."""
+    # Imported here: machines that only show documentation do not have the package.
     from supervisor.xmlrpc import SupervisorTransport
 
     socket.setdefaulttimeout(WAIT_SECONDS)
@@ -161,7 +161,7 @@ def proxy(path: Path) -> Any:
 
 
 def answers(path: Path) -> bool:
-    """Say whether a supervisord answers at the socket and is not about to end."""
+    """Return whether a supervisord answers at the socket and is not shutting down."""
     try:
         return bool(proxy(path).getState()["statename"] == "RUNNING")
     except UNREACHABLE:
@@ -169,7 +169,7 @@ def answers(path: Path) -> bool:
 
 
 def info(path: Path, program: str) -> dict[str, Any]:
-    """Return what supervisord knows of a program, nothing if it knows none of this name or does not run."""
+    """Return supervisord's record of a program, empty if there is none or supervisord is not running."""
     try:
         return dict(proxy(path).getProcessInfo(program))
     except UNREACHABLE:
@@ -181,7 +181,7 @@ def info(path: Path, program: str) -> dict[str, Any]:
 
 
 def pids_of(*words: str) -> list[int]:
-    """Return the processes whose command line has all these words."""
+    """Return the processes whose command line has all these arguments."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -192,7 +192,7 @@ def pids_of(*words: str) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Say whether a process runs; one that only waits for its parent to notice its end does not."""
+    """Return whether a process is running; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -200,7 +200,7 @@ def alive(pid: int) -> bool:
 
 
 def end(pid: int, first: signal.Signals = signal.SIGTERM) -> None:
-    """Stop a process, by force after a while, and return when it is gone."""
+    """Stop a process, with SIGKILL after a while, and wait until it has ended."""
     for number in (first, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The texts that supervisord reads. Pure."""
+"""The configuration of supervisord. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Program:
 
     Args:
         name: letters, digits, ``.``, ``_`` and ``-``.
-        command: the program and its arguments, not read by a shell.
-        environment: variables in addition to supervisord's own few.
+        command: the program and its arguments, run without a shell.
+        environment: variables in addition to supervisord's own.
         autorestart: ``always``, ``never`` or ``unexpected`` (restart unless the exit status is in ``exitcodes``).
-        exitcodes: exit statuses that are a wanted end.
-        start_seconds: how long the program must live to count as started.
-        stop_seconds: how long it may take to stop before it is killed.
+        exitcodes: expected exit statuses.
+        start_seconds: how long the program must run to count as started.
+        stop_seconds: how long to wait between SIGTERM and SIGKILL.
     """
 
     name: str
@@ -36,7 +36,7 @@ RESTART = {"always": "true", "never": "false", "unexpected": "unexpected"}
 
 
 def program_findings(program: Program) -> list[str]:
-    """Say what in a program supervisord's configuration format cannot carry, one sentence each."""
+    """Return what supervisord's configuration format cannot express, one sentence each."""
     findings = []
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", program.name):
         findings.append(
@@ -56,7 +56,7 @@ def program_findings(program: Program) -> list[str]:
 
 
 def program_text(program: Program, logs: Path) -> str:
-    """Return the section of one program; ``setpriv`` makes it die with its supervisord, so it is never doubled."""
+    """Return the section of a program; ``setpriv`` ends it with its supervisord, so that it never runs twice."""
     command = ["setpriv", "--pdeathsig", "KILL", "--", *program.command]
     lines = [
         f"[program:{program.name}]",
@@ -78,7 +78,7 @@ def program_text(program: Program, logs: Path) -> str:
 
 
 def supervisord_text(runtime: Path, logs: Path) -> str:
-    """Return the configuration of one supervisord: its socket, its log, the directory of its programs."""
+    """Return the configuration of a supervisord: socket, log and directory of programs."""
     return f"""[supervisord]
 pidfile={runtime}/supervisord.pid
 logfile={logs}/supervisord.log

@@ -124,7 +124,7 @@ def test_a_link_is_replaced_and_its_target_left(tmp_path: Path, run: Run) -> Non
 
 def test_a_folder_in_the_way_is_refused(tmp_path: Path, run: Run) -> None:
     result = run("node_files", files=[text(tmp_path)])
-    assert result["failed"] and f"{tmp_path}: there is a directory" in result["msg"]
+    assert result["failed"] and f"{tmp_path} is a directory, but must be a file" in result["msg"]
 
 
 def test_check_mode_and_planned_write_nothing(tmp_path: Path, run: Run) -> None:
@@ -172,10 +172,10 @@ def test_download_and_archive_are_fetched_once(tmp_path: Path, server: str, run:
 @pytest.mark.parametrize(
     ("url", "sha256", "member", "words"),
     [
-        ("binary", "0" * 64, "", f"gave sha256 {SHA256}, expected {'0' * 64}"),
-        ("absent", SHA256, "", "the server says 404"),
-        ("archive.tgz", SHA256, "bin/three", "no member bin/three"),
-        ("binary", SHA256, "bin/one", "no member bin/one"),
+        ("binary", "0" * 64, "", f"has sha256 {SHA256}, expected {'0' * 64}"),
+        ("absent", SHA256, "", "the server answers 404"),
+        ("archive.tgz", SHA256, "bin/three", "has no member bin/three"),
+        ("binary", SHA256, "bin/one", "has no member bin/one"),
     ],
     ids=["another digest", "not there", "no such member", "no archive"],
 )

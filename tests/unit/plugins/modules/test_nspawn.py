@@ -71,7 +71,7 @@ def test_a_machine_is_planned_in_check_mode(run, state: Path, tmp_path: Path) ->
     result = run("nspawn_machine", check=True, **options)
     assert result["planned"]
     assert result["changed"]
-    assert "/etc/systemd/system/x.service: as described" in result["diff"]["after"]
+    assert "/etc/systemd/system/x.service: written" in result["diff"]["after"]
     assert not state.exists()
     gone = run("nspawn_machine", **{**options, "base": str(tmp_path / "nowhere")})
     assert "is gone" in gone["msg"]
