@@ -50,7 +50,7 @@ def make(count: int) -> Made:
     with tempfile.TemporaryDirectory() as directory:
         fleet = Fleet(Path(directory) / "inventories/bench", "10.75.0")
         names = [f"c{number}" for number in range(1, count + 1)]
-        machines = {name: [(f"{name}-1", "server", last)] for last, name in enumerate(names, start=11)}
+        machines = {name: [(f"{name}-1", "control_plane", last)] for last, name in enumerate(names, start=11)}
         fleet.lay_out({name: {} for name in names}, machines)
         fleet.must("playbooks/artifacts.yml", timeout=3600)
         start, busy = time.monotonic(), processor_seconds()

@@ -67,7 +67,7 @@ def confirmation(path: Path) -> list[str]:
     from hosts import Fleet  # only here: it imports Ansible
 
     fleet = Fleet(path)
-    given = [node for node in fleet.hosts("nodes") if fleet.value(node, "node_machine", "given") != "nspawn"]
+    given = [node for node in fleet.hosts("nodes") if fleet.value(node, "node_machine", "existing") != "nspawn"]
     given += [name for name in fleet.hosts("clusters") if fleet.value(name, "cluster_provider") == "existing"]
     if not given or not sys.stdin.isatty():
         return []

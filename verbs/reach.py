@@ -14,6 +14,7 @@ from inventory import default, find
 
 # isort: split
 # The import of hosts makes the collection importable.
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.known_hosts import known_hosts as known_hosts_file
 from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as host_key
 
 
@@ -47,11 +48,11 @@ def ssh(fleet: Fleet, node: str, command: list[str]) -> list[str]:
 
 def known_hosts(fleet: Fleet, node: str) -> list[str]:
     """The keys of the first contact, for machines whose inventory names no other file."""
-    nodes = {node: {"machine": fleet.value(node, "node_machine", "given")}}
+    nodes = {node: {"machine": fleet.value(node, "node_machine", "existing")}}
     arguments = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
     if not host_key.unpinned(nodes, {node: {name: fleet.value(node, name) for name in arguments}}):
         return []
-    return shlex.split(host_key.arguments(str(fleet.state / "ssh/given_known_hosts"), check=False))
+    return shlex.split(host_key.arguments(str(known_hosts_file(fleet.state)), check=False))
 
 
 def kubectl(fleet: Fleet, cluster: str, arguments: list[str]) -> list[str]:

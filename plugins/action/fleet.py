@@ -21,6 +21,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_
     directory,
     unknown_in_limit,
 )
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.known_hosts import known_hosts
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.services import VARIABLE
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import Inventory
@@ -64,6 +65,7 @@ class ActionModule(ActionBase):
             files=texts(where),
             roles=roles,
             services={name: role for name, (_path, role) in found.items()},
+            known_hosts=str(known_hosts(Path(where, ".state"))),
         )
         record, findings = describe(inventory)
         report(findings)

@@ -39,7 +39,7 @@ fleet:
     directory: /srv/platform/inventories/local
     state: /srv/platform/inventories/local/.state
     clusters:
-      north: {name: north, provider: kubeadm, endpoint: "10.77.0.11:6443", servers: [north-1], agents: []}
+      north: {name: north, provider: kubeadm, endpoint: "10.77.0.11:6443", control_planes: [north-1], workers: []}
     nodes:
-      north-1: {name: north-1, cluster: north, role: server, address: 10.77.0.11, machine: nspawn}
+      north-1: {name: north-1, cluster: north, role: control_plane, address: 10.77.0.11, machine: nspawn}
 """

@@ -62,7 +62,7 @@ EXAMPLES = """
     address: 192.0.2.11
     where: inventories/prd/hosts.yml
     host: 192.0.2.11
-    known_hosts: /srv/fleet/.state/ssh/given_known_hosts
+    known_hosts: /srv/fleet/.state/ssh/existing_known_hosts
   delegate_to: localhost
 """
 

@@ -126,7 +126,7 @@ class Fleet:
         """Add a machine made here; `last` is the last part of its address."""
         self.inventory["nodes"]["hosts"][name] = {
             "node_cluster": cluster,
-            "node_role": "agent",
+            "node_role": "worker",
             "node_address": f"{self.network}.{last}",
         }
         self.write()
@@ -135,7 +135,7 @@ class Fleet:
         """Add a cluster of one machine made here; `last` is the last part of its address."""
         ranges = {"cluster_pod_cidr": f"10.{number}.0.0/16", "cluster_service_cidr": f"10.10{number}.0.0/16"}
         self.inventory["clusters"]["hosts"][name] = {"cluster_id": number, **ranges}
-        node = {"node_cluster": name, "node_role": "server", "node_address": f"{self.network}.{last}"}
+        node = {"node_cluster": name, "node_role": "control_plane", "node_address": f"{self.network}.{last}"}
         self.inventory["nodes"]["hosts"][f"{name}-1"] = node
         self.write()
 
@@ -152,7 +152,10 @@ class Fleet:
             "clusters": {"hosts": {"metal": {"cluster_provider": "kubeadm"}}},
             "nodes": {
                 "hosts": {
-                    name: {"node_address": f"{self.network}.{last}", "node_role": "server" if not number else "agent"}
+                    name: {
+                        "node_address": f"{self.network}.{last}",
+                        "node_role": "worker" if number else "control_plane",
+                    }
                     for number, (name, last) in enumerate(machines.items())
                 },
                 "vars": {"node_cluster": "metal"},

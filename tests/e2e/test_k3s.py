@@ -33,7 +33,7 @@ class K3sFleet(Fleet):
         }
         self.inventory["clusters"]["vars"]["cluster_provider"] = "k3s"
         self.inventory["nodes"]["hosts"] = {
-            name: {"node_cluster": "edge", "node_role": "server", "node_address": f"10.79.0.{10 + number}"}
+            name: {"node_cluster": "edge", "node_role": "control_plane", "node_address": f"10.79.0.{10 + number}"}
             for number, name in enumerate(SERVERS, 1)
         }
         self.add_agent(AGENT, "edge", 14)

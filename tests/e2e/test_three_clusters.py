@@ -30,9 +30,9 @@ def trio(host_before: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     made.lay_out(
         {"ha": {"cluster_virtual_address": "10.76.0.10", "cluster_kubernetes": OLD}, "one": {}, "two": {}},
         {
-            "ha": [(name, "server", last) for last, name in enumerate(SERVERS, start=11)],
-            "one": [("one-1", "server", 21)],
-            "two": [("two-1", "server", 31), ("two-2", "agent", 32), ("two-3", "agent", 33)],
+            "ha": [(name, "control_plane", last) for last, name in enumerate(SERVERS, start=11)],
+            "one": [("one-1", "control_plane", 21)],
+            "two": [("two-1", "control_plane", 31), ("two-2", "worker", 32), ("two-3", "worker", 33)],
         },
     )
     made.must("playbooks/artifacts.yml", timeout=MINUTES * 60)

@@ -64,7 +64,7 @@ def test_every_setting_of_s3_is_a_flag_of_k3s() -> None:
 
 def test_a_server_without_agents_takes_pods() -> None:
     given = variables("edge-1", {})
-    given["fleet"]["clusters"]["edge"]["agents"] = []
+    given["fleet"]["clusters"]["edge"]["workers"] = []
     assert "node-taint" not in yaml.safe_load(render.render("cluster_k3s", "config.yaml.j2", **given))
 
 

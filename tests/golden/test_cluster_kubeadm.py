@@ -66,7 +66,7 @@ def variables(fleet: str, node: str, facts: dict[str, Any], tmp_path: Path) -> d
 @pytest.mark.parametrize("case", CASES)
 def test_files(case: str, tmp_path: Path) -> None:
     given = variables(*CASES[case], tmp_path)
-    server = given["fleet"]["nodes"][given["inventory_hostname"]]["role"] == "server"
+    server = given["fleet"]["nodes"][given["inventory_hostname"]]["role"] == "control_plane"
     for name, template in {**EVERY, **(SERVER if server else {})}.items():
         text = render.render("cluster_kubeadm", template, **given)
         if name.endswith(".yaml"):

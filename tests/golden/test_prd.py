@@ -46,7 +46,7 @@ def test_the_inventory_is_sound() -> None:
 @pytest.mark.parametrize("node", FLEET["nodes"])
 def test_files_of_a_node(node: str) -> None:
     record = FLEET["nodes"][node]
-    cluster, server = FLEET["clusters"][record["cluster"]], record["role"] == "server"
+    cluster, server = FLEET["clusters"][record["cluster"]], record["role"] == "control_plane"
     interfaces = {record["address"]: "eth1"}
     given = {
         **INVENTORY.nodes[node],

@@ -111,11 +111,11 @@ def removal_findings(cluster: Record, leaving: list[str], found: dict[str, str],
     def error(problem: str, step: str) -> Finding:
         return Finding("error", cluster["name"], "", problem, step)
 
-    servers = [each for each in leaving if each in cluster["servers"]]
+    servers = [each for each in leaving if each in cluster["control_planes"]]
     names, staying = ", ".join(servers), [each for each in found if each not in servers]
     if not servers:
         return []
-    if not set(cluster["servers"]) - set(servers) or (found and not staying):
+    if not set(cluster["control_planes"]) - set(servers) or (found and not staying):
         return [error(f"removing {names} would leave no control plane", "To delete the cluster: ./odp down")]
     if not found:
         problem = f"etcd does not list its members, so it is unknown whether {names} can leave"

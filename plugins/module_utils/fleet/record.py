@@ -8,6 +8,7 @@ from typing import Any
 
 from ..findings import Finding, Findings
 from . import proxy
+from .known_hosts import KNOWN_HOSTS
 from .rules import addresses, hcloud, kind, networks
 from .rules import general as checks
 from .rules.existing import brings_cilium, existing
@@ -16,8 +17,11 @@ from .rules.services import services
 from .schema import (
     API_PORT,
     CLUSTER,
+    CONTROL_PLANE,
     NODE,
     PLATFORM,
+    ROLES,
+    WORKER,
     Inventory,
     Variable,
     Variables,
@@ -58,7 +62,7 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
         "directory": inventory.directory,
         "state": state,
         "cache": inventory.cache,
-        "known_hosts": posixpath.join(state, "ssh", "given_known_hosts"),
+        "known_hosts": inventory.known_hosts or posixpath.join(state, "ssh", KNOWN_HOSTS),
         "platform": _filled(PLATFORM, "platform", inventory.common),
         "clusters": {
             name: _cluster(name, _filled(CLUSTER, "cluster", own), nodes, state)
@@ -82,6 +86,8 @@ def make_record(inventory: Inventory) -> dict[str, Any]:
 def _filled(schema: dict[str, Variable], prefix: str, own: Variables) -> Variables:
     """The values of one schema without their prefix; what is unset and has no default is an empty string."""
     values = {name: own.get(name, "" if spec.default is None else spec.default) for name, spec in schema.items()}
+    # Refused by the rules, which should not report what only follows from an old word.
+    values |= {name: spec.renamed.get(str(values[name]), values[name]) for name, spec in schema.items() if spec.renamed}
     return {name.removeprefix(f"{prefix}_"): value for name, value in values.items()}
 
 
@@ -96,9 +102,9 @@ def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: s
     """One cluster of the record: its values, its members by role, and where its API answers."""
     members = {
         role: [node["name"] for node in nodes.values() if node["cluster"] == name and node["role"] == role]
-        for role in ("server", "agent")
+        for role in ROLES
     }
-    first = values["virtual_address"] or (nodes[members["server"][0]]["address"] if members["server"] else "")
+    first = values["virtual_address"] or (nodes[members[CONTROL_PLANE][0]]["address"] if members[CONTROL_PLANE] else "")
     endpoint = values["endpoint"] or (f"{first}:{API_PORT}" if first else "")
     # Where Cilium finds the API from any node: k3s has a load balancer on each, kind's nodes know the first by name.
     inside = {"k3s": "127.0.0.1:6444", "kind": f"{name}-control-plane:{API_PORT}"}
@@ -111,7 +117,7 @@ def _cluster(name: str, values: Variables, nodes: dict[str, Variables], state: s
         "api_port": port,
         "kubeconfig": posixpath.join(state, "kubeconfigs", name),
         "uid_file": posixpath.join(state, "clusters", name, "uid"),
-        "servers": members["server"],
-        "agents": members["agent"],
-        "nodes": members["server"] + members["agent"],
+        "control_planes": members[CONTROL_PLANE],
+        "workers": members[WORKER],
+        "nodes": members[CONTROL_PLANE] + members[WORKER],
     }

@@ -6,6 +6,7 @@ Roles' own variables are described by the argument specs of the roles, not here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ class Variable:
         text.
     default: the value when unset; None means that the variable must be set.
     most: the largest number; the smallest is 1.
+    renamed: values of earlier releases, each with the word that replaced it.
     """
 
     kind: str
@@ -29,14 +31,15 @@ class Variable:
     default: str | int | bool | list[str] | None = None
     choices: tuple[str, ...] = ()
     most: int = 0
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 # Clusters on machines of the group nodes, and those that something else made.
 ON_NODES = ("kubeadm", "k3s")
 WITHOUT_NODES = ("kind", "existing")
 PROVIDERS = (*ON_NODES, *WITHOUT_NODES)
-ROLES = ("server", "agent")
-MACHINES = ("nspawn", "hcloud", "given")
+CONTROL_PLANE, WORKER = ROLES = ("control_plane", "worker")
+MACHINES = ("nspawn", "hcloud", "existing")
 SOURCES = ("none", "oci", "git")
 OBJECT_STORES = ("garage", "minio")
 DATABASES = ("postgres", "cloudnative_pg")
@@ -52,20 +55,27 @@ CLUSTER = {
     "cluster_id": Variable("number", "number of the cluster in the mesh", 0, most=CLUSTER_ID),
     "cluster_services": Variable("services", "roles of the data services that run in the cluster", []),
     "cluster_endpoint": Variable(
-        "endpoint", f"host:port of the API for everybody; the first server's address and port {API_PORT} when empty", ""
+        "endpoint", f"host:port of the API; the first control plane node's address and port {API_PORT} when empty", ""
     ),
-    "cluster_virtual_address": Variable("address", "address of the API that moves between the servers", ""),
+    "cluster_virtual_address": Variable("address", "address of the API that moves between the control plane nodes", ""),
 }
 NODE = {
     "node_cluster": Variable("name", "the cluster that the machine belongs to"),
-    "node_role": Variable("choice", "server runs the control plane, agent does not", "agent", ROLES),
+    "node_role": Variable(
+        "choice",
+        "whether the node runs the control plane",
+        "worker",
+        ROLES,
+        renamed={"server": "control_plane", "agent": "worker"},
+    ),
     "node_address": Variable("address", "the machine's address, the same for SSH and for the cluster"),
     "node_network": Variable("name", "the private network that the machine shares with others of the same value", ""),
     "node_machine": Variable(
         "choice",
-        "nspawn: made here by this run; hcloud: made at Hetzner Cloud; given: exists already",
-        "given",
+        "where the host comes from; nspawn: this machine, hcloud: Hetzner Cloud, existing: it exists already",
+        "existing",
         MACHINES,
+        renamed={"given": "existing"},
     ),
 }
 PLATFORM = {
@@ -102,6 +112,7 @@ class Inventory:
     files: text of each inventory file, by path; only to say where a variable stands.
     roles: for each role its options and their defaults, {"cilium": {"cilium_values": {}}}.
     services: roles that cluster_services may name, by that name; those of this collection by their short names.
+    known_hosts: file with the host keys of existing hosts; a new one in the state directory when empty.
     """
 
     directory: str
@@ -112,3 +123,4 @@ class Inventory:
     files: dict[str, str] = field(default_factory=dict)
     roles: dict[str, Variables] = field(default_factory=dict)
     services: dict[str, ServiceRole] = field(default_factory=dict)
+    known_hosts: str = ""

@@ -124,7 +124,9 @@ def _running(names: list[str], wanted: dict[str, Record], found: dict[str, Recor
 
 def _lost(server: Record, volumes: list[Record], why: str) -> str:
     """Why a server is deleted, and what is lost and kept."""
-    etcd = " and its etcd member" if server["labels"].get(f"{LABEL}/role") == "server" else ""
+    # Release 0.1.0 labelled them "server".
+    control_plane = server["labels"].get(f"{LABEL}/role") in ("control_plane", "server")
+    etcd = " and its etcd member" if control_plane else ""
     lost = f"{why}; lost: its disk{etcd} ({_words(server)}, {server['ipv4_address']}, created {server['created'][:10]})"
     mine = [f"{one['name']} ({one['size']} GB)" for one in volumes if one["server"] == server["name"]]
     return lost + (f"; kept, detached: volume {', '.join(mine)}" if mine else "")

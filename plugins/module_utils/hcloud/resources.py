@@ -89,7 +89,7 @@ def balancers(fleet: Record, prefix: str) -> list[Record]:
     found = []
     for name in clusters(fleet):
         members = fleet["clusters"][name]
-        wanted = [("api", "server", [6443])] if len(members["servers"]) > 1 else []
+        wanted = [("api", "control_plane", [6443])] if len(members["control_planes"]) > 1 else []
         wanted += [("gateway", "", [80, 443])] if fleet["platform"]["gateway"] else []
         for use, role, ports in wanted:
             targets = labels(fleet["name"], cluster=name, **({"role": role} if role else {}))
@@ -98,7 +98,7 @@ def balancers(fleet: Record, prefix: str) -> list[Record]:
                     "name": f"{prefix}-{name}-{use}",
                     "cluster": name,
                     "use": use,
-                    "first": members["servers"][0],
+                    "first": members["control_planes"][0],
                     "labels": labels(fleet["name"], cluster=name, use=use),
                     "targets": selector(targets),
                     "ports": ports,

@@ -58,7 +58,7 @@ def arguments(file: str, check: bool, before: str = "") -> str:
 def unpinned(nodes: Mapping[str, Any], hostvars: Mapping[str, Any]) -> list[str]:
     """Existing hosts that are reached by OpenSSH and whose arguments for it set no UserKnownHostsFile."""
     found = []
-    for name in sorted(name for name, node in nodes.items() if node["machine"] == "given"):
+    for name in sorted(name for name, node in nodes.items() if node["machine"] == "existing"):
         own = hostvars[name]
         words = " ".join(str(own.get(variable) or "") for variable in _ARGUMENTS)
         is_ssh = str(own.get("ansible_connection") or "ssh").rpartition(".")[2] in ("ssh", "smart")

@@ -42,7 +42,7 @@ def addresses(inventory: Inventory, record: Record, findings: Findings) -> None:
         if net and name in valid:
             _on_bridge(name, "node_address", valid[name], net, findings)
     for name, variable, address in taken:
-        first = next(iter(record["clusters"].get(name, {}).get("servers", [])), "")
+        first = next(iter(record["clusters"].get(name, {}).get("control_planes", [])), "")
         if variable == "cluster_virtual_address" and (net := machine_networks(inventory, record).get(first)):
             _on_bridge(name, variable, address, net, findings)
 
@@ -71,7 +71,7 @@ def ranges(inventory: Inventory, record: Record, findings: Findings) -> None:
     away = {net: name for name, net in hcloud_networks(inventory, record).items() if net}
     found += [Range("machine", name, HCLOUD_NETWORK, net) for net, name in away.items()]
     for name, node in record["nodes"].items():
-        if node["machine"] == "given" and (address := address_of(node["address"])):
+        if node["machine"] == "existing" and (address := address_of(node["address"])):
             found.append(Range("machine", name, "node_address", ipaddress.ip_network(address)))
     for mine, other in clashes(found):
         problem = f"{mine.net} overlaps {other.net}, {other.variable} of {other.owner}"

@@ -81,7 +81,10 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
     # A URL may hold a password.
     shown = re.sub(r"//[^/\s]*@", "//...@", str(value))
     problem = f"'{shown}' is not valid: {spec.about}"
-    if spec.kind == "choice" and value not in spec.choices:
+    if isinstance(value, str) and value in spec.renamed:
+        new = spec.renamed[value]
+        findings.error(host, name, f"'{value}' is now called {new}", f"Write {name}: {new}.")
+    elif spec.kind == "choice" and value not in spec.choices:
         findings.error(host, name, f"'{value}' is unknown: {spec.about}", did_you_mean(str(value), spec.choices))
     elif spec.kind == "network" and not network(value):
         findings.error(host, name, f"'{value}' is no network", suggestion(value))
@@ -100,29 +103,30 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
 
 
 def membership(record: Record, findings: Findings) -> None:
-    """Every node has a cluster, every cluster on nodes a server, and servers can have a majority."""
+    """Every node has a cluster, every cluster on nodes a control plane, and its etcd can have a majority."""
     for node in record["nodes"].values():
         if node["cluster"] and node["cluster"] not in record["clusters"]:
             step = did_you_mean(str(node["cluster"]), record["clusters"])
             findings.error(node["name"], "node_cluster", f"there is no cluster '{node['cluster']}'", step)
     for cluster in record["clusters"].values():
-        servers = cluster["servers"]
+        servers = cluster["control_planes"]
         if cluster["provider"] in WITHOUT_NODES:
             for node in cluster["nodes"]:
                 problem = f"{cluster['name']} is of provider {cluster['provider']}, which has no machines of ours"
                 findings.error(node, "node_cluster", problem, f"Use {' or '.join(ON_NODES)}, or leave the node out.")
         elif not servers:
-            step = f"Add a node with node_cluster: {cluster['name']} and node_role: server."
-            findings.error(cluster["name"], "", "has no server", step)
+            step = f"Add a node with node_cluster: {cluster['name']} and node_role: control_plane."
+            findings.error(cluster["name"], "", "has no control plane node", step)
         elif len(servers) > 1 and cluster["api_host"] == record["nodes"][servers[0]]["address"]:
-            problem = f"the API of {len(servers)} servers is lost with the first, {servers[0]}"
+            problem = f"the API of {len(servers)} control plane nodes is lost with the first, {servers[0]}"
             step = (
                 "Set cluster_virtual_address to a free address of their network, or cluster_endpoint to a balancer's."
             )
             findings.error(cluster["name"], "", problem, step)
         elif len(servers) % 2 == 0:
-            problem = f"{len(servers)} servers ({', '.join(servers)}) survive no more than {len(servers) - 1} would"
-            findings.warning(cluster["name"], "", problem, "Use 1, 3 or 5 servers: etcd needs a majority.")
+            listed, fewer = ", ".join(servers), len(servers) - 1
+            problem = f"{len(servers)} control plane nodes ({listed}) survive no more failures than {fewer} would"
+            findings.warning(cluster["name"], "", problem, "Use 1, 3 or 5: etcd needs a majority.")
 
 
 def mesh(record: Record, findings: Findings) -> None:

@@ -25,7 +25,7 @@ PRIVATE = tuple(
 
 def network(node: Record) -> str:
     """The private network of a machine, empty if none is known; machines made by the run share one of their kind."""
-    return str(node["network"] or ("" if node["machine"] == "given" else node["machine"]))
+    return str(node["network"] or ("" if node["machine"] == "existing" else node["machine"]))
 
 
 def encrypted(record: Record) -> set[str]:

@@ -8,9 +8,9 @@ import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.node import facts as pure
 from ansible_collections.opendata.platform.plugins.module_utils.node.preflight import answer_finding, findings
 
-NODE = {"name": "metal-1", "address": "192.0.2.11", "role": "server"}
+NODE = {"name": "metal-1", "address": "192.0.2.11", "role": "control_plane"}
 SYSTEMS = {"debian": ["12", "13"], "ubuntu": ["24.04"]}
-MEMORY = {"server": 1700, "agent": 900}
+MEMORY = {"control_plane": 1700, "worker": 900}
 GOOD = {"os": {"id": "debian", "version": "13", "name": "Debian 13"}, "systemd": True, "memory_mib": 2048}
 
 
@@ -64,7 +64,7 @@ def test_all_findings_at_once() -> None:
         "metal-1: node_address: 192.0.2.11 runs Fedora 44, which is not supported (hosts.yml). "
         "Supported: debian 12, 13; ubuntu 24.04."
     )
-    assert found[2].problem == "server needs 1700 MiB of memory, 192.0.2.11 has 512"
+    assert found[2].problem == "control_plane needs 1700 MiB of memory, 192.0.2.11 has 512"
 
 
 @pytest.mark.parametrize(

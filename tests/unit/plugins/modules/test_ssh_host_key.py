@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Host keys of given machines, with a real OpenSSH server."""
+"""Host keys of existing hosts, with a real OpenSSH server."""
 
 import os
 import shlex
@@ -45,7 +45,7 @@ def look(run: Any, ssh: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """The module, for the server, with an empty home."""
 
     def call(check: bool = False, **params: Any) -> dict[str, Any]:
-        file = str(tmp_path / "ssh/given_known_hosts")
+        file = str(tmp_path / "ssh/existing_known_hosts")
         every = {**WHO, "host": "127.0.0.1", "port": ssh.port, "known_hosts": file, **params}
         return run("ssh_host_key", check=check, **every)
 
@@ -55,7 +55,7 @@ def look(run: Any, ssh: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_first_contact_is_recorded_and_said_once(look: Any, ssh: SshServer, tmp_path: Path) -> None:
     fingerprint = ssh.restart()
-    file = tmp_path / "ssh/given_known_hosts"
+    file = tmp_path / "ssh/existing_known_hosts"
     planned = look(check=True)
     assert (planned["changed"], planned["message"], file.exists()) == (True, "", False)
     first = look()
@@ -72,7 +72,7 @@ def test_the_first_contact_is_recorded_and_said_once(look: Any, ssh: SshServer, 
 
 
 def test_another_key_is_refused_with_both_fingerprints(look: Any, ssh: SshServer, tmp_path: Path) -> None:
-    old, file = ssh.restart(), tmp_path / "ssh/given_known_hosts"
+    old, file = ssh.restart(), tmp_path / "ssh/existing_known_hosts"
     look()
     before = file.read_text()
     new = ssh.restart()
@@ -92,7 +92,7 @@ def test_a_key_of_another_kind_is_another_key(look: Any, ssh: SshServer, tmp_pat
     old = ssh.restart()
     look()
     new = ssh.restart("ecdsa")
-    file = tmp_path / "ssh/given_known_hosts"
+    file = tmp_path / "ssh/existing_known_hosts"
     assert f"has changed to ECDSA {new}; {file} has ED25519 {old} for " in look()["msg"]
 
 
@@ -115,7 +115,7 @@ def test_accept_new_connects_without_recording_and_without_a_fingerprint(
 def test_a_key_that_the_user_knows_already_is_not_recorded_again(look: Any, ssh: SshServer, tmp_path: Path) -> None:
     (tmp_path / "own").write_text(f"[127.0.0.1]:{ssh.port} {(ssh.directory / 'key.pub').read_text()}")
     assert look()["changed"] is False
-    assert not (tmp_path / "ssh/given_known_hosts").exists()
+    assert not (tmp_path / "ssh/existing_known_hosts").exists()
     ssh.restart()
     assert f"; {tmp_path / 'own'} has " in look()["msg"]
 
@@ -159,7 +159,7 @@ def test_only_who_came_to_the_log_in_is_known(code: int, said: str) -> None:
 
 def test_who_chose_a_file_or_another_connection_keeps_it() -> None:
     machines = {"made": "nspawn"}
-    nodes = {name: {"machine": machines.get(name, "given")} for name in ("made", "own", "plain", "local", "extra")}
+    nodes = {name: {"machine": machines.get(name, "existing")} for name in ("made", "own", "plain", "local", "extra")}
     hostvars = {
         "made": {},
         "own": {"ansible_ssh_common_args": "-o userknownhostsfile=/x"},
@@ -175,11 +175,15 @@ def test_preflight_tells_all_machines_at_once(ssh: SshServer, tmp_path: Path) ->
     silent.remove()
     inventory = tmp_path / "trial"
     inventory.mkdir()
+    hosts = [("control_plane", ssh.port), ("worker", silent.port), ("worker", silent.port)]
     nodes = {
-        name: {"node_address": f"192.0.2.{number}", "node_cluster": "metal", "node_role": role, "ansible_port": port}
-        for number, (name, role, port) in enumerate(
-            [("metal-1", "server", ssh.port), ("metal-2", "agent", silent.port), ("metal-3", "agent", silent.port)], 1
-        )
+        f"metal-{number}": {
+            "node_address": f"192.0.2.{number}",
+            "node_cluster": "metal",
+            "node_role": role,
+            "ansible_port": port,
+        }
+        for number, (role, port) in enumerate(hosts, start=1)
     }
     shared = {"ansible_host": "127.0.0.1", "ansible_ssh_extra_args": "-o IdentitiesOnly=yes"}
     groups = {
@@ -196,7 +200,7 @@ def test_preflight_tells_all_machines_at_once(ssh: SshServer, tmp_path: Path) ->
         assert done.returncode
         return done.stdout + done.stderr
 
-    file = inventory / ".state/ssh/given_known_hosts"
+    file = inventory / ".state/ssh/existing_known_hosts"
     planned = preflight("--check")
     assert not file.exists()
     # Past the host key: nobody can log in to this server.

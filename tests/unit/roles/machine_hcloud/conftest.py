@@ -69,7 +69,7 @@ class Site:
             "ansible_ssh_executable": str(ROOT / "tests/standins/ssh/stand_in_ssh"),
         }
 
-    def add(self, name: str, address: str, role: str = "server", **more: Any) -> None:
+    def add(self, name: str, address: str, role: str = "control_plane", **more: Any) -> None:
         self.machines[name] = {"node_address": address, "node_role": role, **more}
 
     def run(self, *arguments: str, entry: str = "main") -> Done:

@@ -17,7 +17,7 @@ THEIRS = Fault("POST", "/placement_groups$", 409, "uniqueness_error", "name is a
 
 def born(site: Any, name: str, address: str) -> None:
     """A machine of the fleet that an earlier run made."""
-    mine = labels("prd", cluster="hz", role="server", node=name)
+    mine = labels("prd", cluster="hz", role="control_plane", node=name)
     body = {"name": name, "server_type": "cx33", "image": "debian-13", "location": "fsn1", "labels": mine}
     server = site.stand_in.world.create_server(body)["server"]
     network = site.stand_in.world.by_name("networks", "opendata-prd")

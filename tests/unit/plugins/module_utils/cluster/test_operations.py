@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NAMES = ["ha-1", "ha-2", "ha-3"]
-CLUSTER = {"name": "ha", "kubernetes": "v1.36.3", "nodes": NAMES, "servers": NAMES}
+CLUSTER = {"name": "ha", "kubernetes": "v1.36.3", "nodes": NAMES, "control_planes": NAMES}
 
 
 def node(version: str = "v1.35.4", ready: bool = True, drained: bool = False) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import inventories
 node = st.fixed_dictionaries(
     {
         "network": st.sampled_from(["", "home", "cloud"]),
-        "machine": st.sampled_from(["given", "nspawn"]),
+        "machine": st.sampled_from(["existing", "nspawn"]),
         "address": st.sampled_from(
             ["10.0.0.1", "192.0.2.1", "100.64.0.1", "fd00::1", "2001:db8::1", "no address", None]
         ),
@@ -49,7 +49,7 @@ def test_told_is_each_private_address_beside_another_network(fleet: dict[str, An
         return one["cluster"] == other["cluster"] or {one["cluster"], other["cluster"]} <= {*fleet["mesh"]}
 
     def place(one: dict[str, Any]) -> str:
-        return one["network"] or ("" if one["machine"] == "given" else "nspawn")
+        return one["network"] or ("" if one["machine"] == "existing" else "nspawn")
 
     expected = {
         one["name"]
@@ -75,7 +75,7 @@ def test_a_mesh_is_encrypted_as_a_whole_and_one_network_is_not(fleet: dict[str, 
 @given(fleets)
 def test_unnamed_networks_are_no_network(fleet: dict[str, Any]) -> None:
     for each in fleet["nodes"].values():
-        each |= {"network": "", "machine": "given"}
+        each |= {"network": "", "machine": "existing"}
     scopes = [fleet["mesh"], *[[name] for name in fleet["clusters"] if name not in fleet["mesh"]]]
     many = [scope for scope in scopes if sum(len(fleet["clusters"][name]["nodes"]) for name in scope) > 1]
     assert networks.encrypted(fleet) == {name for scope in many for name in scope}

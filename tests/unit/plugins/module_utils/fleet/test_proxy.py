@@ -24,7 +24,7 @@ import inventories
 URL = "http://anna:hunter2@proxy.example.org:3128"
 
 
-def proxied(url: str = URL, fixture: str = "given") -> tuple[dict[str, Any], list[Any]]:
+def proxied(url: str = URL, fixture: str = "existing-hosts") -> tuple[dict[str, Any], list[Any]]:
     inventory = inventories.load("valid", fixture)
     common = {**inventory.common, "platform_https_proxy": url, "platform_no_proxy": "git.example.org, 198.51.100.0/24"}
     return describe(dataclasses.replace(inventory, common=common))
@@ -45,8 +45,8 @@ def test_the_record_and_findings_hold_no_password() -> None:
     assert "hunter2" not in json.dumps(proxied()[0])
     findings = proxied("htp://anna:hunter2@proxy:3128")[1]
     assert [str(each) for each in findings] == [
-        "given: platform_https_proxy: 'htp://...@proxy:3128' is not valid: proxy for https:// of the same (hosts.yml). "
-        "Write a URL such as http://10.77.0.1:5000."
+        "existing-hosts: platform_https_proxy: 'htp://...@proxy:3128' is not valid: proxy for https:// of the same "
+        "(hosts.yml). Write a URL such as http://10.77.0.1:5000."
     ]
 
 

@@ -55,15 +55,15 @@ def test_what_roles_found_out_of_a_machine_is_no_misspelt_variable() -> None:
     assert errors(inventory) == []
 
 
-def test_an_even_number_of_servers_is_a_warning() -> None:
+def test_an_even_number_of_control_plane_nodes_is_a_warning() -> None:
     inventory = inventories.load("valid", "three")
     del inventory.nodes["north-3"]
     findings = describe(inventory)[1]
     assert [(found.severity, found.subject) for found in findings] == [("warning", "north")]
-    assert "2 servers (north-1, north-2) survive no more than 1 would" in str(findings[0])
+    assert "2 control plane nodes (north-1, north-2) survive no more failures than 1 would" in str(findings[0])
 
 
-def test_endpoint_is_the_first_servers_address_unless_given() -> None:
+def test_endpoint_is_the_address_of_the_first_control_plane_node_unless_set() -> None:
     assert describe(inventories.load("valid", "local"))[0]["clusters"]["south"]["endpoint"] == "10.77.0.12:6443"
     north = describe(inventories.load("valid", "three"))[0]["clusters"]["north"]
     assert (north["api_host"], north["api_port"]) == ("api.north.example.org", 6443)

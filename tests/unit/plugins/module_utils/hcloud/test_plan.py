@@ -15,7 +15,7 @@ NAMES = [f"hz-{number}" for number in range(5)]
 def wanted(name: str, **more: Any) -> dict[str, Any]:
     base = {"server_type": "cx33", "image": "debian-13", "location": "fsn1"}
     mine = {"address": f"10.78.0.1{name[-1]}", "network": "opendata-prd"}
-    return {**base, **mine, "labels": labels("prd", cluster="hz", role="server", node=name), **more}
+    return {**base, **mine, "labels": labels("prd", cluster="hz", role="control_plane", node=name), **more}
 
 
 def server(name: str, /, **more: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_machines_of_the_cluster_reach_the_api_by_its_public_name() -> None:
 def test_one_server_needs_no_load_balancer_for_its_api() -> None:
     record = fleet(gateway=False)
     assert [one["name"] for one in resources.balancers(record, "x")] == ["x-hz-api"]
-    record["clusters"]["hz"]["servers"] = ["hz-1"]
+    record["clusters"]["hz"]["control_planes"] = ["hz-1"]
     assert resources.balancers(record, "x") == []
     [gateway] = resources.balancers({**record, "platform": {"gateway": True}}, "x")
     assert (gateway["name"], gateway["ports"]) == ("x-hz-gateway", [80, 443])
