@@ -80,7 +80,7 @@ options:
     type: bool
     default: true
   wait_timeout:
-    description: Seconds to wait at most.
+    description: Timeout of the wait in seconds.
     type: int
     default: 300
   rollback:

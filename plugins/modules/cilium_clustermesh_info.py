@@ -52,7 +52,7 @@ options:
     type: bool
     default: false
   wait_timeout:
-    description: Seconds to wait at most.
+    description: Timeout of the wait in seconds.
     type: int
     default: 900
   wait_for:

@@ -114,15 +114,15 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.clien
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
 
 
-def entry_of(module: ClusterModule) -> dict[str, Any]:
-    """The cluster's entry of the kubeconfig; fails with what is wrong with the file."""
-    path, context = module.params["kubeconfig"], module.params["context"] or ""
+def cluster_entry(path: str, context: str) -> dict[str, Any]:
+    """The cluster's entry of a kubeconfig.
+
+    :raises ValueError: with what is wrong with the file.
+    """
     try:
         return kubeconfig.chosen(Path(path).read_text(encoding="utf-8"), context)[1]
-    except (OSError, ValueError) as error:
-        reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-        step = "Set cluster_existing_kubeconfig to a kubeconfig, and cluster_existing_context to one of its contexts."
-        module.fail_json(msg=f"{module.params['name']}: {path} {reason}. {step}")
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
 
 
 def inspect(module: ClusterModule, entry: dict[str, Any], wanted: Wanted) -> tuple[State | None, list[Finding]]:
@@ -144,6 +144,17 @@ def inspect(module: ClusterModule, entry: dict[str, Any], wanted: Wanted) -> tup
         return None, [wanted.error(str(error).rstrip("."), params["kubeconfig"], step)]
 
 
+def summary(state: State) -> dict[str, Any]:
+    """What other roles need to know of the cluster."""
+    return {
+        "api": {"host": state.api.host, "port": state.api.port, "source": state.api.source},
+        "ipam": "kubernetes" if nodes.pod_ranges(state.nodes) else "cluster-pool",
+        "cilium_release": (state.cilium or {}).get("release", ""),
+        "kubernetes": state.kubernetes,
+        "nodes": nodes.facts(state.nodes),
+    }
+
+
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
@@ -160,7 +171,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params, entry = module.params, entry_of(module)
+    params = module.params
+    try:
+        entry = cluster_entry(params["kubeconfig"], params["context"] or "")
+    except ValueError as error:
+        step = "Set cluster_existing_kubeconfig to a kubeconfig, and cluster_existing_context to one of its contexts."
+        module.fail_json(msg=f"{params['name']}: {params['kubeconfig']} {error}. {step}")
     wanted = {key: params[key] for key in ("name", "cilium", "cilium_version", "pod_cidr", "service_cidr")}
     state, findings = inspect(module, entry, Wanted(**wanted, server=entry["server"]))
     notes = [str(finding) for finding in findings if not finding.is_error]
@@ -169,17 +185,8 @@ def main() -> None:
     errors = [str(finding) for finding in findings if finding.is_error]
     if errors or state is None:
         module.fail_json(msg="\n".join(errors))
-    ranges = nodes.pod_ranges(state.nodes)
-    module.exit_json(
-        found={
-            "api": {"host": state.api.host, "port": state.api.port, "source": state.api.source},
-            "ipam": "kubernetes" if ranges else "cluster-pool",
-            "cilium_release": (state.cilium or {}).get("release", ""),
-            "kubernetes": state.kubernetes,
-            "nodes": nodes.facts(state.nodes),
-        },
-        notes=notes,
-    )
+    else:
+        module.exit_json(found=summary(state), notes=notes)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Guard against a kubeconfig that leads to another cluster than before."""
+"""Detect a kubeconfig that points to another cluster than before."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cluster_identity
-short_description: Guard against a kubeconfig that leads to another cluster than before
+short_description: Detect a kubeconfig that points to another cluster than before
 description:
-  - Compares the UID of namespace C(kube-system), which no two clusters share, with the one that was recorded at the
-    first contact. Fails with all clusters that are others.
-  - Records it where there is no record.
-  - A cluster without kubeconfig, or that does not answer, is left alone.
+  - Compares the UID of namespace C(kube-system), which is unique to a cluster, with the one that was recorded at the
+    first contact. Fails with all clusters that differ.
+  - Records it if there is no record.
+  - Skips a cluster without a kubeconfig, and one that does not answer.
 options:
   clusters:
-    description: By name C(kubeconfig) and C(uid_file), the path of the record; other keys are ignored.
+    description: C(kubeconfig) and C(uid_file), the path of the record, by name of the cluster; other keys are ignored.
     type: dict
     required: true
 attributes:
@@ -28,14 +28,14 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: Each cluster is the one of earlier runs
+- name: Check that each cluster is the same as before
   opendata.platform.cluster_identity:
     clusters: "{{ fleet.clusters }}"
 """
 
 RETURN = """
 uids:
-  description: The UIDs of the clusters that answer, by name.
+  description: UIDs of the clusters that answered, by name.
   returned: success
   type: dict
   sample: {north: 6f0fa6e5-7c3c-4d0b-9d36-0a7d6ad0a1b8}
@@ -51,13 +51,13 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.modul
 
 
 def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
-    """Ask one cluster who it is."""
+    """Read the identity of one cluster."""
     record = Path(file)
     recorded = record.read_text(encoding="utf-8").strip() if record.exists() else ""
     try:
         uid = Cluster(kubeconfig).uid() if Path(kubeconfig).exists() else ""
     except (ApiError, Unreachable):
-        # The stages that need it tell why.
+        # The stages that need the cluster report the reason.
         uid = ""
     return pure.Seen(name, kubeconfig, uid, file, recorded)
 
@@ -76,7 +76,7 @@ def main() -> None:
             Path(each.file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             atomic_write(each.file, f"{each.uid}\n", 0o600)
     except OSError as error:
-        module.fail_json(msg=f"{error}. Mend that, then run again.")
+        module.fail_json(msg=f"{error}. Fix that, then run again.")
     module.exit_json(
         changed=bool(due),
         uids={each.name: each.uid for each in seen if each.uid},

@@ -1,14 +1,14 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read how a cluster is: versions, nodes, network, and what is not well in words."""
+"""Read the status of a cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cluster_info
-short_description: Read how a cluster is, or wait until it is well
+short_description: Gather the status of a cluster, or wait until it is healthy
 description:
-  - Reads whether the API answers, the versions of Kubernetes and Cilium, and how many nodes are Ready.
-  - Says in words what is not well. Does not fail for that, unless O(fail_when_unwell).
+  - Reads whether the API server answers, the versions of Kubernetes and Cilium, and how many nodes are Ready.
+  - Returns the reason if the cluster is unhealthy. Does not fail then, unless O(fail_when_unwell).
 options:
   name:
     description: Name of the cluster, returned as it is.
@@ -24,19 +24,19 @@ options:
     elements: str
     default: []
   cilium:
-    description: Whether Cilium must be its network; otherwise only the nodes are looked at.
+    description: Whether Cilium must be its network; otherwise only the nodes are checked.
     type: bool
     default: true
   wait:
-    description: Watch until the network is rolled out and the nodes are Ready.
+    description: Whether to wait until the network is rolled out and the nodes are Ready.
     type: bool
     default: false
   wait_timeout:
-    description: Seconds to wait at most.
+    description: Timeout of the wait in seconds.
     type: int
     default: 300
   fail_when_unwell:
-    description: Fail with the reason, the last events and log lines of pods that fail. Not in check mode.
+    description: Whether to fail with the reason, and the last events and log lines of failing pods. Not in check mode.
     type: bool
     default: false
 extends_documentation_fragment: [opendata.platform.cluster]
@@ -51,7 +51,7 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: Cluster north is well
+- name: Wait until cluster north is healthy
   opendata.platform.cluster_info:
     name: north
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
@@ -62,7 +62,7 @@ EXAMPLES = """
 
 RETURN = """
 cluster:
-  description: How the cluster is. RV(cluster.reason) is empty when it is well.
+  description: Status of the cluster. RV(cluster.reason) is empty when it is healthy.
   returned: always
   type: dict
   sample:
@@ -75,13 +75,14 @@ cluster:
     nodes_ready: 1
     reason: ""
 details:
-  description: Last events and log lines of the pods that fail.
+  description: Last events and log lines of failing pods.
   returned: always
   type: list
   elements: str
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.cluster import status as cluster_status
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
@@ -103,11 +104,17 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted, details = module.params, []
-    info = {"name": wanted["name"], "provider": wanted["provider"], "api": "", "kubernetes": "", "cilium": ""}
+    wanted, details = module.params, list[str]()
+    info: dict[str, Any] = {
+        "name": wanted["name"],
+        "provider": wanted["provider"],
+        "api": "",
+        "kubernetes": "",
+        "cilium": "",
+    }
     info |= {"nodes": len(wanted["nodes"]), "nodes_ready": 0, "reason": ""}
     if not Path(wanted["kubeconfig"]).exists():
-        info["reason"] = f"not made yet (no kubeconfig at {wanted['kubeconfig']})"
+        info["reason"] = f"not created yet (no kubeconfig at {wanted['kubeconfig']})"
     else:
         try:
             cluster = Cluster(wanted["kubeconfig"], wanted["context"])
@@ -122,7 +129,7 @@ def main() -> None:
         except (ApiError, Unreachable) as error:
             info["reason"] = str(error)
     if info["reason"] and wanted["fail_when_unwell"] and not module.check_mode:
-        text = "\n".join([f"{wanted['name']} is not well: {info['reason']}.", *details])
+        text = "\n".join([f"{wanted['name']} is unhealthy: {info['reason']}.", *details])
         module.fail_json(msg=text, cluster=info, details=details)
     module.exit_json(cluster=info, details=details)
 

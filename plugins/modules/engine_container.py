@@ -104,7 +104,7 @@ def command(params: dict[str, Any]) -> list[str]:
 def shown(params: dict[str, Any]) -> str:
     """The container for a diff, without values of the environment, which may be secret."""
     public = {key: params[key] for key in DESCRIBED} | {"environment": sorted(params["environment"])}
-    return yaml.safe_dump(public)
+    return str(yaml.safe_dump(public))
 
 
 def converge(module: AnsibleModule, engine: Engine) -> dict[str, Any]:

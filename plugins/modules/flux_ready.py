@@ -99,7 +99,7 @@ reason:
   returned: always
   type: str
 details:
-  description: Last events and log lines of the pods that fail.
+  description: Last events and log lines of failing pods.
   returned: always
   type: list
   elements: str

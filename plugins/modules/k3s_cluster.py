@@ -1,26 +1,26 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The nodes of a k3s cluster, as one of its servers sees them."""
+"""Manage the nodes and snapshots of a k3s cluster from one of its servers."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k3s_cluster
-short_description: The nodes of a k3s cluster, as one of its servers sees them
+short_description: Manage the nodes and snapshots of a k3s cluster
 description:
-  - Runs on a server of the cluster and does what concerns another node, or the cluster as a whole.
+  - Runs on a server of the cluster and acts on another node, or on the cluster as a whole.
 options:
   state:
     description:
-      - V(looked) only looks; with O(version) it waits until the kubelet of O(node) reports it.
-      - V(drained) moves the pods of O(node) away, if another node can take them.
-        What budgets forbid fails after O(timeout).
-      - V(uncordoned) lets O(node) take pods again, if V(drained) had cordoned it.
-      - V(forgotten) deletes the Node O(node) and waits until its member has left etcd.
-        Refused where a majority would be lost.
-      - V(saved) makes a snapshot of etcd whose name begins with O(snapshot).
+      - V(gathered) only reads; with O(version) it waits until the kubelet of O(node) reports that version.
+      - V(drained) drains O(node), if another node can take its pods.
+        A drain that PodDisruptionBudgets block fails after O(timeout).
+      - V(uncordoned) uncordons O(node), if O(state=drained) had cordoned it.
+      - V(removed) deletes the Node O(node) and waits until its member has left etcd.
+        Refused if the quorum would be lost.
+      - V(saved) saves an etcd snapshot whose name begins with O(snapshot).
     type: str
-    choices: [looked, drained, uncordoned, forgotten, saved]
-    default: looked
+    choices: [gathered, drained, uncordoned, removed, saved]
+    default: gathered
   node:
     description: Name of the Node.
     type: str
@@ -32,11 +32,11 @@ options:
     description: Version to wait for.
     type: str
   timeout:
-    description: Seconds for a drain.
+    description: Timeout of a drain in seconds.
     type: int
     default: 300
   snapshot:
-    description: How the name of a snapshot begins.
+    description: Prefix of the snapshot's name.
     type: str
     default: opendata
 attributes:
@@ -44,13 +44,13 @@ attributes:
     description: Reports what would be done.
     support: full
   diff_mode:
-    description: Shows what would be done in words.
+    description: Shows the actions.
     support: full
 author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: The node has no pods
+- name: Drain the node
   opendata.platform.k3s_cluster:
     state: drained
     node: north-4
@@ -59,7 +59,7 @@ EXAMPLES = """
 
 RETURN = """
 nodes:
-  description: Each node's C(version), C(ready), C(schedulable) and C(drained) (by us), by its name.
+  description: C(version), C(ready), C(schedulable) and C(drained) (by this collection) by name of the node.
   returned: always
   type: dict
 members:
@@ -68,37 +68,40 @@ members:
   type: list
   elements: str
 snapshot:
-  description: Path of the snapshot on this machine; empty if none was made.
+  description: Path of the snapshot on this machine; empty if none was saved.
   returned: always
   type: str
 """
 
 import re
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
 
-NEEDS_NODE = [("state", state, ("node",)) for state in ("drained", "uncordoned", "forgotten")]
+Params = dict[str, Any]
+
+NEEDS_NODE = [("state", state, ("node",)) for state in ("drained", "uncordoned", "removed")]
 
 
-def due(params: dict, nodes: dict[str, dict], members: list[str]) -> list[str]:
-    """What must be done, in words that the diff shows."""
+def due(params: Params, nodes: dict[str, dict[str, Any]], members: list[str]) -> list[str]:
+    """The actions that are needed, as the diff shows them."""
     state, name = params["state"], params["node"]
     node = nodes.get(name, {})
-    # A node that a person cordoned stays so; the pods of one that does not answer cannot be moved.
+    # A node that the operator cordoned stays cordoned; one that does not answer cannot be drained.
     if state == "drained" and node.get("ready") and (node["schedulable"] or node["drained"]):
         return [f"drain {name}"] if pure.can_be_drained(name, nodes) else []
     if state == "uncordoned" and node.get("drained"):
         return [f"uncordon {name}"]
-    if state == "forgotten" and (node or name in members):
+    if state == "removed" and (node or name in members):
         return [f"delete the Node {name}"]
-    return ["save a snapshot of etcd"] if state == "saved" else []
+    return ["save an etcd snapshot"] if state == "saved" else []
 
 
-def insist_on_a_majority(params: dict, members: list[str]) -> None:
-    """Refuse a removal that the cluster would not survive.
+def require_quorum(params: Params, members: list[str]) -> None:
+    """Refuse a removal that would cost the cluster its quorum.
 
     :raises K3sError: with the reason.
     """
@@ -108,19 +111,19 @@ def insist_on_a_majority(params: dict, members: list[str]) -> None:
 
 
 def save(prefix: str) -> str:
-    """Make a snapshot; its path.
+    """Save a snapshot; its path.
 
-    :raises K3sError: when k3s does not say what it made.
+    :raises K3sError: if k3s does not report its name.
     """
     printed = client.run("etcd-snapshot", "save", f"--name={prefix}", log=True)
     found = re.search(r"[Ss]napshot (\S+) saved", printed)
     if not found:
-        raise client.K3sError(f"k3s etcd-snapshot save does not name its snapshot:\n{printed}")
+        raise client.K3sError(f"k3s etcd-snapshot save did not report the name of its snapshot:\n{printed}")
     return f"{client.DATABASE}/snapshots/{found[1]}"
 
 
-def carry_out(params: dict) -> str:
-    """Do what is due; the path of a snapshot that was made."""
+def carry_out(params: Params) -> str:
+    """Carry out the actions; the path of a saved snapshot."""
     state, name = params["state"], params["node"]
     if state == "saved":
         return save(params["snapshot"])
@@ -128,8 +131,8 @@ def carry_out(params: dict) -> str:
         cluster_client.drain(name, params["timeout"])
     elif state == "uncordoned":
         cluster_client.uncordon(name)
-    elif state == "forgotten":
-        cluster_client.forget(name)
+    elif state == "removed":
+        cluster_client.remove(name)
     return ""
 
 
@@ -139,8 +142,8 @@ def main() -> None:
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["looked", "drained", "uncordoned", "forgotten", "saved"],
-                "default": "looked",
+                "choices": ["gathered", "drained", "uncordoned", "removed", "saved"],
+                "default": "gathered",
             },
             "node": {"type": "str"},
             "servers": {"type": "dict", "default": {}},
@@ -156,11 +159,11 @@ def main() -> None:
     try:
         if params["version"] and not module.check_mode:
             cluster_client.wait_for(params["node"], params["version"])
-        # In this order: the first to fail tells what is the matter.
+        # In this order: the first error is the most specific.
         members, nodes = cluster_client.members(), cluster_client.nodes()
         actions = due(params, nodes, members)
-        if actions and params["state"] == "forgotten":
-            insist_on_a_majority(params, members)
+        if actions and params["state"] == "removed":
+            require_quorum(params, members)
         if actions and not module.check_mode:
             snapshot = carry_out(params)
     except client.K3sError as error:

@@ -1,53 +1,53 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""A machine as server or agent of a cluster, by k3s."""
+"""Manage a node of a k3s cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: k3s_node
-short_description: A machine as server or agent of a cluster, by k3s
+short_description: Manage a node of a k3s cluster
 description:
-  - Starts k3s only where that makes no second cluster, and waits until it is ready.
-  - What a run that was killed left half done, the next one takes up.
+  - Starts k3s only where that creates no second cluster, and waits until it is ready.
+  - A run continues what a killed run left unfinished.
 options:
   state:
     description:
-      - V(looked) only looks.
-      - V(started) makes the unit run. A machine without data joins O(join), or makes the cluster if that is empty.
-      - V(restarted) restarts the unit, so that another binary runs.
+      - V(gathered) only inspects the machine.
+      - V(started) starts the unit. A machine without data joins O(join), or creates the cluster if that is empty.
+      - V(restarted) restarts the unit, for example to run a new binary.
       - V(stopped) stops the unit.
-      - V(emptied) stops the unit and removes the server's database, so that it can join anew.
-      - V(restored) stops the unit and makes the database anew from O(snapshot), with this server as its only member.
+      - V(emptied) stops the unit and removes the server's database, so that it can join again.
+      - V(restored) stops the unit and restores the database from O(snapshot), with this server as its only member.
       - V(absent) stops k3s, ends its containers and mounts, and removes its files.
     type: str
-    choices: [looked, started, restarted, stopped, emptied, restored, absent]
-    default: looked
+    choices: [gathered, started, restarted, stopped, emptied, restored, absent]
+    default: gathered
   server:
-    description: Whether the machine is a server.
+    description: Whether the machine is a control-plane node (k3s: a server).
     type: bool
     default: false
   name:
     description: Name of the machine's Node.
     type: str
   url:
-    description: URL of the API for everybody; the machine's configuration names it once the machine is in the cluster.
+    description: URL of the cluster's endpoint, which the configuration names once the machine is in the cluster.
     type: str
   join:
-    description: URL of the server that a machine without data joins; empty for the first of a cluster.
+    description: URL of the server that a machine without data joins; empty for the first server of a cluster.
     type: str
     default: ""
   token:
     description: Token of the cluster.
     type: str
   snapshot:
-    description: File on this machine that V(restored) reads.
+    description: Path of the snapshot on this machine for O(state=restored).
     type: path
   wait:
-    description: Whether V(started) waits until the API answers. Servers that must find each other are started without.
+    description: Whether O(state=started) waits for the API server. Servers that need each other start without waiting.
     type: bool
     default: true
   planned:
-    description: The machine does not exist yet; nothing is looked at.
+    description: The machine does not exist yet; nothing is inspected.
     type: bool
     default: false
 attributes:
@@ -55,13 +55,13 @@ attributes:
     description: Reports what would be done.
     support: full
   diff_mode:
-    description: Shows what would be done in words.
+    description: Shows the actions.
     support: full
 author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: The first server runs
+- name: Start the first server
   opendata.platform.k3s_node:
     state: started
     server: true
@@ -72,7 +72,7 @@ EXAMPLES = """
 
 RETURN = """
 state:
-  description: C(running), C(stopped) (in a cluster, but k3s is not up or its unit not enabled) or C(absent).
+  description: C(running), C(stopped) (in a cluster, but k3s is down or its unit is disabled) or C(absent).
   returned: always
   type: str
 named:
@@ -92,12 +92,13 @@ same_token:
   returned: always
   type: bool
 credentials:
-  description: Digest of the administrator's credentials; empty where there are none.
+  description: Digest of the administrator's credentials; empty if there are none.
   returned: always
   type: str
 """
 
 import contextlib
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
@@ -106,14 +107,16 @@ from ansible_collections.opendata.platform.plugins.module_utils.k3s import state
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
 
+Params = dict[str, Any]
+
 NEEDS_NAME = [("state", state, ("name", "url", "token")) for state in ("started", "restarted")]
 
 
-def due(params: dict, found: pure.Found) -> list[str]:
-    """What must be done, in words that the diff shows."""
+def due(params: Params, found: pure.Found) -> list[str]:
+    """The actions that are needed, as the diff shows them."""
     state, unit, part = params["state"], pure.unit(params["server"]), pure.cluster_part(params["url"] or "")
     if state == "started" and not found.data:
-        return [f"join {params['join']}" if params["join"] else "make the cluster"]
+        return [f"join {params['join']}" if params["join"] else "create the cluster"]
     if state == "started":
         words = [] if found.part == part else [f"name {params['url']} in {client.CLUSTER_PART}"]
         return words + ([] if pure.state(found) == pure.RUNNING else [f"start {unit}"])
@@ -128,20 +131,20 @@ def due(params: dict, found: pure.Found) -> list[str]:
 
 
 def name_cluster(url: str) -> None:
-    """Write which cluster k3s joins when it has no data."""
+    """Configure which cluster k3s joins when it has no data."""
     files_client.write(str(client.at(client.CLUSTER_PART)), pure.cluster_part(url), 0o600)
 
 
-def start(params: dict, found: pure.Found) -> None:
-    """Start the unit; it joins, makes the cluster, or goes on from its data."""
+def start(params: Params, found: pure.Found) -> None:
+    """Start the unit; it joins, creates the cluster, or continues with its data."""
     unit = pure.unit(params["server"])
     if not found.data:
         if params["join"] and (refusal := cluster_client.joining_refusal(params["join"], params["token"])):
-            raise client.K3sError(f"{params['name']} does not join. {refusal}")
+            raise client.K3sError(f"{params['name']} cannot join: {refusal}")
         name_cluster(params["join"])
     elif found.part != pure.cluster_part(params["url"]):
         name_cluster(params["url"])
-        # A server with data does not read it; an agent finds its servers by it.
+        # A server with data ignores it; an agent finds its servers by it.
         if not params["server"]:
             units_client.systemctl("stop", unit)
     units_client.systemctl("daemon-reload")
@@ -152,16 +155,16 @@ def start(params: dict, found: pure.Found) -> None:
         name_cluster(params["url"])
 
 
-def restore(params: dict) -> None:
-    """Make the database anew from a snapshot; k3s refuses to while its configuration names a server."""
+def restore(params: Params) -> None:
+    """Restore the database from a snapshot; k3s refuses that while its configuration names a server."""
     name_cluster("")
     flags = ["--cluster-reset", f"--cluster-reset-restore-path={params['snapshot']}", "--etcd-s3=false"]
     client.run("server", *flags)
     name_cluster(params["url"])
 
 
-def carry_out(params: dict, found: pure.Found) -> None:
-    """Do what is due."""
+def carry_out(params: Params, found: pure.Found) -> None:
+    """Carry out the actions."""
     state, unit = params["state"], pure.unit(params["server"])
     if state == "started":
         start(params, found)
@@ -185,8 +188,8 @@ def carry_out(params: dict, found: pure.Found) -> None:
         units_client.systemctl("daemon-reload")
 
 
-def identity(params: dict, found: pure.Found) -> dict[str, object]:
-    """What tells this machine's k3s and its cluster from others; of a planned machine nothing is known."""
+def identity(params: Params, found: pure.Found) -> dict[str, object]:
+    """Version, cluster and token of this machine's k3s; placeholders for a planned machine."""
     if params["planned"]:
         return {"version": "", "ca": "", "same_token": True, "credentials": ""}
     token = (params["token"] or "").strip()
@@ -204,8 +207,8 @@ def main() -> None:
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["looked", "started", "restarted", "stopped", "emptied", "restored", "absent"],
-                "default": "looked",
+                "choices": ["gathered", "started", "restarted", "stopped", "emptied", "restored", "absent"],
+                "default": "gathered",
             },
             "server": {"type": "bool", "default": False},
             "name": {"type": "str"},
@@ -222,11 +225,11 @@ def main() -> None:
     params = module.params
     try:
         with contextlib.nullcontext() if params["planned"] else client.lock():
-            found = pure.Found() if params["planned"] else client.look(params["server"])
+            found = pure.Found() if params["planned"] else client.inspect(params["server"])
             now, actions = found, due(params, found)
             if actions and not (module.check_mode or params["planned"]):
                 carry_out(params, found)
-                now = client.look(params["server"])
+                now = client.inspect(params["server"])
             known = identity(params, now)
     except (client.K3sError, files_client.NodeFileError, units_client.UnitError) as error:
         module.fail_json(msg=str(error))

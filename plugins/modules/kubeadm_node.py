@@ -1,30 +1,30 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""A machine as server or agent of a cluster, by kubeadm."""
+"""Manage a node of a kubeadm cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: kubeadm_node
-short_description: A machine as server or agent of a cluster, by kubeadm
+short_description: Manage a node of a kubeadm cluster
 description:
-  - Runs kubeadm only if it is due, and notes its success, so that a run that was killed is taken up by the next.
-  - Waits for a kubeadm that an earlier run left behind.
+  - Runs kubeadm only if needed, and records its success, so that the next run continues after a killed one.
+  - Waits for a kubeadm that is left over from an earlier run.
 options:
   state:
     description:
-      - V(looked) only looks.
-      - V(initialised) makes the first server of a cluster. Data of etcd that exist are kept.
-      - V(joined) joins a server or an agent. A join that was interrupted is gone on with, or reset first.
-      - V(applied) puts altered manifests of the control plane back, and makes them anew if their files have changed.
-      - V(upgraded) brings the control plane (of an agent its kubelet's configuration) to O(version), by the kubeadm
-        that is installed; the kubelet itself is not touched.
-      - V(renewed) renews the certificates if one ends in fewer than O(renew_before_days), and restarts what reads them.
-      - V(absent) takes the machine out, with kubeadm reset.
+      - V(gathered) only inspects the machine.
+      - V(initialized) initializes the first control-plane node of a cluster. Existing etcd data are kept.
+      - V(joined) joins a control-plane node or a worker. An interrupted join is continued, or reset first.
+      - V(applied) restores modified manifests of the control plane, and regenerates them if their files have changed.
+      - V(upgraded) upgrades the control plane (on workers the kubelet's configuration) to O(version), by the installed
+        kubeadm. The kubelet itself is not changed.
+      - V(renewed) renews the certificates if one expires within O(renew_before_days), and restarts the control plane.
+      - V(absent) resets the machine with kubeadm reset.
     type: str
-    choices: [looked, initialised, joined, applied, upgraded, renewed, absent]
-    default: looked
+    choices: [gathered, initialized, joined, applied, upgraded, renewed, absent]
+    default: gathered
   server:
-    description: Whether the machine is a server.
+    description: Whether the machine is a control-plane node (k3s: a server).
     type: bool
     default: false
   config:
@@ -32,38 +32,38 @@ options:
     type: path
     default: /etc/kubernetes/kubeadm.yaml
   start_files:
-    description: Files that the API server reads at its start only; a change is applied by V(applied).
+    description: Files that the API server reads only at its start; O(state=applied) restarts it when they change.
     type: list
     elements: path
     default: []
   join_config:
-    description: Text of a JoinConfiguration; it is kept in memory only while kubeadm runs.
+    description: Text of a JoinConfiguration. It is stored in memory, and only while kubeadm runs.
     type: str
   address:
-    description: Address of the API server on this machine; waited for by V(applied).
+    description: Address of the API server on this machine. O(state=applied) and O(state=renewed) wait for it.
     type: str
   first:
-    description: Also write the configuration into the cluster by V(applied), and the version by V(upgraded).
+    description: Whether to also update the cluster's configuration (O(state=applied)) or version (O(state=upgraded)).
     type: bool
     default: false
   version:
-    description: Version that V(upgraded) goes to, such as v1.36.3.
+    description: Target version of O(state=upgraded), such as v1.36.3.
     type: str
   renew_before_days:
-    description: Days that every certificate must have left after V(renewed).
+    description: Days before expiry from which O(state=renewed) renews certificates.
     type: int
     default: 30
   ignore_preflight_errors:
-    description: Findings of kubeadm's own preflight that V(upgraded) goes on with.
+    description: Errors of kubeadm's preflight checks that O(state=upgraded) ignores.
     type: list
     elements: str
     default: []
   dns_replicas:
-    description: Number of CoreDNS pods after V(initialised).
+    description: Number of CoreDNS replicas after O(state=initialized).
     type: int
     default: 2
   planned:
-    description: The machine does not exist yet; nothing is looked at.
+    description: The machine does not exist yet; nothing is inspected.
     type: bool
     default: false
 attributes:
@@ -71,51 +71,54 @@ attributes:
     description: Reports what would be done.
     support: full
   diff_mode:
-    description: Shows what would be done in words, and manifests as text.
+    description: Shows the actions, and manifests as text.
     support: full
 author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: Control plane exists
+- name: Initialize the control plane
   opendata.platform.kubeadm_node:
-    state: initialised
+    state: initialized
     server: true
 """
 
 RETURN = """
 state:
-  description: What was found. C(done), C(half) (interrupted) or C(absent).
+  description: State of kubeadm on the machine. C(done), C(interrupted) or C(absent).
   returned: always
   type: str
 applied:
-  description: Whether manifests and configuration are as applied last.
+  description: Whether manifests and configuration are as last applied.
   returned: always
   type: bool
 certificates:
-  description: Whole days left by path of the certificate.
+  description: Full days until expiry by path of the certificate.
   returned: always
   type: dict
 credentials:
-  description: Digest of the administrator's credentials; empty where there are none.
+  description: Digest of the administrator's credentials; empty if there are none.
   returned: always
   type: str
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 
+Params = dict[str, Any]
+
 JOIN_CONFIG = "/run/opendata/join.yaml"
 
 
-def due(params: dict, found: pure.Found) -> list[str]:
-    """What must be done, in words that the diff shows."""
+def due(params: Params, found: pure.Found) -> list[str]:
+    """The actions that are needed, as the diff shows them."""
     done = pure.state(found) == pure.DONE
-    if params["state"] == "initialised" and not done:
+    if params["state"] == "initialized" and not done:
         return ["kubeadm init"]
     if params["state"] == "joined" and not done:
         return ["kubeadm join"]
@@ -131,18 +134,18 @@ def due(params: dict, found: pure.Found) -> list[str]:
     return []
 
 
-def files(params: dict) -> list[str]:
-    """Files that the control plane is made from and reads at its start; an agent has none."""
+def files(params: Params) -> list[str]:
+    """Files that the control plane is generated from or reads at its start; a worker has none."""
     return [params["config"], *params["start_files"]] if params["server"] else []
 
 
 def tolerating(found: pure.Found) -> list[str]:
-    """The flag that lets kubeadm go on from data of etcd, with what else it left."""
+    """The flag that lets kubeadm continue with etcd data and other leftovers of its interrupted run."""
     return ["--ignore-preflight-errors=" + ",".join(pure.own_leftovers())] if found.etcd else []
 
 
-def initialise(params: dict, found: pure.Found, lock: int) -> None:
-    """Make the first server, from nothing or from where an interrupted init was."""
+def initialise(params: Params, found: pure.Found, lock: int) -> None:
+    """Initialize the first control-plane node, or continue an interrupted init."""
     if pure.must_reset(found, server=True):
         client.run(lock, "kubeadm", "reset", "--force")
     client.run(lock, "kubeadm", "init", "--skip-token-print", f"--config={params['config']}", *tolerating(found))
@@ -150,8 +153,8 @@ def initialise(params: dict, found: pure.Found, lock: int) -> None:
     client.run(lock, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *scale)
 
 
-def join(params: dict, found: pure.Found, lock: int) -> None:
-    """Join, after the reset of a join that was interrupted before it had data of etcd."""
+def join(params: Params, found: pure.Found, lock: int) -> None:
+    """Join the cluster; a join that was interrupted before it had etcd data is reset first."""
     if pure.is_complete(found, params["server"]):
         return
     if pure.must_reset(found, params["server"]):
@@ -164,15 +167,15 @@ def join(params: dict, found: pure.Found, lock: int) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-def apply(params: dict, found: pure.Found, lock: int) -> None:
-    """Put manifests back; write them anew if the configuration has changed."""
+def apply(params: Params, found: pure.Found, lock: int) -> None:
+    """Restore modified manifests; regenerate them if the configuration has changed."""
     for name, text in pure.altered_manifests(found).items():
         files_client.write(str(client.at(f"/etc/kubernetes/manifests/{name}.yaml")), text, 0o600)
     changed, config = pure.changed_files(found), f"--config={params['config']}"
     if changed:
         client.run(lock, "kubeadm", "init", "phase", "control-plane", "all", config)
     before = (found.record or {}).get("manifests", {}).get("kube-apiserver")
-    if set(changed) & set(params["start_files"]) and client.look([]).manifests.get("kube-apiserver") == before:
+    if set(changed) & set(params["start_files"]) and client.inspect([]).manifests.get("kube-apiserver") == before:
         client.restart("kube-apiserver")
     if params["address"]:
         client.wait_ready(params["address"])
@@ -180,39 +183,39 @@ def apply(params: dict, found: pure.Found, lock: int) -> None:
         client.run(lock, "kubeadm", "init", "phase", "upload-config", "all", config)
 
 
-def ending(params: dict) -> list[str]:
-    """Certificates that end too soon; the kubelet renews its own."""
+def ending(params: Params) -> list[str]:
+    """Certificates that expire too soon; the kubelet renews its own."""
     days = client.certificate_days()
     return [path for path, left in days.items() if "kubelet" not in path and left < params["renew_before_days"]]
 
 
-def upgrade(params: dict, found: pure.Found, lock: int) -> None:
-    """Go to the version of the kubeadm that is installed. The manifests are new ones, their files are the same."""
+def upgrade(params: Params, found: pure.Found, lock: int) -> None:
+    """Upgrade to the version of the installed kubeadm. It writes new manifests; the files behind them stay."""
     target = ["apply", params["version"], "--yes"] if params["first"] else ["node"]
     ignored = ",".join(params["ignore_preflight_errors"])
     client.run(lock, "kubeadm", "upgrade", *target, *([f"--ignore-preflight-errors={ignored}"] if ignored else []))
 
 
-def renew(params: dict, found: pure.Found, lock: int) -> None:
-    """Renew what kubeadm made, and start what reads it anew."""
-    client.note_restarts()
+def renew(params: Params, found: pure.Found, lock: int) -> None:
+    """Renew the certificates of kubeadm, and restart the control plane."""
+    client.record_restarts()
     client.run(lock, "kubeadm", "certs", "renew", "all", f"--config={params['config']}")
     client.restart(*pure.MANIFESTS)
     if params["address"]:
         client.wait_ready(params["address"])
-    client.forget_restarts()
+    client.clear_restarts()
 
 
-def carry_out(params: dict, found: pure.Found, lock: int) -> None:
-    """Do what is due, then note the success."""
+def carry_out(params: Params, found: pure.Found, lock: int) -> None:
+    """Carry out the actions, then record their success."""
     if params["state"] == "absent":
         client.run(lock, "kubeadm", "reset", "--force")
         files_client.remove(str(client.at(client.RECORD)))
         return
-    actions = {"initialised": initialise, "joined": join, "applied": apply, "upgraded": upgrade, "renewed": renew}
+    actions = {"initialized": initialise, "joined": join, "applied": apply, "upgraded": upgrade, "renewed": renew}
     actions[params["state"]](params, found, lock)
     applied = params["state"] not in ("upgraded", "renewed")
-    client.note(files(params) if applied else (found.record or {}).get("files", {}), lock)
+    client.record_success(files(params) if applied else (found.record or {}).get("files", {}), lock)
 
 
 def main() -> None:
@@ -221,8 +224,8 @@ def main() -> None:
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["looked", "initialised", "joined", "applied", "upgraded", "renewed", "absent"],
-                "default": "looked",
+                "choices": ["gathered", "initialized", "joined", "applied", "upgraded", "renewed", "absent"],
+                "default": "gathered",
             },
             "server": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
@@ -242,11 +245,11 @@ def main() -> None:
     params = module.params
     try:
         lock = 0 if params["planned"] else client.lock()
-        found = pure.Found() if params["planned"] else client.look(files(params))
+        found = pure.Found() if params["planned"] else client.inspect(files(params))
         now, actions = found, due(params, found)
         if actions and not (module.check_mode or params["planned"]):
             carry_out(params, found, lock)
-            now = client.look(files(params))
+            now = client.inspect(files(params))
         certificates = {} if params["planned"] else client.certificate_days()
         credentials = "" if params["planned"] else client.credentials()
     except (client.KubeadmError, files_client.NodeFileError) as error:

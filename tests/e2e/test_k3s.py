@@ -117,7 +117,7 @@ def refused(run: Run, *words: str) -> None:
 def test_check_mode_before_anything_exists(edge: K3sFleet) -> None:
     run = must(edge.make("--check", "--diff"))
     assert all(run.changed[name] for name in [*SERVERS, AGENT])
-    assert "make the cluster" in run.output and "tls-san" in run.output
+    assert "create the cluster" in run.output and "tls-san" in run.output
     assert not (edge.state / "clusters").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_killed_run_and_a_wrong_token_are_taken_up(edge: K3sFleet) -> None:
     edge.kill_at(STAGES[0], "(Init|Join)", random.Random(SEED).randint(2, 5))
     edge.inventory["nodes"]["hosts"][AGENT]["cluster_k3s_token"] = "wrong" * 9
     edge.write()
-    refused(edge.make(), f"{AGENT} does not join.", "refuses the token (401)")
+    refused(edge.make(), f"{AGENT} cannot join:", "refuses the token (401)")
     assert sorted(edge.nodes()) == SERVERS, SEED
     del edge.inventory["nodes"]["hosts"][AGENT]["cluster_k3s_token"]
     edge.write()
@@ -169,7 +169,7 @@ def test_upgrade(edge: K3sFleet) -> None:
     refused(edge.make(), f"edge-1 runs k3s {OLD}, and the inventory wants {NEW}.")
     edge.ssh("edge-1", "k3s kubectl annotate node edge-2 stand-in/budget=1")
     edge.want(NEW, cluster_k3s_drain_timeout=2)
-    refused(edge.day2("upgrade"), "edge-2 could not be drained within 2 s and takes pods again.")
+    refused(edge.day2("upgrade"), "edge-2 could not be drained within 2 s and was uncordoned.")
     assert edge.nodes() == {**dict.fromkeys([*SERVERS, AGENT], OLD), "edge-1": NEW, AGENT: OLD}
     edge.ssh("edge-1", "k3s kubectl annotate node edge-2 stand-in/budget-")
     edge.kill_at("tests/e2e/k3s_day2.yml", "Upgrade", 8, "-e", "verb=upgrade")
@@ -196,7 +196,7 @@ def test_the_first_server_is_replaced(edge: K3sFleet) -> None:
         == 3
     )
     edge.ssh("edge-3", "systemctl stop k3s")
-    refused(edge.day2("remove", remove="edge-2"), "does not say its members")
+    refused(edge.day2("remove", remove="edge-2"), "does not report its etcd members")
     edge.ssh("edge-3", "systemctl start k3s")
     must(edge.make())
     assert edge.nodes() == dict.fromkeys([*SERVERS, AGENT], NEW)

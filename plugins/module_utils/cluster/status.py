@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read how a cluster is, and wait until it is well. Private: it may change without notice."""
+"""Read the status of a cluster, and wait until it is healthy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..kubernetes.pod_diagnostics import pod_details
 
 _NODES = "/api/v1/nodes"
 _PODS = "/api/v1/namespaces/kube-system/pods"
-# What carries the cluster's network: path of its list, name, words for people, label of its pods.
+# Workloads of the network: path of the list, name, display name, label of the pods.
 _NETWORK = (
     ("/apis/apps/v1/namespaces/kube-system/daemonsets", "cilium", "Cilium", "k8s-app=cilium"),
     (
@@ -27,18 +27,18 @@ _NETWORK = (
 def settle(
     cluster: Cluster, expected: list[str], seconds: float, cilium: bool = True
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what `read` does once all is well at one time, or when the time is over."""
+    """Return the result of `read` once everything is healthy at the same time, or after the timeout."""
     deadline = time.monotonic() + seconds
     while True:
         _wait(cluster, expected, deadline, cilium)
-        # One that was ready may not be so any more while the next was waited for.
+        # What was ready first may no longer be.
         found = read(cluster, expected, cilium)
         if not found[0]["reason"] or time.monotonic() >= deadline:
             return found
 
 
 def _wait(cluster: Cluster, expected: list[str], deadline: float, cilium: bool) -> None:
-    """Watch until the network has been rolled out and all expected nodes have been Ready, or the time is over."""
+    """Wait until the network is rolled out and all expected nodes are Ready, or until the deadline."""
     for path, name, words, _label in _NETWORK if cilium else ():
         rolled_out = lambda items, words=words: not health.workload(items[0] if items else None, words)  # noqa: E731
         cluster.wait(path, rolled_out, deadline - time.monotonic(), fieldSelector=f"metadata.name={name}")
@@ -46,7 +46,7 @@ def _wait(cluster: Cluster, expected: list[str], deadline: float, cilium: bool) 
 
 
 def read(cluster: Cluster, expected: list[str], cilium: bool = True) -> tuple[dict[str, Any], list[str]]:
-    """Return versions, counts and reason of a cluster that answers, and details of pods that fail.
+    """Return versions, counts and reason of a cluster that answers, and details of failing pods.
 
     :param cilium: whether Cilium must be its network.
     """

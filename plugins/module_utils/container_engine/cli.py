@@ -51,7 +51,8 @@ class Engine:
 
     def info(self) -> dict[str, Any]:
         """Output of ``info``. Raise EngineError when the engine does not answer."""
-        return json.loads(self.run("info", "--format", "{{json .}}"))
+        found: dict[str, Any] = json.loads(self.run("info", "--format", "{{json .}}"))
+        return found
 
     def containers(self, *filters: str) -> list[dict[str, Any]]:
         """Output of ``inspect`` for containers, stopped ones too.

@@ -18,6 +18,9 @@ _KUBERNETES = {"1.18": (30, 33), "1.20": (33, 36)}
 _KEEP = "or keep it and set cilium_enabled: false, which excludes the cluster from the mesh"
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 @dataclass(frozen=True)
 class State:
     """What the API of an existing cluster reports.
@@ -135,7 +138,9 @@ def addresses(state: State, wanted: Wanted) -> list[Finding]:
     mine = ipaddress.ip_network(wanted.service_cidr)
     ranges = [ipaddress.ip_network(each) for each in state.service_ranges]
     ranges = [each for each in ranges if each.version == mine.version]
-    if ranges and not any(each == mine or (each.num_addresses == 1 and each.subnet_of(mine)) for each in ranges):
+    if ranges and not any(
+        each == mine or (each.num_addresses == 1 and each.network_address in mine) for each in ranges
+    ):
         problem = f"cluster_service_cidr is {mine}, but its Services have addresses from {', '.join(map(str, ranges))}"
         step = "Set cluster_service_cidr to the range that the cluster was created with."
         found.append(wanted.error(problem, "ServiceCIDR, or Service default/kubernetes", step))
@@ -143,7 +148,7 @@ def addresses(state: State, wanted: Wanted) -> list[Finding]:
     strange = [
         f"{name} ({net})"
         for name, net in nodes_of.pod_ranges(state.nodes).items()
-        if not (pods.version == 4 and ipaddress.ip_network(net).subnet_of(pods))
+        if not _within(ipaddress.ip_network(net), pods)
     ]
     if strange:
         problem = f"cluster_pod_cidr is {pods}, which does not contain the pods of {', '.join(strange)}"
@@ -155,6 +160,10 @@ def addresses(state: State, wanted: Wanted) -> list[Finding]:
             problem = f"{name} {net} contains the addresses of {', '.join(inside)}"
             found.append(wanted.error(problem, "Node, status.addresses", f"Set {name} to a range of its own."))
     return found
+
+
+def _within(inner: Network, outer: Network) -> bool:
+    return inner.network_address in outer and inner.prefixlen >= outer.prefixlen
 
 
 def api(state: State, wanted: Wanted) -> list[Finding]:

@@ -19,7 +19,7 @@ def typed(text: str) -> list[str]:
 
 def node_of(server: Record) -> str:
     """The node name in the label of a server, whose own name may have been changed; the name of anything else."""
-    return server["labels"].get(f"{LABEL}/node", server["name"])
+    return str(server["labels"].get(f"{LABEL}/node", server["name"]))
 
 
 def plan(

@@ -27,7 +27,7 @@ TOKEN = "/etc/rancher/k3s/token"
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 KUBELET_KUBECONFIG = f"{DATA}/agent/kubelet.kubeconfig"
 READY_SECONDS = 300
-# Files and folders of k3s, as its own k3s-uninstall.sh removes them.
+# Files and directories of k3s, as its own k3s-uninstall.sh removes them.
 TREES = (
     "/etc/rancher/k3s",
     "/run/k3s",
@@ -40,7 +40,7 @@ TREES = (
 
 
 class K3sError(Exception):
-    """k3s failed; the message holds the end of what it said."""
+    """k3s failed; the message ends with its output."""
 
 
 def at(path: str) -> Path:
@@ -49,13 +49,13 @@ def at(path: str) -> Path:
 
 
 def text(path: str) -> str:
-    """The text of a file; empty if there is none."""
+    """Content of a file; empty if there is none."""
     return at(path).read_text(encoding="utf-8") if at(path).is_file() else ""
 
 
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
-    """Wait until nothing else of ours works on k3s here, and keep it so to the end of the block."""
+    """Hold the lock of k3s on this machine; waits for another run."""
     descriptor = hold(at("/run/opendata/k3s.lock"), "k3s")
     try:
         yield
@@ -63,8 +63,8 @@ def lock() -> Iterator[None]:
         os.close(descriptor)
 
 
-def look(server: bool) -> pure.Found:
-    """What k3s made here."""
+def inspect(server: bool) -> pure.Found:
+    """State of k3s on this machine."""
     mark = f"{DATABASE}/etcd/member/wal" if server else f"{DATA}/agent/client-kubelet.crt"
     unit = units_client.states([pure.unit(server)]).get(pure.unit(server), {})
     return pure.Found(
@@ -84,20 +84,20 @@ def version() -> str:
 
 
 def authority(server: bool) -> str:
-    """sha256 of the CA of the servers' certificates, as in the cluster's tokens; empty if it is not here yet."""
+    """SHA-256 of the servers' CA, as in the cluster's tokens; empty if the machine has none yet."""
     path = at(f"{DATA}/server/tls/server-ca.crt" if server else f"{DATA}/agent/server-ca.crt")
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def credentials() -> str:
-    """Digest of the administrator's credentials; empty on an agent."""
+    """Digest of the administrator's credentials; empty on a worker."""
     return kubeconfig.credentials(text(KUBECONFIG))
 
 
 def run(*arguments: str, log: bool = False) -> str:
-    """Run k3s; what it printed, with what it logged if that is wanted.
+    """Run k3s; its output, with its log if wanted.
 
-    :raises K3sError: with the last lines of what it said.
+    :raises K3sError: with the last lines of its output.
     """
     done = subprocess.run([at(BINARY), *arguments], capture_output=True, text=True, check=False)
     if done.returncode == 0:
@@ -107,9 +107,9 @@ def run(*arguments: str, log: bool = False) -> str:
 
 
 def ready(server: bool, name: str) -> None:
-    """Wait until the API answers from this machine, on an agent by 127.0.0.1:6444 and with its own Node.
+    """Wait until the API server answers; on an agent through 127.0.0.1:6444, with its own Node.
 
-    :raises K3sError: with its last answer and the unit's log after READY_SECONDS.
+    :raises K3sError: after READY_SECONDS, with the last answer and the unit's log.
     """
     own = ["kubectl", f"--kubeconfig={at(KUBELET_KUBECONFIG)}", "get", "node", name, "--output=json"]
     command = ["kubectl", f"--kubeconfig={at(KUBECONFIG)}", "get", "--raw=/readyz"] if server else own
@@ -128,13 +128,13 @@ def ready(server: bool, name: str) -> None:
 
 
 def present(server: bool) -> list[str]:
-    """What absent would remove and is there; an empty folder, as of a mount point, counts as gone."""
+    """Existing files that state absent removes; an empty directory, such as a mount point, does not count."""
     paths = [*TREES, BINARY, f"/etc/systemd/system/{pure.unit(server)}"]
     return [path for path in paths if at(path).is_file() or any(at(path).glob("*"))]
 
 
 def end_containers() -> None:
-    """Kill what k3s' containerd left running, then unmount what it mounted."""
+    """Kill the containers of k3s, then unmount what k3s mounted."""
     shim = f"{DATA}/data/"
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -150,13 +150,13 @@ def end_containers() -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file or folder; what somebody else mounted inside is left as it is."""
+    """Remove a file or directory, but no other mount inside."""
     points = {str(ROOT / line.split()[1].lstrip("/")) for line in Path("/proc/self/mounts").read_text().splitlines()}
     _remove(at(path), points)
 
 
 def _remove(place: Path, points: set[str]) -> None:
-    """Remove a place and what is in it, but no mount point."""
+    """Remove a path recursively, but no mount point."""
     if place.is_symlink() or not place.is_dir():
         place.unlink(missing_ok=True)
         return

@@ -88,7 +88,7 @@ def why_recreate(found: str, keys: list[str]) -> str:
 
 def text(config: Config) -> str:
     """The config as canonical YAML, for the record, for diffs and for kind."""
-    return yaml.safe_dump(config, sort_keys=True)
+    return str(yaml.safe_dump(config, sort_keys=True))
 
 
 def changed_keys(before: Config, after: Config) -> list[str]:
@@ -131,4 +131,5 @@ def loss(found: Found, kept: list[str] | None) -> str:
 def kubeconfig(source: str, name: str) -> str:
     """kind's kubeconfig as the fleet keeps it: context, cluster and user are named after the cluster."""
     server = yaml.safe_load(source)["clusters"][0]["cluster"]["server"]
-    return yaml.safe_dump(files.kubeconfig(source, name, server.removeprefix("https://")), sort_keys=False)
+    own = files.kubeconfig(source, name, server.removeprefix("https://"))
+    return str(yaml.safe_dump(own, sort_keys=False))

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Run kubeadm on this machine and look at what it made."""
+"""Run kubeadm on this machine, and inspect its results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from . import state as pure
 
 ROOT = Path("/")
 RECORD = "/etc/kubernetes/opendata-platform.json"
-# A reboot clears it, and makes the restart needless.
+# A reboot clears it, and makes the restart unnecessary.
 RESTARTS = "/run/opendata/renewed"
 READY_SECONDS = 180
 TRACES = (
@@ -33,7 +33,7 @@ TRACES = (
 
 
 class KubeadmError(Exception):
-    """kubeadm failed; the message holds the end of what it said."""
+    """kubeadm failed; the message ends with its output."""
 
 
 def at(path: str) -> Path:
@@ -42,12 +42,12 @@ def at(path: str) -> Path:
 
 
 def lock() -> int:
-    """Wait until no other kubeadm of ours runs here; see `file_io.hold`."""
+    """Wait until no other kubeadm of this collection runs on the machine; see `file_io.hold`."""
     return files_client.hold(at("/run/opendata/kubeadm.lock"), "kubeadm")
 
 
-def look(files: list[str]) -> pure.Found:
-    """What kubeadm made here, and the digests of ``files``."""
+def inspect(files: list[str]) -> pure.Found:
+    """State of kubeadm on this machine, and the digests of ``files``."""
     try:
         record = json.loads(at(RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -63,12 +63,12 @@ def look(files: list[str]) -> pure.Found:
     )
 
 
-def note(files: list[str] | dict[str, str], lock_descriptor: int) -> None:
-    """Note that kubeadm ended well: its version, the manifests it wrote, and the files it had.
+def record_success(files: list[str] | dict[str, str], lock_descriptor: int) -> None:
+    """Record that kubeadm succeeded: its version, the manifests that it wrote, and the files that it used.
 
-    :param files: paths of those files as they are now, or their digests where others than now were used.
+    :param files: paths of those files as they are now, or their digests if kubeadm used an older content.
     """
-    found = look([*files])
+    found = inspect([*files])
     digests = files if isinstance(files, dict) else found.files
     version = run(lock_descriptor, "kubeadm", "version", "--output=short").strip()
     text = json.dumps({"files": digests, "manifests": found.manifests, "version": version}, indent=1)
@@ -78,25 +78,25 @@ def note(files: list[str] | dict[str, str], lock_descriptor: int) -> None:
 def run(descriptor: int, *command: str) -> str:
     """Run a command under the lock; its output.
 
-    :raises KubeadmError: with the last lines of what it said.
+    :raises KubeadmError: with the last lines of its output.
     """
     environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=(descriptor,), env=environment)
     if done.returncode == 0:
         return done.stdout
-    # What is coloured is its list of the kernel's features.
+    # Coloured lines are its list of kernel features.
     lines = [line for line in (done.stdout + done.stderr).strip().splitlines() if "\x1b" not in line]
     raise KubeadmError(f"{' '.join(command[:3])} failed with {done.returncode}:\n" + "\n".join(lines[-40:]))
 
 
 def credentials() -> str:
-    """Digest of the administrator's credentials; empty on an agent."""
+    """Digest of the administrator's credentials; empty on a worker."""
     path = at("/etc/kubernetes/admin.conf")
     return kubeconfig.credentials(path.read_text(encoding="utf-8")) if path.exists() else ""
 
 
 def certificate_days() -> dict[str, int]:
-    """Whole days left of each certificate that kubeadm made here."""
+    """Full days until expiry of each certificate on this machine."""
     now, days = datetime.now(timezone.utc), {}  # noqa: UP017 for Python 3.10
     pem = at("/var/lib/kubelet/pki/kubelet-client-current.pem")
     for path in [*sorted(at("/etc/kubernetes/pki").rglob("*.crt")), *([pem] if pem.exists() else [])]:
@@ -106,37 +106,37 @@ def certificate_days() -> dict[str, int]:
 
 
 def restart(*programs: str) -> None:
-    """End programs of static pods; the kubelet starts them again, with the files they read as they are now."""
+    """Terminate programs of static pods; the kubelet restarts them, and they read their files again."""
     for comm in Path("/proc").glob("[0-9]*/comm"):
         try:
-            # The kernel keeps fifteen characters.
+            # The kernel stores fifteen characters.
             if comm.read_text().strip() in {program[:15] for program in programs}:
                 os.kill(int(comm.parent.name), signal.SIGTERM)
         except (OSError, ProcessLookupError):
             continue
 
 
-def note_restarts() -> None:
-    """Note that the control plane must start anew, for the case that the run is killed before it did."""
+def record_restarts() -> None:
+    """Record that the control plane must be restarted, in case the run is killed before."""
     at(RESTARTS).touch()
 
 
 def restarts_due() -> list[str]:
-    """In words what a killed run left undone."""
+    """Restarts that a killed run left undone, for the diff."""
     return ["restart the control plane with its renewed certificates"] if at(RESTARTS).exists() else []
 
 
-def forget_restarts() -> None:
-    """The control plane has started anew."""
+def clear_restarts() -> None:
+    """Record that the control plane was restarted."""
     at(RESTARTS).unlink()
 
 
 def wait_ready(address: str) -> None:
-    """Wait until the API server of this machine says that it is ready.
+    """Wait until the API server of this machine is ready.
 
-    :raises KubeadmError: with its last answer after READY_SECONDS.
+    :raises KubeadmError: after READY_SECONDS, with the last answer.
     """
-    # Unverified: this very machine is asked, and nothing secret is sent.
+    # Unverified: the request goes to this machine, and carries no secret.
     context = ssl._create_unverified_context()
     end, answer = time.monotonic() + READY_SECONDS, ""
     while time.monotonic() < end:

@@ -19,16 +19,16 @@ def image_tag(images: dict[str, Any], repository: str) -> str:
 
 
 def node_images(images: dict[str, Any], server: bool) -> list[str]:
-    """Images that a node pulls early; kubeadm itself pulls the control plane's."""
+    """Images to pull early; kubeadm itself pulls the control plane's."""
     later = ("registry.k8s.io/coredns/", "quay.io/cilium/")
     return sorted(image for image in images if image.startswith(later) and (server or "clustermesh" not in image))
 
 
 def join_credentials(command: str, key_output: str) -> dict[str, str]:
-    """What a join needs, from what kubeadm prints.
+    """Join credentials from the output of kubeadm.
 
     :param command: output of ``kubeadm token create --print-join-command``; empty in check mode.
-    :param key_output: output of ``kubeadm init phase upload-certs --upload-certs``; empty if no server joins.
+    :param key_output: output of ``kubeadm init phase upload-certs --upload-certs``; empty for workers.
     """
     words = command.split()
     after = dict(pairwise(words))
@@ -41,7 +41,7 @@ def join_credentials(command: str, key_output: str) -> dict[str, str]:
 
 
 def encryption_key(config: str) -> str:
-    """The key in a server's EncryptionConfiguration; empty if there is none."""
+    """The key in an EncryptionConfiguration; empty if there is none."""
     document = yaml.safe_load(config) if config else None
     providers = document["resources"][0]["providers"] if document else []
     keys = [key["secret"] for provider in providers for entry in provider.values() for key in entry.get("keys", [])]
@@ -49,6 +49,6 @@ def encryption_key(config: str) -> str:
 
 
 def nodes_in(nodes: list[str], hostvars: dict[str, dict[str, Any]], running: bool) -> list[str]:
-    """Nodes that were looked at and on which kubeadm did (or did not) end well, in the order given."""
+    """Nodes that were inspected and on which kubeadm has (or has not) succeeded, in the order given."""
     found = {name: hostvars[name].get("__cluster_kubeadm_found") for name in nodes if name in hostvars}
-    return [name for name in nodes if found.get(name) and (found[name].get("state") == "done") is running]
+    return [name for name, one in found.items() if one and (one.get("state") == "done") is running]

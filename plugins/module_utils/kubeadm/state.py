@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What kubeadm did on a machine and what is left to do. Pure."""
+"""State of kubeadm on a machine, and what it takes to continue. Pure."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import base64
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 PORTS = (6443, 10250, 10257, 10259, 2379, 2380)
-DONE, HALF, ABSENT = "done", "half", "absent"
+DONE, INTERRUPTED, ABSENT = "done", "interrupted", "absent"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What lies on the machine.
+    """What was found on the machine.
 
-    record: noted after the last success ("files": digest by path, "manifests": text by name, "version" of kubeadm);
-        None if nothing was.
-    traces: paths that kubeadm makes and that exist.
-    etcd: whether there are data of etcd.
+    record: written after the last success ("files": digest by path, "manifests": text by name, "version" of kubeadm);
+        None if there is none.
+    traces: existing paths that kubeadm creates.
+    etcd: whether there are etcd data.
     identity: whether the kubelet has a certificate from the cluster.
-    files: digest by path of the files that the control plane is made from and reads at its start.
-    manifests: text by name.
+    files: digest by path of the files that the control plane is generated from or reads at its start.
+    manifests: content by name of the static pod.
     """
 
-    record: dict | None = None
+    record: dict[str, Any] | None = None
     traces: tuple[str, ...] = ()
     etcd: bool = False
     identity: bool = False
@@ -35,51 +36,53 @@ class Found:
 
 
 def state(found: Found) -> str:
-    """done: kubeadm ended well; half: it was interrupted; absent: it was never here."""
+    """done: kubeadm succeeded; interrupted: before its end; absent: it never ran."""
     if found.record is not None and "/etc/kubernetes/kubelet.conf" in found.traces:
         return DONE
-    return HALF if found.traces or found.etcd else ABSENT
+    return INTERRUPTED if found.traces or found.etcd else ABSENT
 
 
 def must_reset(found: Found, server: bool) -> bool:
-    """Whether what was left half made must go before kubeadm can run again.
+    """Whether leftovers must be reset before kubeadm can run again.
 
-    Data of etcd are never removed: an init goes on from them, and a server that joined with them counts in the quorum.
-    An agent that has its certificate is complete.
+    etcd data are never removed: an init continues with them, and a control-plane node that joined with them counts in
+    the quorum. A worker that has its certificate is complete.
     """
-    if state(found) != HALF or found.etcd:
+    if state(found) != INTERRUPTED or found.etcd:
         return False
     return server or not found.identity
 
 
 def is_complete(found: Found, server: bool) -> bool:
-    """Whether an interrupted join had in fact come to its end, so that only the record is missing."""
-    return state(found) == HALF and not server and found.identity and "/etc/kubernetes/kubelet.conf" in found.traces
+    """Whether an interrupted join had in fact succeeded, so that only the record is missing."""
+    return (
+        state(found) == INTERRUPTED and not server and found.identity and "/etc/kubernetes/kubelet.conf" in found.traces
+    )
 
 
 def own_leftovers() -> list[str]:
-    """Preflight errors of kubeadm that its own interrupted run causes."""
+    """Preflight errors of kubeadm that are caused by its own interrupted run."""
     manifests = [f"FileAvailable--etc-kubernetes-manifests-{name}.yaml" for name in MANIFESTS]
     kubelet = [f"FileAvailable--etc-kubernetes-{name}.conf" for name in ("bootstrap-kubelet", "kubelet")]
     return [*manifests, *kubelet, *(f"Port-{port}" for port in PORTS), "DirAvailable--var-lib-etcd"]
 
 
 def altered_manifests(found: Found) -> dict[str, str]:
-    """Static pods that differ from what kubeadm wrote: the text to put back by name."""
+    """Manifests of static pods that were modified: the content to restore, by name."""
     recorded = (found.record or {}).get("manifests", {})
     return {name: text for name, text in recorded.items() if found.manifests.get(name) != text}
 
 
 def changed_files(found: Found) -> list[str]:
-    """Files of the control plane that are not as they were when it was made or last applied."""
+    """Files of the control plane that have changed since they were last applied."""
     applied = (found.record or {}).get("files", {})
     return [path for path, digest in found.files.items() if applied.get(path) != digest] if state(found) == DONE else []
 
 
 def not_after(pem: str) -> datetime | None:
-    """When the first certificate in a PEM text ends; None if there is none.
+    """Expiry of the first certificate in a PEM text; None if there is none.
 
-    Nodes have no library for certificates: the validity is found by its DER form, a sequence of two times.
+    Nodes have no library for certificates: the validity is found in the DER encoding, as a sequence of two times.
     """
     block = re.search(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", pem, re.DOTALL)
     der = base64.b64decode(block[1]) if block else b""

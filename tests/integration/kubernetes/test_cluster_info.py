@@ -20,7 +20,7 @@ def test_an_empty_cluster(run: Run, server: ApiServer) -> None:
     assert found["kubernetes"].startswith("v1.") and (found["nodes"], found["nodes_ready"]) == (1, 0)
     assert found["reason"] == ("node c-1 has not joined; Cilium is not installed; Cilium's operator is not installed")
     failed = run("cluster_info", **wanted, wait=True, wait_timeout=1, fail_when_unwell=True)
-    assert failed["failed"] and failed["msg"].startswith("c is not well: node c-1 has not joined")
+    assert failed["failed"] and failed["msg"].startswith("c is unhealthy: node c-1 has not joined")
     assert "failed" not in run("cluster_info", check=True, **wanted, fail_when_unwell=True)
 
 

@@ -120,7 +120,7 @@ def test_status_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     status = json.loads(run.stdout)
     assert status["ok"] is False
     assert [row["name"] for row in status["clusters"]] == ["north", "south"]
-    assert "not made yet" in status["clusters"][0]["reason"]
+    assert "not created yet" in status["clusters"][0]["reason"]
 
 
 @pytest.mark.parametrize(

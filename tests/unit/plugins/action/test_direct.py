@@ -69,7 +69,7 @@ def test_the_action_group_gives_kubeconfig_and_context_to_every_module_that_take
     defaults = {"group/opendata.platform.cluster": {"kubeconfig": str(tmp_path / "none"), "context": "north"}}
     task = {"opendata.platform.cluster_info": {"name": "north"}, "module_defaults": defaults}
     found = play(tmp_path, task)
-    assert found["cluster"]["reason"] == f"not made yet (no kubeconfig at {tmp_path}/none)"
+    assert found["cluster"]["reason"] == f"not created yet (no kubeconfig at {tmp_path}/none)"
 
 
 def test_every_module_that_is_routed_here_exists_and_has_no_action_plugin_of_its_own() -> None:

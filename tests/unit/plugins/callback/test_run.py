@@ -128,7 +128,7 @@ def test_a_second_run_is_refused_and_reading_is_not(runner: Runner) -> None:
     assert "PLAY" not in refused.stdout
     assert checked.returncode == 0, checked.stdout
     assert "in use" not in read.stdout
-    assert "not made yet" in read.stdout
+    assert "not created yet" in read.stdout
     assert "in use" not in mesh.stdout
     assert "kubeconfigs/north cannot be used" in mesh.stdout
 

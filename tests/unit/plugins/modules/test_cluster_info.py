@@ -22,7 +22,7 @@ def test_a_cluster_that_is_not_made_yet(run: Run, tmp_path: Path) -> None:
         "cilium": "",
         "nodes": 1,
         "nodes_ready": 0,
-        "reason": f"not made yet (no kubeconfig at {absent})",
+        "reason": f"not created yet (no kubeconfig at {absent})",
     }
 
 

@@ -87,7 +87,7 @@ def refuse(code: int) -> Callable[..., bytes]:
 
 def test_a_planned_machine_is_not_looked_at(machine: Machine, run: Run) -> None:
     result = run("k3s_node", state="started", planned=True, **SERVER)
-    assert result["changed"] and result["state"] == "absent" and result["diff"][0]["after"] == "make the cluster\n"
+    assert result["changed"] and result["state"] == "absent" and result["diff"][0]["after"] == "create the cluster\n"
     assert not machine.actions and not machine.calls
 
 
@@ -118,7 +118,7 @@ def test_a_run_that_was_killed_before_the_name_is_taken_up(machine: Machine, run
     [
         (
             refuse(401),
-            f"{URL} refuses the token (401). The cluster has another one: see cluster_k3s_token.",
+            f"{URL} refuses the token (401). Set cluster_k3s_token to the token of that cluster.",
         ),
         (
             refuse(500),
@@ -131,15 +131,14 @@ def test_a_join_that_is_refused_starts_nothing(
 ) -> None:
     monkeypatch.setattr(cluster_client, "ask", ask)
     result = run("k3s_node", state="started", join=URL, **SERVER)
-    assert result["failed"] and result["msg"] == f"s1 does not join. {words}"
+    assert result["failed"] and result["msg"] == f"s1 cannot join: {words}"
     assert not machine.actions and machine.part == ""
 
 
 def test_a_join_without_a_server_starts_nothing(machine: Machine, run: Run) -> None:
     result = run("k3s_node", state="started", join="https://127.0.0.1:1", **SERVER)
     assert result["msg"] == (
-        "s1 does not join. No server answers at https://127.0.0.1:1: [Errno 111] Connection refused. "
-        "Nothing was started."
+        "s1 cannot join: No server answers at https://127.0.0.1:1: [Errno 111] Connection refused. Nothing was started."
     )
     assert not machine.actions
 
@@ -150,7 +149,7 @@ def test_a_full_token_is_not_sent_to_another_cluster(
     monkeypatch.setattr(cluster_client, "ask", refuse(401))
     full = {**SERVER, "token": f"K10{'0' * 64}::server:secret"}
     result = run("k3s_node", state="started", join=URL, **full)
-    assert result["msg"].startswith(f"s1 does not join. {URL} is a server of another cluster than the token names")
+    assert result["msg"].startswith(f"s1 cannot join: {URL} is a server of another cluster than the token's")
     assert "secret" not in json.dumps({**result, "invocation": {}})
     assert not machine.actions
 
@@ -221,7 +220,7 @@ ADDRESSES = {"s1": "1", "s2": "2", "s3": "3"}
 
 @pytest.mark.parametrize("check", [True, False])
 def test_a_removal_that_loses_the_majority_is_refused(cluster: Machine, run: Run, check: bool) -> None:
-    result = run("k3s_cluster", check=check, state="forgotten", node="s1", servers=ADDRESSES)
+    result = run("k3s_cluster", check=check, state="removed", node="s1", servers=ADDRESSES)
     assert result["failed"] and result["msg"].startswith("s1: without it only 1 of 2 servers would be alive")
     assert not [call for call in cluster.calls if "delete" in call]
 
@@ -229,13 +228,13 @@ def test_a_removal_that_loses_the_majority_is_refused(cluster: Machine, run: Run
 def test_a_dead_server_may_be_forgotten(cluster: Machine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([["s1", "s2", "s3"], ["s1", "s2"]])
     monkeypatch.setattr(cluster_client, "members", lambda: next(answers))
-    assert run("k3s_cluster", state="forgotten", node="s3", servers=ADDRESSES)["changed"]
+    assert run("k3s_cluster", state="removed", node="s3", servers=ADDRESSES)["changed"]
     assert [call.partition(" |")[0] for call in cluster.calls][1:] == ["kubectl delete node s3 --ignore-not-found"]
 
 
 def test_a_drain_that_a_budget_forbids_gives_the_node_back(cluster: Machine, run: Run) -> None:
     result = run("k3s_cluster", state="drained", node="s2", timeout=1)
-    assert result["msg"].startswith("s2 could not be drained within 1 s and takes pods again.")
+    assert result["msg"].startswith("s2 could not be drained within 1 s and was uncordoned.")
     verbs = [call.split()[1] for call in cluster.calls]
     assert verbs == ["get", "annotate", "drain", "uncordon", "annotate"]
 

@@ -98,7 +98,7 @@ def test_key_of_a_running_server() -> None:
 def test_nodes_by_what_was_found() -> None:
     hostvars = {
         "a": {"__cluster_kubeadm_found": {"state": "done"}},
-        "b": {"__cluster_kubeadm_found": {"state": "half"}},
+        "b": {"__cluster_kubeadm_found": {"state": "interrupted"}},
         "c": {},
     }
     assert pure.nodes_in(["a", "b", "c", "d"], hostvars, running=True) == ["a"]

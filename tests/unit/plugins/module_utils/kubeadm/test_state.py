@@ -16,9 +16,9 @@ DONE = pure.Found(record={"files": {"/a": "1"}, "manifests": {"etcd": "x"}}, tra
     ("found", "state"),
     [
         (pure.Found(), "absent"),
-        (pure.Found(traces=("/etc/kubernetes/pki/ca.crt",)), "half"),
-        (pure.Found(etcd=True), "half"),
-        (pure.Found(traces=(KUBELET,)), "half"),
+        (pure.Found(traces=("/etc/kubernetes/pki/ca.crt",)), "interrupted"),
+        (pure.Found(etcd=True), "interrupted"),
+        (pure.Found(traces=(KUBELET,)), "interrupted"),
         (pure.Found(record={}), "absent"),
         (DONE, "done"),
     ],
