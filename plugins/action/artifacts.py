@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Controller part of module artifacts: asks the pure rules what is due, has it made, tells what is there."""
+"""Controller part of module artifacts: plans, downloads, builds, and returns the facts."""
 
 from __future__ import annotations
 
@@ -46,32 +46,32 @@ ARGUMENTS = {
 
 
 class ActionModule(ActionBase):
-    """Provides what a fleet needs before it exists, from releases or from builds."""
+    """Provides the artifacts of a fleet from releases or builds."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return ``artifacts``; what was missing is in the store afterwards, but in check mode."""
+        """Return ``artifacts``; unless in check mode, missing artifacts are added to the store."""
         result = super().run(tmp, task_vars)
         _validated, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        # Plain data: the tags that Ansible puts on strings are no YAML.
+        # Plain data: YAML cannot dump the tagged strings of Ansible.
         arguments["table"] = json.loads(json.dumps(arguments["table"]))
         provider = Provider(arguments, COLLECTION, Display().display)
         try:
             return {**result, **provider.provide(self._task.check_mode)}
         except (JobError, OSError) as error:
             full = isinstance(error, OSError) and disk_is_full(str(error))
-            step = f" Free space below {arguments['cache']} and run again; what is done stays." if full else ""
-            # Without the cause, which Ansible would print a second time.
+            step = f" Free space below {arguments['cache']} and run again; finished artifacts are kept." if full else ""
+            # Without the cause, which Ansible would print again.
             raise AnsibleActionFail(f"{error}{step}") from None
 
 
 class Provider:
-    """One run over the table of artifacts."""
+    """A run over the table of artifacts."""
 
     def __init__(self, arguments: dict[str, Any], collection: Path, say: Callable[[str], None]) -> None:
-        """Take the module's arguments; ``say`` prints one line for people."""
+        """Take the module's arguments; ``say`` prints a line of progress."""
         self.arguments, self.collection, self.say = arguments, collection, say
         self.table: dict[str, dict[str, Any]] = arguments["table"]
         self.store = Store(Path(arguments["cache"]))
@@ -85,7 +85,7 @@ class Provider:
     def provide(self, check_mode: bool) -> dict[str, Any]:
         """Return ``changed``, ``diff``, ``made`` and ``artifacts``.
 
-        :raises JobError: with every finding, or what failed.
+        :raises JobError: with every finding, or the failed job.
         """
         text, locked = self._read_lock()
         source, allowed = self.arguments["source"], self.arguments["build_allowed"]
@@ -137,17 +137,17 @@ class Provider:
         try:
             return text, lock.read(text)
         except ValueError as error:
-            raise JobError(f"{self.lock_path} is no lock of artifacts: {error}. Restore it, or remove it.") from error
+            raise JobError(f"{self.lock_path} is not a lock of artifacts: {error}. Restore or remove it.") from error
 
     def _go_mod(self, source: str) -> str:
         return (self.collection / source / "go.mod").read_text()
 
     def _sources(self, name: str) -> dict[str, bytes]:
-        """Return the files that a recipe reads from this collection."""
+        """Return the files of this collection that a recipe uses."""
         source = self.table[name]["build"].get("source")
         root = self.collection / source if source else None
         files = sorted(path for path in [root, *root.rglob("*")] if path.is_file()) if root else []
-        # What Python compiles when a test imports a source is no source.
+        # Bytecode is not a source.
         files = [path for path in files if path.parent.name != "__pycache__"]
         return {str(path.relative_to(self.collection)): path.read_bytes() for path in files}
 
@@ -155,7 +155,7 @@ class Provider:
         return self.store.path(choice.name, choice.key, bool(self.table[choice.name].get("tree")))
 
     def _present(self, name: str, origin: str, key: str) -> bool:
-        """Return whether an artifact is in the store, and an image that was built also in the registry's storage."""
+        """Return whether an artifact is in the store, and a built image in the registry's storage."""
         entry = self.table[name]
         manifest = self.store.manifest(name, key, bool(entry.get("tree")))
         image = entry.get("image")
@@ -167,7 +167,7 @@ class Provider:
         return True
 
     def _plan(self) -> dict[str, Choice]:
-        """Return the choices; asks the release hosts only when their answer decides something."""
+        """Return the choices; the release hosts are requested only if their answer matters."""
         self.manifests.clear()
         arguments = self.arguments
         plan = Plan(
@@ -182,12 +182,12 @@ class Provider:
         if unasked := set(plan.hosts_in_question()) - set(self.answers):
             self.answers.update(answering(unasked))
             if silent := sorted(host.partition("//")[2] for host in unasked if not self.answers[host]):
-                self.say(f"artifacts: no answer within 3 s from {', '.join(silent)}: what they release is built here")
+                self.say(f"artifacts: no answer within 3 s from {', '.join(silent)}, building their artifacts instead")
         plan.answers = self.answers
         return plan.all()
 
     def _make(self, locked: dict[str, dict[str, Any]]) -> tuple[dict[str, Choice], dict[str, float]]:
-        """Make what is due while holding the store; another run may have made it before."""
+        """Create what is due while holding the store; another run may have created it meanwhile."""
         die_with_parent()
         spoken = 0.0
         while True:
@@ -196,7 +196,7 @@ class Provider:
                     return self._make_held(locked)
             except StoreBusy as busy:
                 if time.monotonic() - spoken > 15:
-                    self.say(f"artifacts: another run makes artifacts ({busy}): waiting for it")
+                    self.say(f"artifacts: waiting for another run ({busy})")
                     spoken = time.monotonic()
                 time.sleep(0.5)
 
@@ -215,11 +215,11 @@ class Provider:
         took = maker.run(max(1, min(arguments["jobs"], os.cpu_count() or 1)), self.say)
         for choice in due:
             if not self._present(choice.name, choice.origin, choice.key):
-                raise JobError(f"{choice.name} was made but is not whole in {self._path(choice)}. Run again.")
+                raise JobError(f"{choice.name} is incomplete in {self._path(choice)}. Run again.")
         return choices, took
 
     def _lock_text(self, facts: Facts, locked: dict[str, dict[str, Any]]) -> str:
-        """Return the lock's new text; refuses a release that changed since it was locked."""
+        """Return the new text of the lock; fails if a release has changed since it was locked."""
         entries = lock_entries(facts, self.manifests)
         news = [(name, entry) for kind in entries.values() for name, entry in kind.items()]
         downloads = [(name, entry) for name, entry in news if entry["origin"] == "download"]
@@ -234,12 +234,12 @@ class Provider:
 
 
 def fail_with(findings: Any) -> None:
-    """Fail with all findings at once, if there are any."""
+    """Fail with all findings, if there are any."""
     if lines := list(findings):
         raise JobError("\n".join(lines))
 
 
 def die_with_parent() -> None:
-    """End this process when the one that started it is killed, so that no build goes on unseen; only Linux can."""
+    """Let the kernel kill this process with its parent, so that no build continues unattended; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -1,69 +1,69 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Documentation of action plugin artifacts."""
+"""Documentation of the action plugin artifacts."""
 
 DOCUMENTATION = r"""
 module: artifacts
-short_description: Provide binaries, images and files that a fleet needs before it exists
+short_description: Download or build the binaries, images and files of a fleet
 version_added: 0.1.0
 author: [Open Data Platform contributors (@opendata)]
 description:
   - Runs on the controller. Downloads official releases, or builds from pinned Go modules, PyPI and Debian packages.
-  - A release is proved by the checksum that it publishes; the lock keeps this, and a later change is refused.
-  - A build is kept under a key of its whole recipe, so that nothing is built twice and nothing half-made is ever used.
-  - Images that were built are pushed to the storage of a registry.
-  - Says in one line each what starts, what ended and, every 15 seconds, what runs.
+  - A release is verified by its published checksum, which the lock records; a later change is refused.
+  - A build is stored under a key of its complete recipe, so that no recipe is built twice and no build is incomplete.
+  - Built images are pushed to the storage of a registry.
+  - Prints a line when a download or build starts and ends, and every 15 seconds what is running.
 notes:
-  - Downloads are tested against a local server of releases. The real release hosts were never asked; that is not run.
-  - Builds need Linux on amd64 with util-linux, and Debian or Ubuntu for what is made from Debian packages.
+  - Downloads are tested with a local release server, not with the real release hosts.
+  - Builds require Linux on amd64 with util-linux, and Debian or Ubuntu for artifacts from Debian packages.
 options:
   source:
     description:
-      - V(download), V(build), or V(auto), which builds only what cannot be downloaded, decided within 3 seconds.
+      - V(download), V(build), or V(auto), which builds only what cannot be downloaded; hosts have 3 seconds to answer.
     type: str
     choices: [auto, download, build]
     required: true
   build_allowed:
-    description: Whether this fleet may run what was built at home.
+    description: Whether this fleet may use artifacts that were built locally.
     type: bool
     required: true
   table:
-    description: The artifacts by name, as in C(vars/main.yml) of role P(opendata.platform.artifacts#role).
+    description: The artifacts by name, as in C(vars/main) of role P(opendata.platform.artifacts#role).
     type: dict
     required: true
   unwanted:
-    description: Entries that this fleet itself does not need; made only where the build of another one uses them.
+    description: Entries that this fleet does not use itself; provided only if another build needs them.
     type: list
     elements: str
     default: []
   registries:
-    description: Addresses that are asked for digests in place of a registry, by the registry's name.
+    description: Addresses to ask for digests instead of a registry, by the registry's name.
     type: dict
     default: {}
   jobs:
-    description: Builds and downloads at once; never more than there are CPUs.
+    description: Number of parallel builds and downloads, at most one per CPU.
     type: int
     default: 2
   state:
-    description: State directory of the fleet; the lock C(artifacts.lock.yml) lies there.
+    description: State directory of the fleet, with the lock C(artifacts.lock.yml).
     type: path
     required: true
   cache:
-    description: Directory that holds store, registry storage, build caches and logs.
+    description: Directory of the store, the registry's storage, build caches and logs.
     type: path
     required: true
 attributes:
   check_mode:
     description: Can run in check mode.
     support: full
-    details: [Nothing is made; digests of what is missing are empty strings.]
+    details: [Nothing is downloaded or built; digests of missing artifacts are empty strings.]
   diff_mode:
     description: Returns details of what changed.
     support: full
-    details: [Lists what is made, and shows the change of the lock.]
+    details: [Lists what is downloaded or built, and shows the change of the lock.]
 """
 
 EXAMPLES = r"""
-- name: Artifacts are at hand
+- name: Provide the artifacts
   opendata.platform.artifacts:
     source: auto
     build_allowed: true
@@ -83,12 +83,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 made:
-  description: Seconds that each artifact took which was made now.
+  description: Seconds by artifact that was downloaded or built.
   returned: success
   type: dict
   sample: {kubernetes: 409.2}
 artifacts:
-  description: Where each artifact lies and what proves it.
+  description: Path, origin, version and digest of each artifact.
   returned: success
   type: dict
   sample:

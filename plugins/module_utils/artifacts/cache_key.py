@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keys of artifacts: the same recipe gives the same key, any change of it another one. No I/O."""
+"""Keys of artifacts: they change with the recipe. No I/O."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-# By kind of build: raise its number when the builder makes something else from the same recipe; 1 where none stands.
+# Version of the builder by kind, 1 if not listed: raise it when the builder's output changes for the same recipe.
 BUILDERS: dict[str, int] = {}
-# What changes the order or the look of the work, never its result.
+# What does not change the result.
 NOT_IN_KEY = ("seconds",)
 
 
 def content_key(value: Any, sources: dict[str, bytes], needs: dict[str, str]) -> str:
-    """Return the key (64 hex digits) of what a recipe will make.
+    """Return the key (64 hex digits) of the result of a recipe.
 
     :param value: the recipe as plain data.
     :param sources: relative path to content of each source file.
-    :param needs: name to key of each artifact that the recipe builds upon.
+    :param needs: key by name of each artifact that the recipe uses.
     """
     recipe = {k: v for k, v in value.items() if k not in NOT_IN_KEY} if isinstance(value, dict) else value
     builder = BUILDERS.get(value.get("kind", ""), 1) if isinstance(value, dict) else 1
@@ -32,7 +32,7 @@ def content_key(value: Any, sources: dict[str, bytes], needs: dict[str, str]) ->
 
 
 def directory_name(name: str, key: str) -> str:
-    """Return the directory's name of an artifact in the store: name and 12 digits of its key."""
+    """Return the name of an artifact's directory in the store: its name and 12 digits of its key."""
     return f"{name}-{key[:12]}"
 
 
@@ -42,19 +42,19 @@ def files_digest(files: dict[str, dict[str, Any]]) -> str:
     A single file's digest is its own sha256, so that ``sha256sum`` can check it.
     """
     if len(files) == 1:
-        return next(iter(files.values()))["sha256"]
+        return str(next(iter(files.values()))["sha256"])
     lines = "".join(f"{files[path]['sha256']}  {path}\n" for path in sorted(files))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def pinned_version(go_mod: str, module: str) -> str:
-    """Return the version that a go.mod requires of a module ("" when it does not name it)."""
+    """Return the version of a module that a go.mod requires, "" if it does not."""
     found = re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+(v\S+)", go_mod, re.MULTILINE)
     return found.group(1) if found else ""
 
 
 def version_errors(table: dict[str, dict[str, Any]], go_mod: Callable[[str], str]) -> list[str]:
-    """Return findings where a version of the table is not what the go.mod of its build pins.
+    """Return findings where a version of the table differs from the go.mod of its build.
 
     :param go_mod: returns the text of the go.mod in a source directory.
     """

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read the checksums that releases publish, in each form that the upstream projects use. No I/O."""
+"""Read the checksums that releases publish, in every format that the upstream projects use. No I/O."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ HEX = re.compile(r"^[0-9a-f]+$")
 
 
 class ChecksumError(ValueError):
-    """The published text holds no checksum for the file that was asked for."""
+    """The published text has no checksum of the requested file."""
 
 
 def published_checksum(text: str, filename: str) -> str:
     """Return ``sha256:<hex>`` or ``sha512:<hex>`` of a file, as its release publishes it.
 
-    Understood are a bare digest, lines of ``sha256sum`` (also with ``*`` or a path before the name),
-    a Helm repository's index and a release as the GitHub API prints it.
+    The text is a digest, lines of ``sha256sum`` (also with ``*`` or a path before the name), the index of a Helm
+    repository or a release of the GitHub API.
 
-    :raises ChecksumError: when the file is not named there, or named with two digests.
+    :raises ChecksumError: if the file is not listed, or listed with two digests.
     """
     if text.lstrip().startswith("{"):
         found = _from_release(text, filename)
@@ -32,18 +32,18 @@ def published_checksum(text: str, filename: str) -> str:
         found = _from_lines(text, filename)
     if len(found) != 1:
         shown = ", ".join(sorted(found)) if found else text.strip()[:120] or "nothing"
-        raise ChecksumError(f"no single checksum of {filename} in it, but: {shown}")
+        raise ChecksumError(f"it does not have exactly one checksum of {filename}: {shown}")
     return found.pop()
 
 
 def _tagged(value: str) -> str:
-    """Return a digest with its algorithm before it ("" when it is none)."""
+    """Return a digest with its algorithm as a prefix, "" if it is none."""
     digest = value.strip().lower().rpartition(":")[2]
     return f"{ALGORITHMS[len(digest)]}:{digest}" if len(digest) in ALGORITHMS and HEX.match(digest) else ""
 
 
 def _from_lines(text: str, filename: str) -> set[str]:
-    """Return the digests that lines of ``digest  name`` (or one bare digest) give for a file."""
+    """Return the digests of a file in lines of ``digest  name``, or the only digest."""
     lines = [line.split(None, 1) for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and len(lines[0]) == 1:
         return {_tagged(lines[0][0])} - {""}

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Fetch official releases and prove them by the checksum that the release publishes."""
+"""Download official releases and verify them by their published checksum."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from http.client import HTTPResponse
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
-from .checksum import (
-    ChecksumError,
-    published_checksum,
-)
+from .checksum import ChecksumError, published_checksum
 
 TIMEOUT = 30
 
 
 class DownloadError(Exception):
-    """A release could not be had, or is not what it says; the text names artifact, address and next step."""
+    """A release cannot be downloaded or verified; the message names artifact, URL and next step."""
 
 
 def answering(addresses: Iterable[str], seconds: float = 3.0) -> dict[str, bool]:
-    """Return which addresses answer HTTP within a time; all are asked at once."""
+    """Return which addresses answer HTTP in time; all are requested at once."""
     found = dict.fromkeys(addresses, False)
 
     def ask(address: str) -> None:
@@ -48,12 +46,11 @@ def answering(addresses: Iterable[str], seconds: float = 3.0) -> dict[str, bool]
     return dict(found)
 
 
-def open_url(name: str, url: str, headers: dict[str, str] | None = None, method: str = "GET") -> IO[bytes]:
-    """Return the answer to a request, or say which release does not answer."""
+def open_url(name: str, url: str, headers: dict[str, str] | None = None, method: str = "GET") -> HTTPResponse:
+    """Return the response to a request. Raises DownloadError."""
     try:
-        return urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers or {}, method=method), timeout=TIMEOUT
-        )
+        request = urllib.request.Request(url, headers=headers or {}, method=method)
+        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=TIMEOUT))
     except urllib.error.HTTPError as error:
         raise DownloadError(
             f"{name}: {url} answers {error.code} {error.reason}. "
@@ -69,7 +66,7 @@ def fetch_file(
     """Download one release file to ``target`` and return its published checksum.
 
     :param release: ``url`` of the file and ``checksum``, the URL of its published checksum.
-    :param judge: findings against that checksum (the lock's), asked before the file is fetched.
+    :param judge: returns findings about that checksum; called before the file is downloaded.
     :raises DownloadError: with the reason and the next step.
     """
     url, filename = release["url"], release["url"].rpartition("/")[2]
@@ -78,7 +75,7 @@ def fetch_file(
     try:
         expected = published_checksum(text, filename)
     except ChecksumError as error:
-        raise DownloadError(f"{name}: {release['checksum']} cannot be used: {error}.") from error
+        raise DownloadError(f"{name}: {release['checksum']} cannot be used, {error}.") from error
     if findings := judge(expected):
         raise DownloadError(" ".join(findings))
     digest = hashlib.new(expected.partition(":")[0])
@@ -96,22 +93,22 @@ def fetch_file(
     if digest.hexdigest() != expected.partition(":")[2]:
         raise DownloadError(
             f"{name}: {url} has {digest.name}:{digest.hexdigest()}, but its release publishes {expected} "
-            f"({release['checksum']}). Nothing was kept. Run again; if it stays so, ask upstream."
+            f"({release['checksum']}). The file was discarded. Run again; if it fails again, ask upstream."
         )
     return expected
 
 
-def _block(name: str, url: str, answer: IO[bytes]) -> bytes:
+def _block(name: str, url: str, answer: HTTPResponse) -> bytes:
     try:
         return answer.read(1 << 20)
     except (OSError, ValueError) as error:
-        raise DownloadError(f"{name}: {url} broke off ({error}). Run again.") from error
+        raise DownloadError(f"{name}: {url} was interrupted ({error}). Run again.") from error
 
 
 def extract(name: str, url: str, archive: Path, member: str, target: Path) -> None:
-    """Write one member of a tar archive to ``target``.
+    """Write a member of a tar archive to ``target``.
 
-    :raises DownloadError: when the archive lacks the member.
+    :raises DownloadError: if the archive does not have the member.
     """
     try:
         with tarfile.open(archive) as tar:
@@ -124,4 +121,4 @@ def extract(name: str, url: str, archive: Path, member: str, target: Path) -> No
             with tar.extractfile(found[member]) as source, target.open("wb") as stream:  # type: ignore[union-attr]
                 shutil.copyfileobj(source, stream)
     except (tarfile.TarError, EOFError) as error:
-        raise DownloadError(f"{name}: {url} is no archive ({error}).") from error
+        raise DownloadError(f"{name}: {url} is not a tar archive ({error}).") from error

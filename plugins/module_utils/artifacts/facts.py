@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The fact ``artifacts`` and the lock's entries, from choices and manifests. No I/O."""
+"""The fact ``artifacts`` and the entries of the lock, from choices and manifests. No I/O."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def collect(
 ) -> Facts:
     """Return binaries, images and files by name; digests are "" for what is only planned (check mode).
 
-    A binary of an entry NAME@VERSION, which is a further version beside NAME, is called BINARY@VERSION.
+    A binary of an entry NAME@VERSION, an additional version of NAME, is called BINARY@VERSION.
 
-    :param manifests: by artifact's name, only for what is there.
+    :param manifests: by name, only of artifacts that exist.
     :param paths: the directory of each artifact.
     """
     facts: Facts = {"binaries": {}, "images": {}, "files": {}}
@@ -55,7 +55,7 @@ def collect(
 
 
 def lock_entries(facts: Facts, manifests: dict[str, dict[str, Any]]) -> Facts:
-    """Return what the lock keeps of these facts: origin, version, digest, of downloads also URL and checksum."""
+    """Return the entries of the lock: origin, version and digest, of downloads also URL and checksum."""
     checksums = {
         binary + further(name): value
         for name, manifest in manifests.items()
@@ -73,5 +73,5 @@ def lock_entries(facts: Facts, manifests: dict[str, dict[str, Any]]) -> Facts:
 
 
 def further(name: str) -> str:
-    """Return "@VERSION" of an entry NAME@VERSION, "" of another."""
+    """Return "@VERSION" of an entry NAME@VERSION, "" of any other."""
     return "".join(name.partition("@")[1:])

@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What the lock of a fleet's artifacts says, and what it refuses. No I/O.
+"""Read, write and compare the lock of a fleet's artifacts. No I/O.
 
-The lock holds, for each binary, image and file, its origin, version and digest; for what was downloaded
-also the checksum that the release published when it was seen first.
+The lock has the origin, version and digest of each binary, image and file; of downloads also the checksum that the
+release published at first.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ KINDS = ("binaries", "files", "images")
 
 
 def read(text: str) -> dict[str, dict[str, Any]]:
-    """Return the entries of a lock file by name.
+    """Return the entries of a lock by name.
 
-    :raises ValueError: when the text is not a lock.
+    :raises ValueError: if the text is not a lock.
     """
     data = yaml.safe_load(text) or {}
     if not isinstance(data, dict) or not set(data) <= set(KINDS):
@@ -33,29 +33,28 @@ def read(text: str) -> dict[str, dict[str, Any]]:
 
 
 def render(facts: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Return the lock's text: sorted, so that the same artifacts give the same bytes."""
+    """Return the text of a lock, sorted, so that the same artifacts give the same bytes."""
     kept = {kind: {name: dict(sorted(entry.items())) for name, entry in facts[kind].items()} for kind in KINDS}
     return HEADER + yaml.safe_dump(kept, sort_keys=True, width=200)
 
 
 def refused_builds(entries: dict[str, dict[str, Any]], path: str, inventory: str) -> list[str]:
-    """Return one finding when a lock brings built artifacts to a fleet that must not have any."""
+    """Return a finding if the lock of a fleet that may not use built artifacts has some."""
     names = sorted(name for name, entry in entries.items() if entry["origin"] == "build")
     if not names:
         return []
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return [
-        f"{path} says 'origin: build' for {shown}, but artifacts_build_allowed is false in {inventory}: "
-        f"what was built at home never reaches such a fleet. "
-        f"Remove {path} and run again with artifacts_source: download."
+        f"{path} has 'origin: build' for {shown}, but artifacts_build_allowed is false in {inventory}: this fleet may "
+        f"not use artifacts that were built locally. Remove {path} and run again with artifacts_source: download."
     ]
 
 
 def changed_release(name: str, old: dict[str, Any] | None, new: dict[str, Any], url: str, path: str) -> list[str]:
-    """Return findings when a release of the same version is not what the lock remembers.
+    """Return findings if a release has changed without a new version.
 
-    :param old: the lock's entry, or None.
-    :param new: what the release shows now; holds ``version`` and ``checksum`` or ``digest`` or both.
+    :param old: the entry of the lock, or None.
+    :param new: the current release: ``version``, and ``checksum`` or ``digest`` or both.
     """
     if not old or old.get("origin") != "download" or old.get("version") != new["version"]:
         return []
@@ -65,8 +64,8 @@ def changed_release(name: str, old: dict[str, Any] | None, new: dict[str, Any], 
         if before and now and before != now:
             findings.append(
                 f"{name} {new['version']}: the {words} changed after it was locked. "
-                f"{url} gives {now}, {path} holds {before}. "
-                f"Nothing was installed. Ask upstream why the release changed; if you trust the new one, "
+                f"{url} has {now}, {path} has {before}. "
+                f"Nothing was installed. Ask upstream why the release changed; if you trust the new release, "
                 f"remove the entry {name} from {path} and run again."
             )
     return findings

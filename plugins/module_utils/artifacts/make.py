@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make what is due: downloads and builds as jobs, each result whole in the store or not there."""
+"""Download and build artifacts as jobs; each result is complete in the store or absent."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from .build import images, packages
 from .build.crates import build_crate
 from .build.jobs import Job, run_jobs
 from .build.shell import Shell
-from .download import (
-    DownloadError,
-    extract,
-    fetch_file,
-)
+from .download import DownloadError, extract, fetch_file
 from .lockfile import changed_release
 from .plan import Choice, registry_url, version_of
 from .registry import PushRegistry, image_digest
@@ -38,7 +34,7 @@ BUILDERS: dict[str, Callable[[build.Workplace], None]] = {
 
 
 class Maker:
-    """Turns choices that are due into jobs, and runs these."""
+    """Turns due choices into jobs and runs them."""
 
     def __init__(
         self,
@@ -50,14 +46,14 @@ class Maker:
         lock: Table,
         lock_path: str,
     ) -> None:
-        """Take the plan; ``lock`` holds what earlier runs saw of each release."""
+        """Create a maker; ``lock`` has the releases that earlier runs downloaded."""
         self.store, self.collection, self.table, self.choices = store, collection, table, choices
         self.registries, self.lock, self.lock_path = registries, lock, lock_path
         self.push: PushRegistry | None = None
         self.pushing = threading.Lock()
 
     def run(self, at_once: int, say: Callable[[str], None]) -> dict[str, float]:
-        """Make all that is due; return the seconds of each."""
+        """Run all due jobs and return the seconds of each."""
         jobs = [self._job(choice) for choice in self.choices.values() if not choice.present]
         try:
             return run_jobs(jobs, self.store.logs, at_once, say)
@@ -75,12 +71,12 @@ class Maker:
             work=lambda shell: self._make(choice, shell),
             needs=entry.get("needs", []) if built else [],
             seconds=entry["build"].get("seconds", 5) if built else 10,
-            # A compiler uses every CPU: two at once take as long, and twice the memory.
+            # A compiler uses every CPU: two at once are not faster and need twice the memory.
             group="compiler" if built and entry["build"]["kind"] in ("go", "crate") else "",
         )
 
     def _make(self, choice: Choice, shell: Shell) -> None:
-        """Make one artifact in a workspace and move it to its place."""
+        """Create an artifact in a workspace and move it into the store."""
         entry = self.table[choice.name]
         with self.store.workspace(choice.name) as (work, lock):
             out = work / "out"
@@ -108,7 +104,7 @@ class Maker:
             self.store.keep(out, choice.name, choice.key, bool(entry.get("tree")), place.facts)
 
     def path(self, name: str) -> Path:
-        """Return where an artifact of the plan lies."""
+        """Return the directory of an artifact of the plan."""
         return self.store.path(name, self.choices[name].key, bool(self.table[name].get("tree")))
 
     def _push_address(self) -> str:
@@ -124,7 +120,7 @@ class Maker:
         return changed_release(name, self.lock.get(name), new, url, self.lock_path)
 
     def _download(self, place: build.Workplace) -> None:
-        """Fetch an image's digest, or the release files of an artifact, each archive once."""
+        """Get the digest of an image, or download the files of a release, each archive once."""
         entry = place.entry
         if image := entry.get("image"):
             base = registry_url(image, self.registries)
@@ -138,13 +134,11 @@ class Maker:
             url = release["url"]
             if url not in fetched:
                 target = place.work / f"release-{len(fetched)}"
-                checksums[url] = fetch_file(
-                    name,
-                    release,
-                    target,
-                    lambda checksum, name=name, url=url: self._judge(name, entry, url, checksum=checksum),
-                    place.shell.stop.is_set,
-                )
+
+                def judge(checksum: str, name: str = name, url: str = url) -> list[str]:
+                    return self._judge(name, entry, url, checksum=checksum)
+
+                checksums[url] = fetch_file(name, release, target, judge, place.shell.stop.is_set)
                 fetched[url] = target
             if release.get("member"):
                 extract(name, url, fetched[url], release["member"], place.out / name)

@@ -1,7 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Decide for each artifact where it comes from and whether it is due. No I/O.
+"""Decide where each artifact comes from and whether it has to be downloaded or built. No I/O.
 
-An entry of the table gives ``binaries``, a ``file``, an ``image`` or (for the use of other builds only) nothing.
+An entry of the table provides ``binaries``, a ``file``, an ``image`` or, if only other builds use it, nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SOURCES = ("auto", "download", "build")
 
 @dataclass(frozen=True)
 class Choice:
-    """Where one artifact comes from (``download`` or ``build``), its key, and whether it is there."""
+    """Origin of an artifact (``download`` or ``build``), its key, and whether it is in the store."""
 
     name: str
     origin: str
@@ -29,28 +29,27 @@ class Choice:
 def source_errors(source: str, build_allowed: bool, inventory: str) -> list[str]:
     """Return findings about ``artifacts_source`` and ``artifacts_build_allowed``."""
     if source not in SOURCES:
-        return [f"artifacts_source is '{source}' in {inventory}; it is one of {', '.join(SOURCES)}."]
+        return [f"artifacts_source is '{source}' in {inventory}; it must be one of {', '.join(SOURCES)}."]
     if source != "download" and not build_allowed:
         return [
-            f"artifacts_source is '{source}' in {inventory}, but artifacts_build_allowed is false: "
-            "only a fleet for trials "
-            "(inventories/local) may run what was built at home. Set artifacts_source: download."
+            f"artifacts_source is '{source}' in {inventory}, but artifacts_build_allowed is false: only trial fleets "
+            "(inventories/local) may use artifacts that were built locally. Set artifacts_source: download."
         ]
     return []
 
 
 def gives(entry: dict[str, Any]) -> bool:
-    """Return whether an artifact is for the fleet, and not only for other builds."""
+    """Return whether the fleet uses an artifact, and not only other builds."""
     return bool(entry.get("binaries") or entry.get("file") or entry.get("image"))
 
 
 def version_of(entry: dict[str, Any], origin: str) -> str:
-    """Return the version of an artifact; a build may take another one than the release (Debian's runc)."""
+    """Return the version of an artifact; that of a build may differ from the release (runc of Debian)."""
     return str((entry.get("build", {}).get("version") if origin == "build" else "") or entry.get("version", ""))
 
 
 def release_host(entry: dict[str, Any], registries: dict[str, str]) -> str:
-    """Return the address (scheme and host) that serves an entry's release ("" when it has none)."""
+    """Return scheme and host of an entry's release, "" if it has none."""
     if not entry.get("download"):
         return ""
     if entry.get("image"):
@@ -60,13 +59,13 @@ def release_host(entry: dict[str, Any], registries: dict[str, str]) -> str:
 
 
 def registry_url(image: str, registries: dict[str, str]) -> str:
-    """Return the base URL of an image's registry; ``registries`` replaces the address of a host."""
+    """Return the base URL of an image's registry; ``registries`` replaces the URL of a host."""
     host = image.partition("/")[0]
     return registries.get(host, f"https://{host}").rstrip("/")
 
 
 class Plan:
-    """The choices for all artifacts of a table."""
+    """The choices for the artifacts of a table."""
 
     def __init__(
         self,
@@ -78,9 +77,11 @@ class Plan:
         registries: dict[str, str] | None = None,
         unwanted: Collection[str] = (),
     ) -> None:
-        """Take the rules; ``sources`` reads a recipe's files, ``present(name, origin, key)`` looks into the store.
+        """Create a plan.
 
-        :param unwanted: entries that this fleet itself does not need.
+        :param sources: returns the files of a recipe by path.
+        :param present: returns whether the artifact (name, origin, key) is in the store.
+        :param unwanted: entries that this fleet does not use itself.
         """
         self.table, self.source, self.build_allowed = table, source, build_allowed
         self.wanted = [name for name, entry in table.items() if gives(entry) and name not in unwanted]
@@ -90,7 +91,7 @@ class Plan:
         self.seen: dict[Choice, bool] = {}
 
     def hosts_in_question(self) -> list[str]:
-        """Return the release hosts whose answer decides something: what is neither built nor downloaded yet."""
+        """Return the release hosts that matter: those of artifacts that are neither built nor downloaded yet."""
         if self.source != "auto":
             return []
         wanted = [name for name in self.wanted if self.table[name].get("download")]
@@ -104,7 +105,7 @@ class Plan:
         return sorted(found)
 
     def choose(self, name: str) -> Choice | None:
-        """Return the choice for one artifact; None when this fleet neither needs nor may have it."""
+        """Return the choice for an artifact; None if this fleet does not use it or may not build it."""
         if name not in self.chosen:
             self.chosen[name] = self._choose(name)
         return self.chosen[name]
@@ -128,13 +129,13 @@ class Plan:
         return built
 
     def _there(self, choice: Choice) -> bool:
-        """Return whether an artifact is in the store; looks once, because some have thousands of files."""
+        """Return whether an artifact is in the store; cached, because some have thousands of files."""
         if choice not in self.seen:
             self.seen[choice] = self.present(choice.name, choice.origin, choice.key)
         return self.seen[choice]
 
     def all(self) -> dict[str, Choice]:
-        """Return the choices for what the fleet needs, and for what is due to make that."""
+        """Return the choices for the artifacts of the fleet, and for those that their due builds use."""
         found: dict[str, Choice] = {}
 
         def add(name: str) -> None:

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Images: their digests in a registry, in its storage, and a registry for the time of a push."""
+"""Digests of images in a registry and in its storage, and a temporary registry for pushes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MANIFESTS = (
 
 
 def image_digest(image: str, base: str) -> str:
-    """Return the digest of an image's tag as its registry tells it.
+    """Return the digest of an image's tag from its registry.
 
-    :param base: address of the registry, as https://registry.k8s.io.
+    :param base: URL of the registry, for example https://registry.k8s.io.
     """
     repository, _colon, tag = image.partition("/")[2].rpartition(":")
     url = f"{base}/v2/{repository}/manifests/{tag}"
@@ -46,14 +46,14 @@ def image_digest(image: str, base: str) -> str:
         headers["Authorization"] = f"Bearer {given.get('token') or given.get('access_token')}"
         answer = open_url(image, url, headers, "HEAD")
     with answer:
-        digest = answer.headers.get("Docker-Content-Digest", "")
+        digest = str(answer.headers.get("Docker-Content-Digest", ""))
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        raise DownloadError(f"{image}: {url} gives no digest (Docker-Content-Digest is '{digest}').")
+        raise DownloadError(f"{image}: {url} returns no digest (Docker-Content-Digest is '{digest}').")
     return digest
 
 
 def stored_digest(storage: Path, image: str) -> str:
-    """Return the digest of an image's tag in a registry's storage ("" when it, or one of its layers, is not there)."""
+    """Return the digest of an image's tag in a registry's storage, "" if the image or a layer is missing."""
     repository, _colon, tag = image.rpartition(":")
     base = storage / "docker/registry/v2"
     try:
@@ -72,25 +72,25 @@ def _blob(base: Path, digest: str) -> Path:
 
 
 class PushRegistry:
-    """A registry process on a free port of 127.0.0.1 over a storage, for as long as images are pushed."""
+    """A registry process on a free port of 127.0.0.1, which runs while images are pushed."""
 
     def __init__(self, binary: str, storage: Path, log: Path) -> None:
-        """Name the parts; the process starts with the first push."""
+        """Set the paths; :meth:`start` starts the process."""
         self.binary, self.storage, self.log = binary, storage, log
         self.process: subprocess.Popen[bytes] | None = None
         self.address = ""
 
     def start(self) -> str:
-        """Return the address (host and port) once the registry answers.
+        """Start the registry and return its address (host and port) once it answers.
 
-        :raises OSError: when it does not.
+        :raises OSError: if it does not answer.
         """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         self.storage.mkdir(parents=True, exist_ok=True)
         config = self.log.with_suffix(".yml")
-        config.write_text(json.dumps(registry_config(str(self.storage), self.address, read_only=False)))
+        config.write_text(json.dumps(registry_config(str(self.storage), self.address)))
         with self.log.open("wb") as stream:
             command = ["setpriv", "--pdeathsig", "KILL", "--", self.binary, "serve", str(config)]
             self.process = subprocess.Popen(command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL)
@@ -106,7 +106,7 @@ class PushRegistry:
         raise OSError(f"the registry for pushes did not start; see {self.log}")
 
     def stop(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -117,14 +117,11 @@ class PushRegistry:
         self.process = None
 
 
-def registry_config(storage: str, address: str, read_only: bool) -> dict[str, Any]:
-    """Return the configuration of a registry over a storage."""
+def registry_config(storage: str, address: str, read_only: bool = False) -> dict[str, Any]:
+    """Return the configuration of a registry with a storage."""
     return {
         "version": 0.1,
         "log": {"level": "warn"},
-        "storage": {
-            "filesystem": {"rootdirectory": storage},
-            "maintenance": {"readonly": {"enabled": read_only}},
-        },
+        "storage": {"filesystem": {"rootdirectory": storage}, "maintenance": {"readonly": {"enabled": read_only}}},
         "http": {"addr": address},
     }

@@ -1,16 +1,18 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The store of artifacts on the controller: what is there, and how something whole gets there.
+"""The store of artifacts on the controller, where an artifact is complete or absent.
 
-``<cache>/artifacts`` holds what nodes may fetch, ``<cache>/trees`` what is only used here (roots, compilers).
-Beside each directory lies its manifest with the digest, size and time of every file, so that nothing is hashed twice.
+``<cache>/artifacts`` has what nodes may fetch, ``<cache>/trees`` what is only used here (roots, compilers).
+Beside each directory is its manifest with the digest, size and time of every file, so that no file is hashed twice.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,30 +20,29 @@ from typing import Any
 
 from ..files import atomic_write
 from .cache_key import directory_name, files_digest
-from .files import describe, listing, remove
 
 
 class StoreBusy(Exception):
-    """Another run holds the store; the text says who."""
+    """Another run holds the store; the message names its process."""
 
 
 class Store:
-    """The artifacts below one cache directory."""
+    """The artifacts in a cache directory."""
 
     def __init__(self, cache: Path) -> None:
-        """Name the directories; nothing is made."""
+        """Set the paths; nothing is created."""
         self.cache, self.served, self.trees = cache, cache / "artifacts", cache / "trees"
         self.temporary, self.logs, self.registry = cache / "tmp", cache / "log", cache / "registry"
 
     def path(self, name: str, key: str, tree: bool = False) -> Path:
-        """Return the directory of an artifact, there or not."""
+        """Return the directory of an artifact, whether it exists or not."""
         return (self.trees if tree else self.served) / directory_name(name, key)
 
     def manifest(self, name: str, key: str, tree: bool = False) -> dict[str, Any] | None:
-        """Return the manifest of an artifact, or None when it is absent or one of its files was altered."""
+        """Return the manifest of an artifact, or None if it is absent or one of its files was changed."""
         path = self.path(name, key, tree)
         try:
-            found = json.loads(path.with_name(path.name + ".json").read_text())
+            found: dict[str, Any] = json.loads(path.with_name(path.name + ".json").read_text())
         except (OSError, ValueError):
             return None
         if found.get("key") != key:
@@ -59,7 +60,7 @@ class Store:
 
     @contextlib.contextmanager
     def workspace(self, name: str) -> Iterator[tuple[Path, int]]:
-        """Give an empty directory, locked while this run or a process of it lives, and the lock to hand on."""
+        """Yield an empty directory and its lock, which this run and the processes that inherit it hold."""
         self.temporary.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.temporary))
         lock = os.open(path, os.O_RDONLY)
@@ -71,7 +72,7 @@ class Store:
             remove(path)
 
     def sweep(self) -> None:
-        """Remove what killed runs left, unless a process of theirs still lives."""
+        """Remove the workspaces of killed runs, unless a process of theirs is still running."""
         for path in self.temporary.iterdir() if self.temporary.is_dir() else []:
             lock = os.open(path, os.O_RDONLY)
             try:
@@ -83,7 +84,7 @@ class Store:
                 os.close(lock)
 
     def keep(self, made: Path, name: str, key: str, tree: bool, facts: dict[str, Any]) -> None:
-        """Move what was made to its place and write its manifest last: without one it does not count as present."""
+        """Move a finished artifact into place and write its manifest last: without it the artifact counts as absent."""
         target = self.path(name, key, tree)
         target.parent.mkdir(parents=True, exist_ok=True)
         manifest = target.with_name(target.name + ".json")
@@ -112,3 +113,38 @@ class Store:
             stream.write(f"{os.getpid()}")
             stream.flush()
             yield
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory tree, if it exists."""
+    if path.is_file():
+        path.unlink()
+    elif path.exists() and not path.is_symlink():
+        shutil.rmtree(path)
+
+
+def listing(path: Path) -> str:
+    """Return a sha256 (hex) over names, modes, sizes and times below a directory, without reading any file."""
+    digest = hashlib.sha256()
+    for place, folders, names in os.walk(path):
+        folders.sort()
+        for name in sorted(names):
+            stat = os.lstat(os.path.join(place, name))
+            line = f"{place[len(str(path)) :]}/{name}\0{stat.st_mode}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def describe(path: Path) -> dict[str, dict[str, Any]]:
+    """Return sha256, size and time of each regular file below a directory, by relative path."""
+    found = {}
+    for place, _folders, names in os.walk(path):
+        for name in names:
+            file = Path(place, name)
+            if not file.is_file() or file.is_symlink():
+                continue
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            stat = file.stat()
+            found[str(file.relative_to(path))] = {"sha256": digest, "size": stat.st_size, "mtime": stat.st_mtime_ns}
+    return found

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make programs from crates, with the compiler of a Debian root."""
+"""Build programs from crates, with the compiler of a Debian root."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from .go import Workplace
 from .shell import JobError
 
-# The compiler's root knows names and certificates as this host does, and has the workspace at /mnt. The mounts end with
-# the command: the shell of a job gives each command of root's mounts of its own.
+# The root of the compiler has the DNS settings and certificates of this host, and the workspace at /mnt. The mounts end
+# with the command, which has a mount namespace of its own.
 ENTER = """
 mount --bind "$2" "$1/mnt"
 mount --bind /etc/resolv.conf "$1/etc/resolv.conf"
@@ -22,14 +22,14 @@ root=$1
 shift 2
 exec chroot "$root" "$@"
 """
-# Not as small and fast as a release of upstream: compiled in a fraction of the time.
+# Larger and slower programs than upstream's release, compiled in a fraction of the time.
 PROFILE = {"LTO": "off", "OPT_LEVEL": "1", "CODEGEN_UNITS": "16", "DEBUG": "false", "STRIP": "true"}
 
 
 def build_crate(place: Workplace) -> None:
-    """Compile a crate, proved by its sha256, with the dependencies that its own lock pins, and take its programs.
+    """Compile the programs of a crate, verified by its sha256, with the dependencies of its own lock.
 
-    :raises JobError: when the crate is another one than the recipe's.
+    :raises JobError: if the crate does not have the sha256 of the recipe.
     """
     recipe = place.recipe
     crate = f"{recipe['crate']}-{recipe['release']}.crate"
@@ -40,7 +40,7 @@ def build_crate(place: Workplace) -> None:
     if seen != recipe["sha256"]:
         raise JobError(
             f"{crate} has the sha256 {seen}, but the recipe of {place.name} says {recipe['sha256']}: "
-            f"compare it with the registry's page of the crate, then correct the recipe."
+            f"compare it with the page of the crate in its registry, then correct the recipe."
         )
     place.run(*enter, *install(recipe), env=env)
     for name in recipe["programs"]:
@@ -48,9 +48,9 @@ def build_crate(place: Workplace) -> None:
 
 
 def install(recipe: Mapping[str, Any]) -> list[str]:
-    """Return the command that compiles the crate; without its default features, so that each is chosen.
+    """Return the command that compiles the crate, with the features of the recipe only.
 
-    Crates that the recipe calls unoptimized are compiled in half of the time: what is large and not busy.
+    Crates that the recipe lists as unoptimized compile in half the time.
     """
     command = ["cargo", "install", recipe["crate"], "--version", str(recipe["release"]), "--locked"]
     command += ["--no-default-features", f"--features={','.join(recipe.get('features', []))}"]
@@ -60,7 +60,7 @@ def install(recipe: Mapping[str, Any]) -> list[str]:
 
 
 def environment(recipe: Mapping[str, Any], host: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the compiler: nothing of this host's own Rust."""
+    """Return the environment of the compiler, without the Rust settings of this host."""
     return {
         **{name: "" for name in host if name.startswith(("CARGO", "RUST"))},
         **{f"CARGO_PROFILE_RELEASE_{name}": value for name, value in PROFILE.items()},

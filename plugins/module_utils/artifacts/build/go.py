@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make artifacts from Go modules."""
+"""Build artifacts from Go modules."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..cache_key import pinned_version
-from ..files import remove
+from ..store import remove
 from .shell import JobError, Shell
 
 
 @dataclass
 class Workplace:
-    """Where one artifact is made: its recipe, the directory to fill (``out``), one for anything else."""
+    """Where an artifact is built: its recipe, the directory of the result (``out``) and one for everything else."""
 
     name: str
     entry: dict[str, Any]
@@ -33,16 +33,17 @@ class Workplace:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return the recipe: the entry's ``build``."""
-        return self.entry["build"]
+        """Return the recipe, ``build`` of the entry."""
+        recipe: dict[str, Any] = self.entry["build"]
+        return recipe
 
     def run(self, *command: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> None:
-        """Run a command with its output in the log; it holds the lock of the workspace."""
+        """Run a command with its output in the log; it inherits the lock of the workspace."""
         self.shell.run(command, env=env, cwd=cwd or self.work, hand=self.lock)
 
     @property
     def go(self) -> dict[str, str]:
-        """Return the environment of Go: the pinned compiler, its caches, nothing from elsewhere."""
+        """Return the environment of Go: the pinned compiler and its caches."""
         root = self.needs["go"] / "go"
         home = self.cache / "go"
         proxies = subprocess.run(
@@ -54,7 +55,7 @@ class Workplace:
             "GOPATH": str(home),
             "GOCACHE": str(home / "build"),
             "GOMODCACHE": str(home / "mod"),
-            # Modules come from proxies, which serve what go.sum proves; never from their sources' hosts.
+            # Modules come from proxies only, never from their source repositories; go.sum verifies them.
             "GOPROXY": proxies.strip().removesuffix(",direct"),
             "GOTMPDIR": str(self.work),
             "GOTOOLCHAIN": "local",
@@ -66,7 +67,7 @@ class Workplace:
 
 
 def build_go(place: Workplace) -> None:
-    """Compile packages of the modules that a go.mod pins, and name the results."""
+    """Compile packages of the modules that a go.mod pins."""
     recipe = place.recipe
     command = ["go", "build", "-mod=readonly", "-o", f"{place.work}/bin/"]
     command += ["-tags", recipe["tags"]] if recipe.get("tags") else []
@@ -77,13 +78,13 @@ def build_go(place: Workplace) -> None:
 
 
 def binary_name(package: str, source: str) -> str:
-    """Return how ``go build`` names the program of a package; ``.`` is the module in ``source``."""
+    """Return the name that ``go build`` gives the program of a package; ``.`` is the module in ``source``."""
     parts = source.split("/") if package == "." else package.split("/")
     return parts[-2] if re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
 
 
 def build_module_files(place: Workplace) -> None:
-    """Copy files out of a Go module that a go.mod pins."""
+    """Copy files of a Go module that a go.mod pins."""
     recipe = place.recipe
     source = place.collection / recipe["source"]
     module = recipe["module"]
@@ -101,16 +102,16 @@ def build_module_files(place: Workplace) -> None:
 
 
 def make_executable(place: Workplace) -> None:
-    """Give the files that the recipe names the mode of programs: wheels and modules keep none."""
+    """Make the files of the recipe executable: wheels and modules do not keep modes."""
     for pattern in place.recipe.get("executable", []):
         for path in place.out.glob(pattern):
             path.chmod(0o755)
 
 
 def copy(origin: Path, target: Path) -> None:
-    """Copy a file, or a directory with all that is in it, and make the copy writable for its owner.
+    """Copy a file or a directory tree and make the copy writable for its owner.
 
-    :raises JobError: when the origin does not exist.
+    :raises JobError: if the origin does not exist.
     """
     if not origin.exists():
         raise JobError(f"{origin} does not exist")

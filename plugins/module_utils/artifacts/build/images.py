@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make roots of machines from Debian packages, and images from Containerfiles, without a container engine."""
+"""Build roots from Debian packages, and images from Containerfiles, without a container engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 from .go import Workplace
 from .shell import JobError
 
-# Programs and files that a kind of recipe uses, and the Debian package of each.
+# Programs and files that a kind of recipe needs, with their Debian package.
 PROGRAMS = {
     "root": {
         "mmdebstrap": "mmdebstrap",
@@ -22,7 +22,7 @@ PROGRAMS = {
 
 
 def build_root(place: Workplace) -> None:
-    """Make a Debian root from packages."""
+    """Build a Debian root; without ``sources`` mmdebstrap uses its own default for the suite."""
     recipe = place.recipe
     command = ["mmdebstrap", "--quiet", "--mode=root", f"--variant={recipe['variant']}", "--format=directory"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.get("exclude", [])]
@@ -33,15 +33,15 @@ def build_root(place: Workplace) -> None:
 
 
 def build_image(place: Workplace, push_address: str) -> None:
-    """Build an image from a Containerfile and push it; its digest is the result."""
+    """Build an image from a Containerfile and push it; the result is its digest."""
     recipe, image = place.recipe, place.entry["image"]
     storage = place.cache / "containers"
     buildah = ["buildah", f"--root={storage}/storage", f"--runroot={storage}/run", "--storage-driver=overlay"]
     local = f"localhost/odp/{place.name.replace('@', '-')}"
-    # Same inputs, same digest: no time, no tool's version, no history.
+    # The same inputs give the same digest: no time, tool version or history.
     command = [*buildah, "build", "--isolation=chroot", "--timestamp=0", "--identity-label=false", "--omit-history"]
     command += ["--layers=false", f"--tag={local}"]
-    # A Containerfile names what it copies from without a version.
+    # A Containerfile names its contexts without a version.
     contexts = {need.partition("@")[0]: path for need, path in sorted(place.needs.items()) if need != "registry"}
     command += [f"--build-context={need}={path}" for need, path in contexts.items()]
     command += [f"--build-arg={name}={value}" for name, value in sorted(recipe.get("arguments", {}).items())]
@@ -55,7 +55,7 @@ def build_image(place: Workplace, push_address: str) -> None:
 
 
 def missing_programs(kinds: set[str]) -> dict[str, str]:
-    """Return the programs (and their packages) that builds of these kinds lack on this host."""
+    """Return the programs, with their packages, that builds of these kinds need and this host does not have."""
     needed = {program: package for kind in sorted(kinds) for program, package in PROGRAMS.get(kind, {}).items()}
     return {
         program: package
@@ -65,15 +65,15 @@ def missing_programs(kinds: set[str]) -> dict[str, str]:
 
 
 def install_programs(missing: dict[str, str]) -> None:
-    """Install the packages of programs by apt, without starting a service.
+    """Install the packages of programs with apt, without starting services.
 
-    :raises JobError: with the reason and what to do.
+    :raises JobError: with the reason and the next step.
     """
     names = sorted(set(missing.values()))
     if not shutil.which("apt-get"):
         raise JobError(
-            f"{', '.join(sorted(missing))} is not installed, and this is not Debian or Ubuntu: install "
-            f"{', '.join(names)} by hand and run again."
+            f"{', '.join(sorted(missing))} is not installed, and this host is not Debian or Ubuntu: install "
+            f"{', '.join(names)} and run again."
         )
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *names]
@@ -81,4 +81,4 @@ def install_programs(missing: dict[str, str]) -> None:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if done.returncode == 0 and command is install:
             return
-    raise JobError(f"'{' '.join(install)}' failed: {done.stderr.strip()[-600:]} Run it by hand, then run again.")
+    raise JobError(f"'{' '.join(install)}' failed: {done.stderr.strip()[-600:]} Run this command, then run again.")

@@ -32,10 +32,11 @@ class Job:
 def run_jobs(
     jobs: Sequence[Job], logs: Path, at_once: int, say: Callable[[str], None], every: float = 15
 ) -> dict[str, float]:
-    """Run all jobs and return the seconds that each took.
+    """Run all jobs and return the seconds of each.
 
-    :param say: takes one line for people.
-    :raises JobError: at the first failure, after the other jobs were stopped.
+    :param say: prints a line of progress.
+    :param every: seconds between two lines about the running jobs.
+    :raises JobError: after the first failure, when the other jobs have been stopped.
     """
     by_name = {job.name: job for job in jobs}
     needs = {job.name: [need for need in job.needs if need in by_name] for job in jobs}
@@ -73,7 +74,7 @@ def run_jobs(
                 if time.monotonic() >= spoken + every:
                     spoken = time.monotonic()
                     going = ", ".join(f"{name} {spoken - since:.0f} s" for name, since in running.values())
-                    say(f"artifacts: {going} ({len(took)} of {len(jobs)} done, {spoken - begin:.0f} s in all)")
+                    say(f"artifacts: {going} ({len(took)} of {len(jobs)} done, {spoken - begin:.0f} s in total)")
         finally:
             stop.set()
     return took

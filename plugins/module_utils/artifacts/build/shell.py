@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Commands of a job: their output goes to a log, and none outlives the run."""
+"""Run the commands of a job: their output goes to a log, and they end with the run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-# A command ends with the thread that started it, also when this process is killed. Root's commands see only their own
-# processes and mounts: all that they started and mounted ends with them.
+# A command ends with the thread that started it, also if this process is killed. Commands of root have PID and mount
+# namespaces of their own, so that everything they start and mount ends with them.
 WRAPPED = ["setpriv", "--pdeathsig", "KILL", "--"]
 if os.geteuid() == 0:
     WRAPPED += ["unshare", "--pid", "--mount", "--fork", "--kill-child=KILL", "--"]
 
 
 class JobError(Exception):
-    """A job failed; the text says which, why, and what to do."""
+    """A job failed; the message names it, the reason and the next step."""
 
 
 class Shell:
-    """What a job uses to run commands: their output goes to the job's log, and they end when the run ends."""
+    """Runs the commands of a job with their output in its log."""
 
     def __init__(self, log: Path, stop: threading.Event) -> None:
-        """Open nothing yet; the log is made anew by the first line."""
+        """Empty the log; ``stop`` ends the running command."""
         self.log, self.stop = log, stop
         self.processes: set[subprocess.Popen[bytes]] = set()
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -37,9 +37,9 @@ class Shell:
     ) -> None:
         """Run a command to its end.
 
-        :param env: variables beside those of this process; an empty value removes one.
-        :param hand: descriptor of a lock that the command and its children hold too.
-        :raises JobError: when it fails or the run is being stopped.
+        :param env: variables in addition to those of this process; an empty value removes one.
+        :param hand: descriptor of a lock that the command inherits.
+        :raises JobError: if it fails or the run is stopped.
         """
         merged = {key: value for key, value in {**os.environ, **(env or {})}.items() if value or key not in (env or {})}
         with self.log.open("ab") as stream:
@@ -68,11 +68,11 @@ class Shell:
         if self.stop.is_set():
             raise JobError("stopped")
         if process.returncode:
-            raise JobError(f"'{command[0]}' ended with {process.returncode}")
+            raise JobError(f"'{command[0]}' exited with {process.returncode}")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a process's group."""
+    """Kill the process group of a command."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

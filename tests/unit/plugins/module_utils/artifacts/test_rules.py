@@ -141,7 +141,7 @@ def test_another_file_s_line_is_never_taken(wanted: str, named: str) -> None:
     if wanted == named:
         assert published_checksum(text, wanted) == f"sha256:{SHA256}"
     else:
-        with pytest.raises(ChecksumError, match="no single checksum"):
+        with pytest.raises(ChecksumError, match="not have exactly one checksum"):
             published_checksum(text, wanted)
 
 

@@ -79,7 +79,7 @@ def test_failing_job_stops_the_others_and_shows_the_end_of_its_log(tmp_path: Pat
     text = str(failure.value)
     for part in (
         "build bad 1.0 failed",
-        "'sh' ended with 3",
+        "'sh' exited with 3",
         "line 30",
         "line 11",
         f"{tmp_path}/log/bad.log",
@@ -114,9 +114,9 @@ def test_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
     assert str(tmp_path) in text
     log.parent.mkdir()
     log.write_text("link: write /x: No space left on device\n")
-    assert "The disk is full" in explain("build x", JobError("'go' ended with 1"), log)
+    assert "The disk is full" in explain("build x", JobError("'go' exited with 1"), log)
     log.write_text("undefined: x\n")
-    assert "The disk is full" not in explain("build x", JobError("'go' ended with 1"), log)
+    assert "The disk is full" not in explain("build x", JobError("'go' exited with 1"), log)
 
 
 # Store
@@ -371,7 +371,7 @@ def test_missing_programs_are_named_without_apt(monkeypatch: pytest.MonkeyPatch)
     missing = images.missing_programs({"image", "go"})
     assert missing == {"no-such-program": "some-package"}
     monkeypatch.setattr(shutil, "which", lambda _name: None)
-    with pytest.raises(JobError, match=r"no-such-program is not installed.*install some-package by hand"):
+    with pytest.raises(JobError, match=r"no-such-program is not installed.*install some-package and run again"):
         images.install_programs(missing)
 
 

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.go import Workplace
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.packages import build_own, build_python
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError, Shell
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.files import remove
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import remove
 
 pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="builds run on Linux with util-linux only")
 RECIPE = {"kind": "python", "source": "images/app/requirements.txt", "base": "base", "python": "3.13"}
@@ -129,7 +129,7 @@ def test_packages_are_installed_for_the_roots_python_and_compiled_by_it(place: W
 
 def test_a_root_whose_python_compiles_nothing_is_told(place: Workplace, index: Index) -> None:
     index.lock.write_text(f"broken==1.0 {index.offer('broken-1.0-py3-none-any.whl', wheel('broken'))}\n")
-    with pytest.raises(JobError, match="nothing of app_packages was compiled"):
+    with pytest.raises(JobError, match="no file of app_packages was compiled"):
         build_python(place)
 
 
