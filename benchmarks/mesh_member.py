@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import (
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import (
     AGENT_SECRET,
     KVSTOREMESH_SECRET,
     LEAFS,

@@ -71,6 +71,7 @@ adopts:
 """
 
 from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
 
@@ -102,7 +103,7 @@ def main() -> None:
         if there["problem"]:
             where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
             module.fail_json(msg=f"{name}: {there['problem']} ({where}). {there['step']}")
-        release = installed.newest(cluster, there["release"]) or {}
+        release = helm_release.newest(cluster, installed.NAMESPACE, there["release"])[1] or {}
     except (ApiError, Unreachable) as error:
         module.fail_json(msg=f"{error}.")
     chart = release["chart"]

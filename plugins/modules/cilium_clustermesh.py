@@ -143,11 +143,16 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes impor
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import options, refresh
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import options
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import write as peers_write
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.plan import EMPTY_PURGE, plan
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.state import Live, Plan, Wish
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.plan import (
+    EMPTY_PURGE,
+    Live,
+    Plan,
+    Wish,
+    plan,
+)
 
 
 def wish(module: ClusterModule, own: str, own_id: int) -> Wish:
@@ -222,7 +227,7 @@ def write(module: ClusterModule, cluster: Cluster, objects: dict[str, Manifest],
     except peers_write.WriteFailed as error:
         module.fail_json(msg=f"{error}.", rolled_back=error.rolled_back)
     if made.steps and not module.check_mode:
-        refresh.nudge(cluster, asked["namespace"], datetime.now(UTC))
+        peers_write.nudge(cluster, asked["namespace"], datetime.now(UTC))
     waits = made.restarts and asked["wait"] and not module.check_mode
     if waits and (lack := peers_write.rollout(cluster, asked["namespace"], asked["wait_timeout"])):
         module.fail_json(msg=f"{lack}, after {asked['wait_timeout']} s.", changed=True, rolled_back=False)

@@ -255,7 +255,11 @@ def main() -> None:
             module.exit_json(
                 changed=bool(gone), diff={"before": "".join(f"{path / name}\n" for name in gone), "after": ""}
             )
-        changed, before, after = converge(module, path, now) if wish["path"] else (False, *[given(wish, now)] * 2)
+        if wish["path"]:
+            changed, before, after = converge(module, path, now)
+        else:
+            changed, before = False, given(wish, now)
+            after = before
     except (ValueError, OSError, ApiError, Unreachable) as error:
         module.fail_json(msg=f"{error}.")
     found = result(after, now)

@@ -146,8 +146,8 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import USERS
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.refresh import nudge
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import USERS
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.write import nudge
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import plan
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
@@ -158,7 +158,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_ce
     name_findings,
     remote_cn,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.owner import refusals
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets import refusals
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets_client import NotRolledOut, Trust
 
 OPTIONS = {
@@ -203,7 +203,7 @@ def cluster_name(module: ClusterModule, config: Manifest | None) -> str:
     if not asked and not found and module.params["mode"] == "leafs":
         text = f"ConfigMap cilium-config in {module.params['namespace']} behind context {where} does not exist yet"
         module.fail_json(msg=f"{text}, so the name of the cluster is not known: give it as name.")
-    return asked or found
+    return str(asked or found)
 
 
 def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], now: datetime) -> list[plan.Step]:
@@ -251,8 +251,8 @@ def main() -> None:
         mark = next((step.mark for step in wanted if step.mark), "")
         restart = trust.restart_due(mark, live.get("deployment"))
         if client and not module.check_mode:
-            for step in due:
-                client.write(step.manifest)
+            for manifest in [step.manifest for step in due if step.manifest]:
+                client.write(manifest)
             if due:
                 nudge(client.cluster, wish["namespace"], now)
             if restart and wish["restart"] == "auto":

@@ -98,15 +98,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.modul
 _HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/%s/helmreleases"
 
 
-def newest(cluster: Cluster, secrets: str, name: str) -> tuple[str, dict[str, Any] | None]:
-    """Return the path of the release's newest Secret and what it holds; None if there is no release."""
-    found = cluster.names(secrets, f"owner=helm,name={name}")
-    if not found:
-        return "", None
-    path = f"{secrets}/{max(found, key=lambda each: int(each['labels']['version']))['name']}"
-    return path, helm_release.decode(cluster.request("GET", path)["data"]["release"])
-
-
 def of_flux(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any] | None, bool]:
     """Return the HelmRelease that delivers this release, if any, and whether one is suspended."""
     found = cluster.get(f"{_HELM_RELEASES % namespace}/{name}")
@@ -114,15 +105,15 @@ def of_flux(cluster: Cluster, namespace: str, name: str) -> tuple[dict[str, Any]
     return (None if suspended else found), suspended
 
 
-def taken_up(module: ClusterModule, cluster: Cluster, secrets: str, wanted: dict[str, Any]) -> None:
+def taken_up(module: ClusterModule, cluster: Cluster, wanted: dict[str, Any]) -> None:
     """Wait until Flux has given the release the wanted values; fails with the reason that Flux gives."""
     name, namespace, seconds = (module.params[key] for key in ("name", "namespace", "wait_timeout"))
 
     def ready(_items: list[dict[str, Any]]) -> bool:
-        release = newest(cluster, secrets, name)[1]
-        return bool(release) and not helm_release.gap(release, release["chart"]["metadata"]["version"], wanted)
+        release = helm_release.newest(cluster, namespace, name)[1]
+        return release is not None and not helm_release.gap(release, release["chart"]["metadata"]["version"], wanted)
 
-    selector = f"owner=helm,name={name}"
+    secrets, selector = f"/api/v1/namespaces/{namespace}/secrets", f"owner=helm,name={name}"
     if not cluster.wait(secrets, ready, seconds, labelSelector=selector)[0]:
         release = cluster.get(f"{_HELM_RELEASES % namespace}/{name}") or {}
         why = "; ".join(
@@ -153,14 +144,13 @@ def main() -> None:
         module.exit_json(gap=helm_release.gap(None, "", {}), owner="helm", suspended=False, **summary([]))
     cluster = module.connect()
     namespace = module.params["namespace"]
-    secrets = f"/api/v1/namespaces/{namespace}/secrets"
     try:
         delivered, suspended = of_flux(cluster, namespace, module.params["name"])
-        path, release = newest(cluster, secrets, module.params["name"])
+        path, release = helm_release.newest(cluster, namespace, module.params["name"])
         gap = helm_release.gap(release, module.params["chart_version"], wanted)
         if delivered:
             if gap and not module.check_mode:
-                taken_up(module, cluster, secrets, wanted)
+                taken_up(module, cluster, wanted)
             module.exit_json(gap=gap, owner="flux", suspended=False, **summary([]))
         status = release["info"]["status"] if release else ""
         pending = status.startswith("pending-")

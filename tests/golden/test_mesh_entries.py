@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import DOMAIN
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import DOMAIN, flavour
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import entries, host_aliases, options
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import contents
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.versions import flavour
 
 from render import GOLDEN
 

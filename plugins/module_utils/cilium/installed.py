@@ -53,19 +53,9 @@ def found(cluster: Cluster, daemon_sets: list[dict[str, Any]]) -> dict[str, Any]
     elif any(owner):
         there["problem"] = f"Cilium is delivered by HelmRelease {'/'.join(owner)} of a Flux that is not the platform's"
         there["step"] = "Take it out of that Flux without removing the release, or set cilium_enabled: false."
-    elif newest(cluster, release) is None:
+    elif helm_release.newest(cluster, NAMESPACE, release)[1] is None:
         there["problem"] = (
             f"helm's record of release {release} is in no Secret of {NAMESPACE}, so nothing can be compared"
         )
         there["step"] = "Use helm's storage of Secrets, or set cilium_enabled: false."
     return there
-
-
-def newest(cluster: Cluster, name: str) -> dict[str, Any] | None:
-    """Return what helm stored of the release's newest revision; None if there is none."""
-    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-    revisions = cluster.names(path, f"owner=helm,name={name}")
-    if not revisions:
-        return None
-    last = max(revisions, key=lambda each: int(each["labels"]["version"]))
-    return helm_release.decode(cluster.request("GET", f"{path}/{last['name']}")["data"]["release"])

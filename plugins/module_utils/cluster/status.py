@@ -8,7 +8,7 @@ from typing import Any
 
 from ..kubernetes import health
 from ..kubernetes.client import Cluster
-from ..kubernetes.pod_diagnostics import pod_details
+from ..kubernetes.rollout import pod_details, wait_for_workload
 
 _NODES = "/api/v1/nodes"
 _PODS = "/api/v1/namespaces/kube-system/pods"
@@ -40,8 +40,7 @@ def settle(
 def _wait(cluster: Cluster, expected: list[str], deadline: float, cilium: bool) -> None:
     """Wait until the network is rolled out and all expected nodes are Ready, or until the deadline."""
     for path, name, words, _label in _NETWORK if cilium else ():
-        rolled_out = lambda items, words=words: not health.workload(items[0] if items else None, words)  # noqa: E731
-        cluster.wait(path, rolled_out, deadline - time.monotonic(), fieldSelector=f"metadata.name={name}")
+        wait_for_workload(cluster, path, name, deadline - time.monotonic(), words)
     cluster.wait(_NODES, lambda items: not health.nodes(items, expected), deadline - time.monotonic())
 
 

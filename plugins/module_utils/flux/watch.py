@@ -12,7 +12,7 @@ from typing import Any
 
 from ..kubernetes import health
 from ..kubernetes.client import ApiError, Cluster, Unreachable
-from ..kubernetes.pod_diagnostics import last_events, pod_details
+from ..kubernetes.rollout import last_events, pod_details
 from . import dependencies, report
 from .dependencies import Key
 from .readiness import GROUPS, State, runs_pods

@@ -81,7 +81,7 @@ class Cluster:
         if date := response.headers.get("Date"):
             self.now = email.utils.parsedate_to_datetime(date)
         try:
-            answer = json.loads(response.data or b"{}")
+            answer: dict[str, Any] = json.loads(response.data or b"{}")
         except ValueError:
             answer = {"message": response.data.decode(errors="replace").strip()}
         if response.status >= 400:

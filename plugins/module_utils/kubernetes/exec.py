@@ -46,7 +46,7 @@ class Pods:
             raise ExecError(f"looking into pods needs the Python package websocket-client ({error})") from error
         query = urlencode({"container": container, "stdout": "1", "stderr": "1", "command": command}, doseq=True)
         address = f"{self._server}/api/v1/namespaces/{namespace}/pods/{pod}/exec?{query}"
-        web = websocket.WebSocket()
+        web: Any = websocket.WebSocket()  # without type hints
         try:
             web.connect(
                 address.replace("http", "ws", 1),

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read what Helm stores of a release."""
+"""Read the releases that Helm stores in Secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ import gzip
 import json
 from typing import Any
 
+from .client import Cluster
+
 Release = dict[str, Any]
+
+
+def newest(cluster: Cluster, namespace: str, name: str) -> tuple[str, Release | None]:
+    """Return the path of the Secret of a release's newest revision, and the release; None if it is not installed."""
+    secrets = f"/api/v1/namespaces/{namespace}/secrets"
+    revisions = cluster.names(secrets, f"owner=helm,name={name}")
+    if not revisions:
+        return "", None
+    path = f"{secrets}/{max(revisions, key=lambda each: int(each['labels']['version']))['name']}"
+    return path, decode(cluster.request("GET", path)["data"]["release"])
 
 
 def decode(data: str) -> Release:

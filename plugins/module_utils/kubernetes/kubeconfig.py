@@ -49,7 +49,7 @@ def connect(path: str, context: str | None) -> Connection:
     tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
     # urllib3 sets this at each connection, which corrupts those that other threads open just then (cpython#141012).
     tls.set_alpn_protocols(["http/1.1"])
-    tls.set_alpn_protocols = lambda _protocols: None
+    setattr(tls, "set_alpn_protocols", lambda _protocols: None)  # noqa: B010 - mypy knows it as a method
     if cluster.get("insecure-skip-tls-verify"):
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     _load_client_certificate(tls, path, user)
@@ -96,10 +96,11 @@ def _by_package(path: str, context: str | None) -> Connection:
     except ImportError as error:
         raise ValueError(f"its way to log in needs the Python package kubernetes ({error})") from error
     try:
-        api = config.new_client_from_config(config_file=path, context=context)
+        new_client: Any = config.new_client_from_config  # without type hints
+        api = new_client(config_file=path, context=context)
     except ConfigException as error:
         raise ValueError(str(error)) from error
-    pool, headers = api.rest_client.pool_manager, {}
+    pool, headers = api.rest_client.pool_manager, dict[str, str]()
     pool.connection_pool_kw["maxsize"] = CONNECTIONS
     api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
     return Connection(api.configuration.host, pool, headers)

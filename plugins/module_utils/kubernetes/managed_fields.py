@@ -18,7 +18,7 @@ def owned_fields(live: dict[str, Any], manager: str) -> Fields | None:
     for entry in live["metadata"].get("managedFields") or []:
         mine = entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource")
         if mine and entry.get("apiVersion") == live.get("apiVersion"):
-            return entry.get("fieldsV1")
+            return dict(entry.get("fieldsV1") or {}) or None
     return None
 
 

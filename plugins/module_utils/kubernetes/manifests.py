@@ -74,8 +74,9 @@ def findings(manifests: Iterable[Any]) -> list[str]:
         if not isinstance(manifest, dict):
             found.append(f"manifest {number} is no mapping but {type(manifest).__name__}")
             continue
-        metadata = manifest.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, dict) else None
+        metadata: Any = manifest.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        name = metadata.get("name")
         known = {"apiVersion": manifest.get("apiVersion"), "kind": manifest.get("kind"), "metadata.name": name}
         missing = [key for key, value in known.items() if not value]
         if missing:

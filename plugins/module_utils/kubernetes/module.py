@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -24,6 +24,11 @@ CLUSTER_OPTIONS: dict[str, Any] = {
 
 class ClusterModule(AnsibleModule):
     """A module that works on one cluster."""
+
+    if TYPE_CHECKING:  # AnsibleModule has no type hints
+
+        def fail_json(self, msg: str, **results: Any) -> NoReturn: ...
+        def exit_json(self, **results: Any) -> NoReturn: ...
 
     def _log_invocation(self) -> None:
         """Write no parameters to syslog: manifests and values may hold secrets."""

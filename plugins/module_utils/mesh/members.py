@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .names import DOMAIN, MANAGER
+from .chart import DOMAIN, MANAGER
 
 Record = dict[str, Any]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import LEAFS, MANAGER
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import LEAFS, MANAGER
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets_client as trust_client

@@ -12,7 +12,7 @@ from ...kubernetes import health
 from ...kubernetes.apply import Applier, Change
 from ...kubernetes.client import ApiError, Cluster
 from ...kubernetes.exec import ExecError, Pods
-from ..names import CONFIG, MANAGER
+from ..chart import CONFIG, MANAGER
 from . import judge as connectivity_judge
 from . import manifests as objects
 

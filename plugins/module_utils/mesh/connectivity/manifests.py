@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..names import MANAGER
+from ..chart import MANAGER
 
 NAMESPACE = "opendata-mesh-test"
 CLIENT, SERVER = "client", "server"

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import yaml
 
-from ..names import (
+from ..chart import (
     AGENT_SECRET,
     KVSTOREMESH_SECRET,
     SERVICE,
+    Flavour,
 )
-from ..versions import Flavour
 
 _FILES = "/var/lib/cilium/clustermesh"
 _CA_COMMENT = "# ca: "

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ...kubernetes.managed_fields import owned_fields
 from ...kubernetes.manifests import Manifest
-from ..names import DEPLOYMENT
+from ..chart import DEPLOYMENT
 from .entries import Peer
 from .steps import Step, body, conflict, others
 

@@ -81,8 +81,8 @@ def mismatch(name: str, number: int, expected: tuple[str | None, int | None], as
 
     The list of peers tells it as well where it holds an entry of this name.
     """
-    listed = next((item.get("id") for item in asked if item.get("name") == name and _in_range(item.get("id"), 511)), 0)
-    wanted_name, wanted_number = expected[0] or name, expected[1] or int(listed) or number
+    listed = next((int(item["id"]) for item in asked if item.get("name") == name and _in_range(item.get("id"), 511)), 0)
+    wanted_name, wanted_number = expected[0] or name, expected[1] or listed or number
     if (wanted_name, wanted_number) == (name, number):
         return ""
     return f"'{wanted_name}' (id {wanted_number})"

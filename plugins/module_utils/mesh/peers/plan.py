@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import yaml
 
-from ..names import (
+from ...kubernetes.manifests import Manifest
+from ..chart import (
     AGENT_SECRET,
     DEPLOYMENT,
+    DOMAIN,
     KVSTOREMESH_SECRET,
+    MANAGER,
     USERS,
+    Flavour,
+    flavour,
 )
-from ..versions import Flavour, flavour
-from . import drain, entries, steps
+from . import entries, steps
 from . import host_aliases as aliases
-from .state import Live, Plan, Wish
+from .steps import Aim, Step
 
 SECRETS = (AGENT_SECRET, KVSTOREMESH_SECRET)
 EMPTY_PURGE = "purge with an empty peers list would disconnect everything; set allow_empty=true"
@@ -30,6 +38,54 @@ NO_ALIASES = (
 )
 _USER = "remote-"
 _USERS_KEY = "users.yaml"
+
+
+class Live(NamedTuple):
+    """What the cluster is and has; objects by name, those that are absent are left out."""
+
+    name: str
+    version: str
+    kvstoremesh: bool
+    objects: Mapping[str, Manifest]
+
+
+class Wish(NamedTuple):
+    """What is asked for; gone holds the names of peers to remove."""
+
+    peers: list[entries.Peer]
+    gone: frozenset[str]
+    namespace: str
+    manager: str = MANAGER
+    domain: str = DOMAIN
+    fingerprint: str = ""
+    purge: bool = False
+    allow_empty: bool = False
+    force: bool = False
+    allow_restart: bool = True
+
+
+@dataclass
+class Plan:
+    """Steps in order; refusals stand against all of them. An action is a peer's {action, endpoint}."""
+
+    actions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
+    restarts: bool = False
+
+    def show(self, kind: str, name: str, before: str, after: str) -> None:
+        """Add an object to Ansible's diff."""
+        header = f"{kind} {name}"
+        self.diff.append({"before_header": header, "after_header": header, "before": before, "after": after})
+
+    def show_aim(self, aim: Aim) -> None:
+        """Add what changes of an object's keys: entries by their meaning, users as they are."""
+        before = {key: value for key, value in steps.contents(aim.live).items() if key in aim.put or key in aim.remove}
+        after = {key: value for key, value in (before | aim.put).items() if key not in aim.remove}
+        if before != after:
+            self.show(aim.kind, aim.name, _text(aim.kind, before), _text(aim.kind, after))
 
 
 def plan(live: Live, wish: Wish, now: datetime) -> Plan:
@@ -57,10 +113,10 @@ def plan(live: Live, wish: Wish, now: datetime) -> Plan:
         made.show_aim(aim)
 
     kvstore = aims[KVSTOREMESH_SECRET]
-    marks, made.warnings = drain.update(
-        drain.read(kvstore.live), gone & there[KVSTOREMESH_SECRET].keys(), kvstore.put, now
+    marks, made.warnings = steps.update_removals(
+        steps.read_removals(kvstore.live), gone & there[KVSTOREMESH_SECRET].keys(), kvstore.put, now
     )
-    notes = drain.annotation(marks)
+    notes = steps.removal_annotation(marks)
     for name in SECRETS:
         made.steps += steps.removal(aims[name], wish.manager, notes if name == KVSTOREMESH_SECRET else {})
     made.steps += steps.addition(users_aim, wish.manager, {})
@@ -126,3 +182,9 @@ def _aliases(made: Plan, live: Live, wish: Wish, style: Flavour | None, named: s
         after = (found.step.body.get("spec") or {}).get("template", {}).get("spec", {}).get("hostAliases", [])
         made.show("Deployment", DEPLOYMENT, yaml.safe_dump(before), yaml.safe_dump(after))
     return found.hostnames
+
+
+def _text(kind: str, data: dict[str, bytes]) -> str:
+    if kind != "Secret":
+        return "".join(value.decode() for value in data.values())
+    return "".join(f"{key}:\n{textwrap.indent(entries.show(data[key]), '  ')}" for key in sorted(data))

@@ -1,16 +1,24 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Who owns a key of a Secret or ConfigMap, and the bodies that write, remove and restore our keys. Pure."""
+"""Who owns a key of a Secret or ConfigMap, and the bodies that write, remove and restore our keys. Pure.
+
+An annotation of Secret cilium-kvstoremesh records when a peer was removed, because of KVStoreMesh's drain grace period.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ...kubernetes.managed_fields import owned_fields
 from ...kubernetes.manifests import Manifest
-from . import drain
 
+REMOVED_AT = "cilium-clustermesh-ansible/removed-at"
+DRAIN_SECONDS = 180  # KVStoreMesh keeps what it knew of a removed peer for so long
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+Marks = dict[str, datetime]  # when each peer was removed
 _API = {"Secret": "v1", "ConfigMap": "v1", "Deployment": "apps/v1"}
 
 
@@ -122,4 +130,35 @@ def undo(step: Step, before: Manifest, manager: str) -> Manifest:
     """Return the apply that sets back what a step wrote or removed, from the object as it was before."""
     touched = {*owned(before, manager), *(step.body.get("data") or {})}
     data = {key: value for key, value in contents(before).items() if key in touched}
-    return body(step.kind, step.name, data, drain.annotation(drain.read(before)))
+    return body(step.kind, step.name, data, removal_annotation(read_removals(before)))
+
+
+def read_removals(live: Manifest | None) -> Marks:
+    """Return what the annotation says; nothing where somebody wrote something else there."""
+    text = (((live or {}).get("metadata") or {}).get("annotations") or {}).get(REMOVED_AT, "{}")
+    try:
+        return {name: datetime.strptime(at, _TIME).replace(tzinfo=UTC) for name, at in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def removal_annotation(marks: Mapping[str, datetime]) -> dict[str, str]:
+    """Return the annotation; none without a mark."""
+    return {REMOVED_AT: json.dumps({name: f"{marks[name]:{_TIME}}" for name in sorted(marks)})} if marks else {}
+
+
+def update_removals(
+    marks: Marks, removed: Iterable[str], added: Iterable[str], now: datetime
+) -> tuple[Marks, list[str]]:
+    """Return the marks after this run, and warnings about the drain grace periods of peers that join or leave."""
+    left = {name: DRAIN_SECONDS - max(int((now - at).total_seconds()), 0) for name, at in marks.items()}
+    warnings = [
+        f"peer '{name}' joins again while KVStoreMesh drains it: it may take {left[name]} s longer"
+        for name in sorted({*added} & left.keys())
+        if left[name] > 0
+    ]
+    removed = sorted(removed)
+    if removed:
+        warnings.append(f"KVStoreMesh drains {', '.join(removed)} for {DRAIN_SECONDS} s: do not add it again before")
+    kept = {name: at for name, at in marks.items() if left[name] > 0 and name not in added}
+    return kept | dict.fromkeys(removed, now), warnings

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from ...kubernetes import health
 from ...kubernetes.client import ApiError, Cluster, Unreachable
 from ...kubernetes.manifests import Manifest
-from ..names import (
+from ...kubernetes.rollout import wait_for_workload
+from ..chart import (
     AGENT_SECRET,
     CONFIG,
     DEPLOYMENT,
@@ -24,6 +26,9 @@ _PLURALS = {"Secret": "api/v1/{}/secrets", "ConfigMap": "api/v1/{}/configmaps"}
 _PLURALS |= {"Deployment": "apis/apps/v1/{}/deployments", "DaemonSet": "apis/apps/v1/{}/daemonsets"}
 _READ = {CONFIG: "ConfigMap", USERS: "ConfigMap", AGENT_SECRET: "Secret", KVSTOREMESH_SECRET: "Secret"}
 _READ |= {DEPLOYMENT: "Deployment", AGENTS: "DaemonSet"}
+_ANNOTATION = "cilium-clustermesh-ansible/peers-written-at"
+_PODS = "k8s-app in (cilium,clustermesh-apiserver)"
+_WORKERS = 8
 _APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 
 
@@ -48,14 +53,24 @@ def read(cluster: Cluster, namespace: str) -> dict[str, Manifest]:
 
 
 def rollout(cluster: Cluster, namespace: str, seconds: int) -> str:
-    """Wait until clustermesh-apiserver runs as the Deployment says; return what it lacks when the time is over."""
-    query = {"fieldSelector": f"metadata.name={DEPLOYMENT}"}
+    """Wait until clustermesh-apiserver is rolled out; return what is missing when the time is over."""
+    return wait_for_workload(cluster, path("Deployment", namespace), DEPLOYMENT, seconds)
 
-    def lack(items: list[Manifest]) -> str:
-        return health.workload(items[0] if items else None, DEPLOYMENT)
 
-    _done, items = cluster.wait(path("Deployment", namespace), lambda items: not lack(items), seconds, **query)
-    return lack(items)
+def nudge(cluster: Cluster, namespace: str, now: datetime) -> None:
+    """Annotate the pods of Cilium, so that kubelets refresh their mounted Secrets at once instead of after a minute.
+
+    A pod that cannot be annotated sees the change a minute later.
+    """
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    body = {"metadata": {"annotations": {_ANNOTATION: now.isoformat()}}}
+
+    def annotate(name: str) -> None:
+        with contextlib.suppress(ApiError):
+            cluster.request("PATCH", f"{pods}/{name}", {}, body, content_type=_MERGE)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        list(pool.map(annotate, [pod["name"] for pod in cluster.names(pods, _PODS)]))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PURPOSES = {"serverAuth": ExtendedKeyUsageOID.SERVER_AUTH, "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH}
 
@@ -102,7 +102,7 @@ def sans(cert: x509.Certificate) -> list[str]:
 def purposes(cert: x509.Certificate) -> set[str]:
     """Return which of serverAuth and clientAuth the certificate is for."""
     with contextlib.suppress(x509.ExtensionNotFound, ValueError):
-        allowed = cert.extensions.get_extension_for_oid(ExtensionOID.EXTENDED_KEY_USAGE).value
+        allowed = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         return {name for name, oid in PURPOSES.items() if oid in allowed}
     return set()
 

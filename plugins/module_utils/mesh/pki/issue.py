@@ -22,8 +22,10 @@ from .certificates import (
 )
 
 _SKEW = timedelta(minutes=5)  # a node's clock may be behind the controller's
-_USAGES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-_USAGES += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+_USAGES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
 
 
 def make_authority(name: str, days: int, now: datetime) -> Pair:
@@ -67,7 +69,7 @@ def _issuer_id(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     try:
         own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
+        own = x509.SubjectKeyIdentifier.from_public_key(issuer.public_key())
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 

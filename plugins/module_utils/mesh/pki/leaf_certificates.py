@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from ..names import DOMAIN
+from ..chart import DOMAIN
 from . import certificates as certs
 from .certificates import Pair
 

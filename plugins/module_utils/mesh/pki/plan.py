@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ...kubernetes.manifests import Manifest
-from ..names import LEAFS, USERS
+from ..chart import LEAFS, USERS
 from . import certificates as certs
 from . import secrets as trust
 from .certificates import Pair
@@ -76,7 +76,9 @@ def _leaf_step(wish: Wish, role: str, live: Manifest | None, deployment: Manifes
     planned: dict[str, Any] = {"cn": leaf.cn, "sans": list(leaf.sans), "not_after": "", "days_left": 0, "sha256": ""}
     manifest = None
     if action != "unchanged" and not wish.check:
-        fresh = issue(leaf.cn, leaf.sans, leaf.purposes, wish.authority, wish.validity_days, now) if due else pair
+        fresh = pair
+        if due or fresh is None:  # without a pair there is a reason
+            fresh = issue(leaf.cn, leaf.sans, leaf.purposes, wish.authority, wish.validity_days, now)
         manifest, planned = trust.leaf_secret(LEAFS[role], wish.namespace, fresh, wish.bundle, mark), _shown(fresh, now)
     sides = ({**shown, "ca": before} if live else {}, {**(planned if due else shown), "ca": after})
     return Step(f"Secret {wish.namespace}/{LEAFS[role]}", action, manifest, *sides, role, tuple(due), mark)

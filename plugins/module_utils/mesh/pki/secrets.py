@@ -1,16 +1,16 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Certificates of a mesh as Kubernetes objects: what is there, what is written, what restarts."""
+"""Certificates of a mesh as Kubernetes objects: their content, what restarts, and who else writes them. Pure."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...kubernetes.manifests import Manifest
-from ..names import USERS
+from ..chart import LEAFS, MANAGER, USERS
 from ..peers.entries import parse_users, render_users
 from . import certificates as certs
 from .certificates import Pair
@@ -18,6 +18,8 @@ from .certificates import Pair
 AUTHORITY = "cilium-ca"
 BUNDLE = "cilium-root-ca.crt"
 MARK = "cilium-clustermesh-ansible/ca-sha256"
+_CHART = ("helm", "certmanager", "cronJob")
+_TYPE = "kubernetes.io/tls"
 
 
 def decoded(secret: Manifest | None, key: str) -> str:
@@ -47,7 +49,7 @@ def mark(live: Manifest | None, before: list[str], after: list[str], deployment:
     It is kept at the object that holds the CAs, so that a run that ended before the restart is made good by the next.
     """
     if live and before == after:
-        return ((live["metadata"].get("annotations")) or {}).get(MARK, "")
+        return str((live["metadata"].get("annotations") or {}).get(MARK, ""))
     status = (deployment or {}).get("status") or {}
     if deployment is None or (live is None and not status.get("availableReplicas")):
         return ""
@@ -110,3 +112,48 @@ def users_config(live: Manifest | None, namespace: str, names: Iterable[str]) ->
     if live and wanted.keys() <= present.keys():
         return None
     return _manifest("ConfigMap", USERS, namespace, {}, data={"users.yaml": render_users({**wanted, **present})})
+
+
+def owner(live: Manifest | None, cron_job: bool = False) -> str:
+    """Return who else writes the object: the chart by one of its methods, or a name; "" if nobody does."""
+    metadata = (live or {}).get("metadata") or {}
+    if (metadata.get("labels") or {}).get("app.kubernetes.io/managed-by") == "Helm":
+        return "helm"
+    if "cert-manager.io/certificate-name" in (metadata.get("annotations") or {}):
+        return "certmanager"
+    if live and cron_job:
+        return "cronJob"
+    owners = [f"{each['kind']} {each['name']}" for each in metadata.get("ownerReferences") or []]
+    fields = [each for each in metadata.get("managedFields") or [] if each.get("operation") == "Apply"]
+    owners += [each["manager"] for each in fields if each["manager"] != MANAGER and "f:data" in each["fieldsV1"]]
+    return owners[0] if owners else ""
+
+
+def refusals(live: Mapping[str, Manifest | None], users_due: bool) -> list[str]:
+    """Return a sentence for each object that somebody else writes. live is what Trust.read returns."""
+    found = []
+    for role, secret in LEAFS.items():
+        if other := owner(live.get(role), bool(live.get("cron_job"))):
+            found.append(_leaf(secret, other))
+        elif (kind := (live.get(role) or {}).get("type", _TYPE)) != _TYPE:
+            found.append(f"Secret {secret} is of type {kind}, which cannot be changed; delete it, then run again")
+    if other := owner(live.get("bundle")):
+        found.append(_config(BUNDLE, other, "leave tls.caBundle.content empty"))
+    if users_due and (other := owner(live.get("users"))):
+        found.append(_config(USERS, other, "set clustermesh.config.enabled=false"))
+    return found
+
+
+def _leaf(secret: str, other: str) -> str:
+    if other in _CHART:
+        return (
+            f"Secret {secret} is rendered by Helm (method {other}) and would be overwritten; set "
+            "clustermesh.apiserver.tls.auto.enabled=false and (before 1.20) enableSecrets=false, or use mode=shared_ca"
+        )
+    return f"Secret {secret} is managed by {other} and would be overwritten; take it out there, then run again"
+
+
+def _config(name: str, other: str, step: str) -> str:
+    if other in _CHART:
+        return f"ConfigMap {name} is rendered by Helm and would be overwritten; {step}"
+    return f"ConfigMap {name} is managed by {other} and would be overwritten; take it out there, then run again"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...kubernetes.client import Cluster
 from ...kubernetes.manifests import Manifest
-from ..names import (
+from ..chart import (
     CONFIG,
     DEPLOYMENT,
     LEAFS,

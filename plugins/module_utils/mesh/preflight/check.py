@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ...findings import Finding
-from ..versions import minor
+from ..chart import minor
 from . import endpoint, network, trust
 from .messages import Record, finding, grouped, listed, quoted
 
@@ -80,7 +80,7 @@ def _identity(records: list[Record]) -> Iterator[Finding]:
 
 
 def _unset(record: Record) -> bool:
-    return record["name"] == "default" or record["id"] == 0
+    return bool(record["name"] == "default" or record["id"] == 0)
 
 
 def _duplicates(records: list[Record]) -> Iterator[Finding]:

@@ -8,8 +8,7 @@ import itertools
 from collections.abc import Iterator
 
 from ...findings import Finding
-from ..names import DOMAIN
-from ..versions import flavour
+from ..chart import DOMAIN, flavour
 from .messages import Record, finding
 
 

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
 
 from ...findings import Finding
+from ..record.build import Network, collapse
 from .messages import Record, finding, grouped, listed, quoted
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Bytes that Cilium adds to a packet (cilium pkg/mtu/mtu.go); it takes them off the MTU of its chart itself.
 TUNNEL_OVERHEAD = 50
@@ -28,19 +26,14 @@ def findings(records: list[Record], underlay_mtu: int) -> Iterator[Finding]:
 
 
 def networks(cidrs: Iterable[str]) -> list[Network]:
-    """Return the ranges with neighbours joined: one range for each node is many, and mostly one block."""
+    """Return the ranges with neighbours joined."""
     return list(_joined(tuple(cidrs)))
 
 
 # Each cluster's ranges are compared with those of all others.
 @functools.cache
 def _joined(cidrs: tuple[str, ...]) -> tuple[Network, ...]:
-    every = [ipaddress.ip_network(cidr, strict=False) for cidr in cidrs]
-    return tuple(
-        joined
-        for version in (4, 6)
-        for joined in ipaddress.collapse_addresses(each for each in every if each.version == version)
-    )
+    return tuple(collapse(cidrs))
 
 
 def _overlaps(ones: list[str], others: list[str]) -> list[tuple[Network, Network]]:
@@ -95,7 +88,7 @@ def _datapath(records: list[Record]) -> Iterator[Finding]:
 
 def _cipher(record: Record) -> str:
     also = " and node encryption" if record["encryption"]["node"] else ""
-    return record["encryption"]["type"] + also
+    return f"{record['encryption']['type']}{also}"
 
 
 def _encryption(records: list[Record]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from ..versions import parts
+from ..chart import parts
 
 NEEDED: dict[str, type] = {
     "name": str,

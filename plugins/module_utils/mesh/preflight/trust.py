@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ...findings import Finding
-from ..versions import flavour, parts
+from ..chart import flavour, parts
 from .messages import Record, finding
 
 # What a peer verifies: the server when it dials, the remote certificate when it is dialled.

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 from ...kubernetes import health
-from ..names import AGENT_SECRET
-from ..versions import flavour
+from ..chart import AGENT_SECRET, flavour
 from . import peers as record_peers
 
 Raw = dict[str, Any]  # objects and lists by the names of _mesh_client.SOURCES; None for what is not there
 _TUNNEL_PORTS = {"vxlan": 8472, "geneve": 6081}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def identity(raw: Raw) -> dict[str, Any]:
@@ -94,9 +96,15 @@ def _pod_cidrs(raw: Raw, config: dict[str, str]) -> list[str]:
         found += [each for each in ((settings.get("networking") or {}).get("podSubnet") or "").split(",") if each]
     else:
         found += f"{config.get('cluster-pool-ipv4-cidr', '')} {config.get('cluster-pool-ipv6-cidr', '')}".split()
-    networks = [ipaddress.ip_network(each.strip(), strict=False) for each in found]
-    ranges = [[each for each in networks if each.version == version] for version in (4, 6)]
-    return [str(each) for family in ranges for each in ipaddress.collapse_addresses(family)]
+    return [str(each) for each in collapse(found)]
+
+
+def collapse(cidrs: Iterable[str]) -> list[Network]:
+    """Return the ranges with neighbours joined: one range for each node is many, and mostly one block."""
+    every = [ipaddress.ip_network(each.strip(), strict=False) for each in cidrs]
+    ipv4 = [each for each in every if isinstance(each, ipaddress.IPv4Network)]
+    ipv6 = [each for each in every if isinstance(each, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(ipv4), *ipaddress.collapse_addresses(ipv6)]
 
 
 def _chart_version(raw: Raw) -> str:

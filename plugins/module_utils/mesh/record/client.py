@@ -10,7 +10,7 @@ from typing import Any
 
 from ...kubernetes import kubeconfig
 from ...kubernetes.client import ApiError, Cluster
-from ..names import (
+from ..chart import (
     AGENT_SECRET,
     CONFIG,
     DEPLOYMENT,

@@ -7,7 +7,7 @@ import ipaddress
 from typing import Any
 
 from ...kubernetes import health
-from ..names import SERVICE
+from ..chart import SERVICE
 
 PORT = 2379
 Endpoint = dict[str, Any]

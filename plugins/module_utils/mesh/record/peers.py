@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..names import (
+from ..chart import (
     AGENT_SECRET,
     KVSTOREMESH_SECRET,
     MANAGER,

@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography import x509
 
-from ..names import LEAFS
+from ..chart import LEAFS
 from ..pki import certificates as certs
 
 Secret = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...kubernetes import health, kubeconfig
 from ...kubernetes.client import Cluster
 from ...kubernetes.exec import Answer, ExecError
-from ..names import DEPLOYMENT
+from ..chart import DEPLOYMENT
 from . import agents as status_agents
 from . import health as status_health
 from . import tls

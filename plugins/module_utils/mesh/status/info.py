@@ -9,6 +9,8 @@ from typing import Any
 from ...kubernetes.client import Cluster
 from ...kubernetes.exec import Pods
 from ...kubernetes.module import ClusterModule
+from ...kubernetes.rollout import wait_for_workload
+from ..chart import DEPLOYMENT
 from ..record import client as record_client
 from . import agents, tls, wait
 from .client import View, Viewer
@@ -35,14 +37,15 @@ class Info:
         """Wait for what the API server knows; return what is missing."""
         namespace, found = self.wanted["namespace"], []
         if "deployment" in self.waits:
-            found.append(wait.rollout(self.cluster, namespace, self.left()))
+            path = record_client.DEPLOYMENTS.format(namespace=namespace)
+            found.append(wait_for_workload(self.cluster, path, DEPLOYMENT, self.left()))
         if "endpoint" in self.waits:
             found.append(wait.endpoint(self.cluster, namespace, self.endpoint, self.left()))
         return [text for text in found if text]
 
     def left(self) -> float:
         """Seconds until the time is over."""
-        return self.deadline - time.monotonic()
+        return float(self.deadline - time.monotonic())
 
     def record(self) -> dict[str, Any]:
         """Read the record; empty where check mode finds no Cilium."""

@@ -86,7 +86,7 @@ def _lacks(answer: Answer, name: str, members: Iterable[str]) -> tuple[list[str]
 
 
 def _leafs(answer: Answer) -> dict[str, Row]:
-    return (answer["cluster"].get("tls") or {}).get("leafs", {})
+    return dict((answer["cluster"].get("tls") or {}).get("leafs", {}))
 
 
 def status(found: Mapping[str, Row], failed: bool) -> Row:
@@ -98,7 +98,7 @@ def status(found: Mapping[str, Row], failed: bool) -> Row:
 
 def table(found: Mapping[str, Row]) -> list[str]:
     """Lines for a person: how each cluster sees each of its peers."""
-    lines = [("cluster", "peer", "ready", *_COUNTS, "certificate", "reason")]
+    lines: list[tuple[str, ...]] = [("cluster", "peer", "ready", *_COUNTS, "certificate", "reason")]
     for name, row in found.items():
         days = "-" if row["certificate_days"] is None else f"{row['certificate_days']} days"
         if not row["peers"]:
@@ -126,7 +126,7 @@ def test(found: list[Row], failed: bool) -> Row:
 
 def check_table(found: list[Row]) -> list[str]:
     """Lines for a person, one a check."""
-    lines = [("cluster", "check", "ok", "seconds", "expected", "found")]
+    lines: list[tuple[str, ...]] = [("cluster", "check", "ok", "seconds", "expected", "found")]
     for check in found:
         well, seconds = "yes" if check["ok"] else "no", f"{check['seconds']:.1f}"
         lines.append(

@@ -7,28 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ...kubernetes import health
 from ...kubernetes.client import Cluster
-from ..names import DEPLOYMENT, SERVICE
+from ..chart import SERVICE
 from ..record import endpoint as record_endpoint
-from ..record.client import DEPLOYMENTS, NODES, SERVICES
+from ..record.client import NODES, SERVICES
 from . import agents, tls
 from .agents import Expected
 from .client import View
 from .tls import Wanted
 
 _POLL_SECONDS = 1
-
-
-def rollout(cluster: Cluster, namespace: str, seconds: float) -> str:
-    """Watch until clustermesh-apiserver is rolled out; return what it lacks when the time is over."""
-    where = {"fieldSelector": f"metadata.name={DEPLOYMENT}"}
-
-    def gap(items: list[dict[str, Any]]) -> str:
-        return health.workload(items[0] if items else None, DEPLOYMENT)
-
-    _done, items = cluster.wait(DEPLOYMENTS.format(namespace=namespace), lambda found: not gap(found), seconds, **where)
-    return gap(items)
 
 
 def endpoint(cluster: Cluster, namespace: str, options: dict[str, Any], seconds: float) -> str:

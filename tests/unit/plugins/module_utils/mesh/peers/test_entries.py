@@ -2,9 +2,9 @@
 """Entries of peers: what they mean, and what of them may be shown. Exact bytes: tests/golden/test_mesh_entries.py."""
 
 import yaml
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import flavour
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import entries
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.entries import Peer
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.versions import flavour
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import plan as peers
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.entries import Peer
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.state import Live, Plan, Wish
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.plan import Live, Plan, Wish
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import Step, contents, undo
 from hypothesis import given, settings
 from hypothesis import strategies as st

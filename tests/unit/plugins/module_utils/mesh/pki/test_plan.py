@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.names import LEAFS
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import LEAFS
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.entries import parse_users
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import owner as ownership
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import plan
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, fingerprints
@@ -170,7 +169,7 @@ OWNER = {"kind": "ExternalSecret", "name": "tls"}
     ],
 )
 def test_who_else_writes_it(live: Objects | None, cron_job: bool, expected: str) -> None:
-    assert ownership.owner(live, cron_job) == expected
+    assert trust.owner(live, cron_job) == expected
 
 
 def test_what_others_write_is_refused_all_at_once() -> None:
@@ -192,10 +191,10 @@ def test_what_others_write_is_refused_all_at_once() -> None:
         "ConfigMap clustermesh-remote-users is rendered by Helm and would be overwritten; "
         "set clustermesh.config.enabled=false",
     ]
-    assert ownership.refusals(live, users_due=True) == found
-    assert ownership.refusals(live, users_due=False) == found[:-1]
+    assert trust.refusals(live, users_due=True) == found
+    assert trust.refusals(live, users_due=False) == found[:-1]
     other = {"bundle": secret(managedFields=fields("flux"))}
-    assert ownership.refusals(other, users_due=False) == [
+    assert trust.refusals(other, users_due=False) == [
         "ConfigMap cilium-root-ca.crt is managed by flux and would be overwritten; take it out there, then run again"
     ]
 

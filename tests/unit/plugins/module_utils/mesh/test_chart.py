@@ -2,7 +2,7 @@
 """What differs by version."""
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.versions import flavour, minor, parts
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import flavour, minor, parts
 from hypothesis import given
 from hypothesis import strategies as st
 

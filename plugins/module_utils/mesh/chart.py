@@ -1,10 +1,25 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What Cluster Mesh does differently in each minor version of Cilium."""
+"""Cluster Mesh in Cilium's chart: names of its objects, and what differs between minor versions. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
+
+AGENT_SECRET = "cilium-clustermesh"  # entries that the agents read
+KVSTOREMESH_SECRET = "cilium-kvstoremesh"  # entries that KVStoreMesh reads
+USERS = "clustermesh-remote-users"
+SERVICE = "clustermesh-apiserver"
+DEPLOYMENT = "clustermesh-apiserver"
+CONFIG = "cilium-config"
+LEAFS = {
+    "server": "clustermesh-apiserver-server-cert",
+    "admin": "clustermesh-apiserver-admin-cert",
+    "remote": "clustermesh-apiserver-remote-cert",
+    "local": "clustermesh-apiserver-local-cert",
+}
+DOMAIN = "mesh.cilium.io"
+MANAGER = "cilium-clustermesh-ansible"
 
 
 class Flavour(NamedTuple):
