@@ -21,6 +21,7 @@ CONTEXT = {
     "object_store": "garage",
     "database": "postgres",
     "services": [],
+    "declared": [],
     "source": {"kind": "OCIRepository", "prefix": "."},
     "images": IMAGES,
     "waiting": {"gateway": "unavailable (image of Envoy not available)"},

@@ -1,9 +1,13 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Verb new: writes the role of a new service, which can be switched on as it is."""
+"""Verb new: writes the role of a new service, into this repository or another collection."""
 
+import argparse
 import re
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from inventory import ROOT, near
 
@@ -23,15 +27,19 @@ FILES = {
         replicas: 1
         memory: 64Mi
       overrides: "{{ ROLE_values }}"
-      route: {port: 80, sso: none, reason: it shows nothing but its own name}
+      route: {port: 80, sso: none, reason: it shows only its name}
 """,
     "defaults/main.yml": """\
 # Merged over the values in tasks/main.yml.
 ROLE_values: {}
 """,
+    "meta/service.yml": """\
+# Declares this role a service. Also: name, requires (services), features (database, bucket).
+memory: 64Mi
+""",
     "meta/main.yml": """\
 galaxy_info:
-  author: Open Data Platform contributors
+  author: AUTHOR
   description: SERVICE as a service of the platform
   license: Apache-2.0
   min_ansible_version: "2.21"
@@ -42,7 +50,7 @@ argument_specs:
   main:
     short_description: SERVICE as a service of the platform
     description:
-      - Describes SERVICE. See role P(opendata.platform.service#role).
+      - Describes SERVICE to role P(opendata.platform.service#role).
     options:
       ROLE_values:
         description: Merged over the values in C(tasks/main.yml).
@@ -106,49 +114,79 @@ spec:
       targetPort: http
 """,
 }
-NEXT = """\
-roles/ROLE is there, with a small web server in place of SERVICE. Next:
-  1. Put your objects into roles/ROLE/templates/ROLE.yml.j2 and describe what they need in roles/ROLE/tasks/main.yml
-     (docs/services.md, ansible-doc -t role opendata.platform.service).
-  2. Name it: a row | `ROLE_values` | none | … | in docs/inventory.md, and `ROLE` in README.md.
-  3. Switch it on in an inventory, and: ./odp up
+HERE = """\
+Wrote roles/ROLE, with a small web server in place of SERVICE. Next:
+  1. Put your objects into templates/ROLE.yml.j2, describe their needs in tasks/main.yml, and declare them in
+     meta/service.yml (docs/services.md, ansible-doc -t role opendata.platform.service).
+  2. Document it: a row | `ROLE_values` | none | … | in docs/inventory.md, and `ROLE` in README.md.
+  3. Add it to cluster_services of an inventory, and run: ./odp up
 """
+ELSEWHERE = """\
+Wrote DIRECTORY, with a small web server in place of SERVICE. Next:
+  1. Put your objects into templates/ROLE.yml.j2, describe their needs in tasks/main.yml, and declare them in
+     meta/service.yml (docs/services.md, ansible-doc -t role opendata.platform.service).
+  2. INSTALL
+  3. Add it to an inventory: cluster_services: [FQCN]
+"""
+COLLECTION = "Install the collection where you run Ansible: ansible-galaxy collection install PLACE"
+BESIDE = "Run Ansible from PLACE, or with a playbook there, so that the role is found."
 
 
 def main() -> int:
     """0 when the role was written."""
-    kind, *names = sys.argv[1:] or [""]
+    kind, *arguments = sys.argv[1:] or [""]
     if kind not in KINDS:
         sys.exit(f"odp: there is no verb '{f'new {kind}'.strip()}'.{near(kind, KINDS)}")
-    if len(names) != 1:
-        sys.exit("odp: new service needs one name: ./odp new service NAME")
-    name = names[0]
+    parser = argparse.ArgumentParser(prog="odp new service", add_help=False, allow_abbrev=False)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--into", type=Path)
+    wanted, unknown = parser.parse_known_args(arguments)
+    if len(wanted.names) != 1 or unknown:
+        sys.exit("odp: new service needs one name: ./odp new service NAME [--into DIRECTORY]")
+    name = wanted.names[0]
     if len(name) > LONGEST or not NAME.fullmatch(name):
         sys.exit(
-            f"odp: '{name}' is no valid name. Use at most {LONGEST} characters a-z, 0-9 and '-', not '-' at an end."
+            f"odp: '{name}' is not a valid name. Use at most {LONGEST} characters a-z, 0-9 and '-', not '-' at an end."
         )
     role = name.replace("-", "_")
     if role[0].isdigit():
-        sys.exit(f"odp: '{name}' is no valid name. It names variables, so it begins with a letter.")
-    directory = ROOT / "roles" / role
+        sys.exit(f"odp: '{name}' is not a valid name. It is part of variables, so it must begin with a letter.")
+    place = wanted.into or ROOT
+    if not place.is_dir():
+        sys.exit(f"odp: there is no directory {place}. Name a collection, the directory with its galaxy.yml.")
+    directory = place / "roles" / role
     if directory.exists():
-        sys.exit(f"odp: there is already a role {role} ({directory.relative_to(ROOT)}). Choose another name.")
-    write(directory, name, role)
-    sys.stdout.write(filled(NEXT, name, role))
+        shown = directory if wanted.into else directory.relative_to(ROOT)
+        sys.exit(f"odp: there is already a role {role} ({shown}). Choose another name.")
+    galaxy = _galaxy(place)
+    words = {"SERVICE": name, "ROLE": role, "AUTHOR": (galaxy.get("authors") or ["Your name"])[0]}
+    write(directory, words)
+    if not wanted.into:
+        sys.stdout.write(filled(HERE, words))
+        return 0
+    fqcn = f"{galaxy['namespace']}.{galaxy['name']}.{role}" if galaxy else role
+    install = (COLLECTION if galaxy else BESIDE).replace("PLACE", str(place))
+    sys.stdout.write(filled(ELSEWHERE, {**words, "DIRECTORY": str(directory), "INSTALL": install, "FQCN": fqcn}))
     return 0
 
 
-def write(directory: Path, name: str, role: str) -> None:
+def _galaxy(place: Path) -> dict[str, Any]:
+    """galaxy.yml of a collection; empty for any other directory."""
+    file = place / "galaxy.yml"
+    return yaml.safe_load(file.read_text()) if file.exists() else {}
+
+
+def write(directory: Path, words: dict[str, str]) -> None:
     """The files of the role."""
     for path, text in FILES.items():
-        target = directory / filled(path, name, role)
+        target = directory / filled(path, words)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(filled(text, name, role))
+        target.write_text(filled(text, words))
 
 
-def filled(text: str, name: str, role: str) -> str:
-    """The text with the names of service and role."""
-    return text.replace("SERVICE", name).replace("ROLE", role)
+def filled(text: str, words: dict[str, str]) -> str:
+    """The text with its words in capitals replaced."""
+    return re.sub("|".join(words), lambda found: words[found[0]], text)
 
 
 if __name__ == "__main__":

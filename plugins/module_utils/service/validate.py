@@ -45,6 +45,7 @@ def together(entries: list[tuple[Release, str]], enabled: set[str], context: dic
     """Conflicts between valid descriptions, each with its role, and what the cluster lacks for them."""
     owners: dict[tuple[str, str], str] = {}
     for release, role in entries:
+        yield from (of_key(each, release["name"], role) for each in _undeclared(release, context["declared"]))
         for key, value in _claims(release):
             owner = owners.setdefault((key, value), f"{release['name']} (role {role})")
             if owner != f"{release['name']} (role {role})":
@@ -60,6 +61,18 @@ def together(entries: list[tuple[Release, str]], enabled: set[str], context: dic
     for circle in _circles({release["name"]: release["requires"] for release, _ in entries}):
         problem = f"is circular: {' -> '.join([*circle, circle[0]])}"
         yield of_key(fault("requires", problem, "Remove one of these requirements."), circle[0], roles[circle[0]])
+
+
+def _undeclared(release: Release, declared: list[dict[str, Any]]) -> Faults:
+    """What differs from meta/service.yml: the fleet's preflight checked that."""
+    features = {each["name"]: each["features"] for each in declared}
+    if declared and release["name"] not in features:
+        step = f"Set name in meta/service.yml of the role. {did_you_mean(release['name'], features)}"
+        yield fault("name", f"no role of this cluster declares '{release['name']}'", step)
+        return
+    for feature, used in (("database", release["database"]), ("bucket", release["buckets"])):
+        if declared and used and feature not in features[release["name"]]:
+            yield fault(feature, "is not declared", f"Add {feature} to features in meta/service.yml of the role.")
 
 
 def _claims(release: Release) -> Iterator[tuple[str, str]]:

@@ -172,7 +172,7 @@ def copy(tmp_path: Path) -> Path:
 def test_a_new_service_passes_linter_and_scans_at_once(copy: Path) -> None:
     made = new(copy, "service", "hello-world")
     assert made.returncode == 0, made.stderr
-    assert "roles/hello_world is there" in made.stdout and "| `hello_world_values` |" in made.stdout
+    assert "Wrote roles/hello_world" in made.stdout and "| `hello_world_values` |" in made.stdout
     environment = {**os.environ, "ANSIBLE_CONFIG": str(copy / "ansible.cfg"), "PATH": f"{BIN}:{os.environ['PATH']}"}
     for linter in (
         ["ansible-lint", "--offline", "--strict", "roles/hello_world"],
@@ -196,17 +196,28 @@ def test_a_new_service_passes_linter_and_scans_at_once(copy: Path) -> None:
     [
         ([], "odp: there is no verb 'new'. Known: service."),
         (["servic", "x"], "odp: there is no verb 'new servic'. Did you mean service? Known: service."),
-        (["service"], "odp: new service needs one name: ./odp new service NAME"),
-        (["service", "a", "b"], "odp: new service needs one name: ./odp new service NAME"),
+        (["service"], "odp: new service needs one name: ./odp new service NAME [--into DIRECTORY]"),
+        (["service", "a", "b"], "odp: new service needs one name: ./odp new service NAME [--into DIRECTORY]"),
         (
             ["service", "Hello_World"],
-            "odp: 'Hello_World' is no valid name. Use at most 53 characters a-z, 0-9 and '-', not '-' at an end.",
+            "odp: 'Hello_World' is not a valid name. Use at most 53 characters a-z, 0-9 and '-', not '-' at an end.",
         ),
         (
             ["service", "a" * 54],
-            f"odp: '{'a' * 54}' is no valid name. Use at most 53 characters a-z, 0-9 and '-', not '-' at an end.",
+            f"odp: '{'a' * 54}' is not a valid name. Use at most 53 characters a-z, 0-9 and '-', not '-' at an end.",
         ),
-        (["service", "7zip"], "odp: '7zip' is no valid name. It names variables, so it begins with a letter."),
+        (
+            ["service", "7zip"],
+            "odp: '7zip' is not a valid name. It is part of variables, so it must begin with a letter.",
+        ),
+        (
+            ["service", "x", "--int", "y"],
+            "odp: new service needs one name: ./odp new service NAME [--into DIRECTORY]",
+        ),
+        (
+            ["service", "x", "--into", "/nowhere"],
+            "odp: there is no directory /nowhere. Name a collection, the directory with its galaxy.yml.",
+        ),
         (["service", "cilium"], "odp: there is already a role cilium (roles/cilium). Choose another name."),
         (
             ["service", "gateway-api"],

@@ -49,13 +49,14 @@ def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -
 
 def _declared(inventory: Inventory, cluster: str, wanted: list[str], findings: Findings) -> list[Service]:
     """The services that the roles declare; only valid ones."""
-    found = []
+    valid = []
     for name in wanted:
         role = inventory.services.get(name)
         if not role:
-            step = did_you_mean(name, inventory.services)
+            known = [each for each, found in inventory.services.items() if found.declaration is not None]
+            step = did_you_mean(name, known)
             collection = name.rpartition(".")[0]
-            if collection and not any(known.startswith(f"{collection}.") for known in inventory.services):
+            if collection and not any(each.startswith(f"{collection}.") for each in inventory.services):
                 step = f"Correct the name, or install the collection: ansible-galaxy collection install {collection}"
             findings.error(cluster, VARIABLE, f"there is no service role '{name}'", step)
             continue
@@ -63,8 +64,8 @@ def _declared(inventory: Inventory, cluster: str, wanted: list[str], findings: F
         for fault in faults:
             where = f", {declaration.FILE}: {fault.variable}" if fault.variable else ""
             findings.error(cluster, VARIABLE, f"role '{name}'{where} {fault.problem}", fault.step)
-        found += [] if faults else [service]
-    return found
+        valid += [] if faults else [service]
+    return valid
 
 
 def _together(cluster: str, declared: list[Service], store: str, findings: Findings) -> None:

@@ -250,6 +250,21 @@ def test_a_route_without_its_proxy_is_refused_only_where_there_is_a_gateway() ->
     ]
 
 
+def test_what_differs_from_the_declaration_of_the_role() -> None:
+    others = [provider("postgres"), provider("garage")]
+    known = [{"name": name, "features": []} for name in ("postgres", "garage")]
+    context = {**CONTEXT, "declared": [*known, {"name": "notebook", "features": ["bucket"]}]}
+    assert findings([notebook(bucket=True), *others], context) == []
+    assert findings([notebook(database=True), *others], context) == [
+        "notebook: service_release.database: is not declared (role notebook). "
+        "Add database to features in meta/service.yml of the role."
+    ]
+    assert findings([notebook(), *others], {**CONTEXT, "declared": [*known, {"name": "notes", "features": []}]}) == [
+        "notebook: service_release.name: no role of this cluster declares 'notebook' (role notebook). "
+        "Set name in meta/service.yml of the role. Did you mean notes? Known: garage, notes, postgres."
+    ]
+
+
 def test_all_findings_of_all_services_at_once_in_a_stable_order() -> None:
     releases = [notebook("kind: [", pod_security="strict", timeout=0), *charts(), provider("postgres", requires=["x"])]
     releases.append(entry("broken", "a: b", name="broken", manifests="broken.yml.j2"))
