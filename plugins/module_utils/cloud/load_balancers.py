@@ -1,7 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a Service of type LoadBalancer must say in each cloud. Pure.
+"""Annotations of Services of type LoadBalancer in each cloud. Pure.
 
-One table for the pages of the clouds in docs/. Each row names the page that it was taken from.
+The table of the clouds' pages in docs/, which a test compares. Each row names its source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MESH, GATEWAY = "clustermesh-apiserver", "Gateway"
 class Annotation:
     """One annotation.
 
-    services: which Services need it, MESH (reached from other clusters inside) or GATEWAY (reached by everybody).
+    services: the Services that need it, MESH (internal, for other clusters) or GATEWAY (for users).
     """
 
     cloud: str
@@ -36,34 +36,36 @@ _BOTH = (MESH, GATEWAY)
 _AWS_PREFIX, _AZURE_PREFIX = "service.beta.kubernetes.io/aws-load-balancer", "service.beta.kubernetes.io/azure"
 
 ANNOTATIONS = (
-    Annotation("aws", _BOTH, f"{_AWS_PREFIX}-type", "external", "the AWS Load Balancer Controller makes it", _AWS),
-    Annotation("aws", _BOTH, f"{_AWS_PREFIX}-nlb-target-type", "instance", "pods have no addresses of the VPC", _AWS),
-    Annotation("aws", (MESH,), f"{_AWS_PREFIX}-scheme", "internal", "reached inside the VPC and its peers", _AWS),
-    Annotation("aws", (GATEWAY,), f"{_AWS_PREFIX}-scheme", "internet-facing", "internal is the default", _AWS),
-    Annotation("gcp", (MESH,), "networking.gke.io/load-balancer-type", "Internal", "reached inside the VPC", _CILIUM),
+    Annotation("aws", _BOTH, f"{_AWS_PREFIX}-type", "external", "selects the AWS Load Balancer Controller", _AWS),
+    Annotation("aws", _BOTH, f"{_AWS_PREFIX}-nlb-target-type", "instance", "pods have no VPC addresses", _AWS),
+    Annotation("aws", (MESH,), f"{_AWS_PREFIX}-scheme", "internal", "reachable from the VPC and its peers", _AWS),
+    Annotation("aws", (GATEWAY,), f"{_AWS_PREFIX}-scheme", "internet-facing", "the default is internal", _AWS),
+    Annotation("gcp", (MESH,), "networking.gke.io/load-balancer-type", "Internal", "reachable from the VPC", _CILIUM),
     Annotation(
         "gcp",
         (MESH,),
         "networking.gke.io/internal-load-balancer-allow-global-access",
         "true",
-        "reached from other regions too",
+        "reachable from other regions too",
         _CILIUM,
     ),
-    Annotation("gcp", (GATEWAY,), "cloud.google.com/l4-rbs", "enabled", "the newer kind, by backend service", _GOOGLE),
-    Annotation("azure", (MESH,), f"{_AZURE_PREFIX}-load-balancer-internal", "true", "public is the default", _AZURE),
+    Annotation(
+        "gcp", (GATEWAY,), "cloud.google.com/l4-rbs", "enabled", "the newer type, based on backend services", _GOOGLE
+    ),
+    Annotation("azure", (MESH,), f"{_AZURE_PREFIX}-load-balancer-internal", "true", "the default is public", _AZURE),
     Annotation(
         "ovh",
         (MESH,),
         "service.beta.kubernetes.io/openstack-internal-load-balancer",
         "true",
-        "no floating address",
+        "no floating IP",
         _OPENSTACK,
     ),
 )
 
 
 def annotation_table(cloud: str, rows: Iterable[Annotation] = ANNOTATIONS) -> str:
-    """The rows of a cloud as a table in Markdown, ending with a newline."""
+    """The rows of a cloud as a Markdown table."""
     chosen = [one for one in rows if one.cloud == cloud]
     cells = [
         (", ".join(one.services), f'`{one.name}: "{one.value}"`', f"{one.why} ([source]({one.source}))")

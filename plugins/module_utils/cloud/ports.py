@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The ports that must be open to the nodes of a cluster, and to whom. Pure.
+"""The ports that must be open on the nodes of a cluster, and to whom. Pure.
 
-One table for the firewall of each cloud and for its page in docs/. The rows of the mesh are those of Cilium's system
-requirements (Documentation/operations/system_requirements.rst); the rows inside a cluster those of
+The table of the clouds' firewalls and of their pages in docs/. The rows of the mesh are from Cilium's requirements
+(Documentation/operations/system_requirements.rst); the rows inside a cluster from
 https://kubernetes.io/docs/reference/networking/ports-and-protocols/.
 """
 
@@ -15,25 +15,17 @@ OPERATORS = "operators"
 ANYONE = "anyone"
 MESH = "nodes of the mesh"
 CLUSTER = "nodes of the cluster"
-SERVERS = "servers of the cluster"
-
-# Who each of them is, as the pages say it.
-WHO = {
-    OPERATORS: "the controller and whoever runs kubectl",
-    ANYONE: "who uses the services",
-    MESH: "every node of this cluster and of each cluster of its mesh",
-    CLUSTER: "every node of this cluster",
-    SERVERS: "the servers of this cluster, and only to its servers",
-}
+CONTROL_PLANES = "control-plane nodes of the cluster"
+SOURCES = (OPERATORS, ANYONE, MESH, CLUSTER, CONTROL_PLANES)
 
 
 @dataclass(frozen=True)
 class Port:
-    """One thing to let in.
+    """One port to open.
 
     protocol: tcp, udp, icmp or esp.
     port: a number, a range such as "2379-2380", or "" for a protocol without ports.
-    sources: from whom, one of WHO each.
+    sources: from whom, each one of SOURCES.
     """
 
     name: str
@@ -45,7 +37,7 @@ class Port:
 
 PORTS = (
     Port("ssh", "tcp", "22", (OPERATORS,), "Ansible and ./odp ssh"),
-    Port("api", "tcp", "6443", (OPERATORS, CLUSTER), "Kubernetes' API, on servers"),
+    Port("api", "tcp", "6443", (OPERATORS, CLUSTER), "Kubernetes API server, on control-plane nodes"),
     Port("http", "tcp", "80", (ANYONE,), "Gateway"),
     Port("https", "tcp", "443", (ANYONE,), "Gateway"),
     Port("vxlan", "udp", "8472", (MESH,), "Cilium's tunnel, VXLAN"),
@@ -58,12 +50,12 @@ PORTS = (
     Port("clustermesh", "tcp", "2379", (MESH,), "clustermesh-apiserver by ClusterIP or load balancer"),
     Port("clustermesh-node", "tcp", "32379", (MESH,), "clustermesh-apiserver by NodePort"),
     Port("kubelet", "tcp", "10250", (CLUSTER,), "logs, exec and metrics of the kubelet"),
-    Port("etcd", "tcp", "2379-2380", (SERVERS,), "etcd, on servers"),
+    Port("etcd", "tcp", "2379-2380", (CONTROL_PLANES,), "etcd, on control-plane nodes"),
 )
 
 
 def port_table(ports: Iterable[Port] = PORTS) -> str:
-    """The rows as a table in Markdown, in the order given, ending with a newline."""
+    """The rows as a Markdown table."""
     rows = [(one.name, one.protocol, one.port or "-", " and ".join(one.sources), one.why) for one in ports]
     lines = [("name", "protocol", "port", "from", "for"), ("---",) * 5, *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

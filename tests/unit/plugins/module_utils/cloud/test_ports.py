@@ -1,7 +1,13 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """The one table of ports: what a mesh needs, and how pages show it."""
 
-from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import MESH, PORTS, WHO, Port, port_table
+from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import (
+    MESH,
+    PORTS,
+    SOURCES,
+    Port,
+    port_table,
+)
 
 from repository import ROOT
 
@@ -15,7 +21,7 @@ def test_the_mesh_needs_what_cilium_asks_for_and_no_more() -> None:
 def test_every_row_is_complete_and_has_a_name_of_its_own() -> None:
     assert len({one.name for one in PORTS}) == len(PORTS)
     for one in PORTS:
-        assert one.sources and set(one.sources) <= set(WHO)
+        assert one.sources and set(one.sources) <= set(SOURCES)
         assert bool(one.port) == (one.protocol in ("tcp", "udp"))
 
 

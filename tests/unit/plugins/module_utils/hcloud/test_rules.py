@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import CLUSTER, PORTS, SERVERS
+from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import CLUSTER, CONTROL_PLANES, PORTS
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import costs, resources
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud.errors import STEPS, explain, unknown
@@ -27,7 +27,7 @@ def rules(record: dict[str, Any], servers: list[Any]) -> dict[str, list[str]]:
 
 
 def test_the_firewall_has_the_ports_of_the_table_and_no_others() -> None:
-    inside = {port.name for port in PORTS if set(port.sources) <= {CLUSTER, SERVERS}}
+    inside = {port.name for port in PORTS if set(port.sources) <= {CLUSTER, CONTROL_PLANES}}
     found = rules(fleet(), [])
     assert set(found) == {port.name for port in PORTS} - inside
     assert found["vxlan"] == found["ping"] == ["192.0.2.11/32", "192.0.2.12/32"]
