@@ -40,12 +40,18 @@ def test_up_makes_clusters_without_kube_proxy(fleet: Fleet, undisturbed: dict) -
 
 
 def test_secrets_are_encrypted_at_rest(fleet: Fleet, undisturbed: dict) -> None:
-    fleet.kubectl("north", "create", "secret", "generic", "probe", "--from-literal=word=plaintextmarker")
+    fleet.kubectl("north", "create", "configmap", "probe", "--from-literal=word=readablemarker")
+    fleet.kubectl("north", "create", "secret", "generic", "probe", "--from-literal=word=encryptedmarker")
     try:
-        files = fleet.ssh("north-1", "grep -rlc plaintextmarker /var/lib/etcd || true")
+        # grep ends with 1 where it finds nothing, with 2 where it could not read.
+        search = "grep -rl {} /var/lib/etcd || [ $? -eq 1 ]"
+        readable, encrypted = (
+            fleet.ssh("north-1", search.format(f"{word}marker")) for word in ("readable", "encrypted")
+        )
     finally:
-        fleet.kubectl("north", "delete", "secret", "probe")
-    assert files == ""
+        fleet.kubectl("north", "delete", "configmap/probe", "secret/probe")
+    assert readable != "", "this search would not find a Secret that is not encrypted either"
+    assert encrypted == ""
 
 
 def test_second_run_changes_nothing_and_writes_nothing(fleet: Fleet, undisturbed: dict) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.lock import leas
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_client import Leases
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
 
-from api_server import ApiServer
+from api_server import ApiServer, free_port
 from repository import TESTS
 
 ANNA = pure.Run("laptop/1", "laptop", "anna on laptop, process 42", "ansible-playbook site.yml")
@@ -208,14 +208,16 @@ def test_another_cluster_behind_the_kubeconfig_gets_no_lease(api: Cluster, fleet
         assert api.get(pure.PATH)
 
 
-def test_a_cluster_that_does_not_answer_stops_nothing(fleet: dict[str, Any], tmp_path: Path) -> None:
-    text = Path(fleet["clusters"]["north"]["kubeconfig"]).read_text()
-    fleet["clusters"]["north"]["kubeconfig"] = str(tmp_path / "silent")
-    (tmp_path / "silent").write_text(text.replace("https://127.0.0.1:", "https://127.0.0.1:1"))
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_cluster_that_does_not_answer_stops_nothing(
+    api: Cluster, server: ApiServer, fleet: dict[str, Any], tmp_path: Path, readable: bool
+) -> None:
+    silent = server.kubeconfig.read_text().replace(f":{server.port}", f":{free_port()}")
+    (tmp_path / "silent").write_text(silent if readable else "no kubeconfig")
+    fleet["clusters"]["east"] = {**fleet["clusters"]["north"], "kubeconfig": str(tmp_path / "silent")}
     with leases(ANNA) as first:
-        first.take(fleet, {"north"})
-        (tmp_path / "silent").write_text("no kubeconfig")
-        first.take(fleet, {"north"})
+        first.take(fleet, {"north", "east"})
+        assert first.alive and api.get(pure.PATH)
 
 
 def test_a_keeper_that_cannot_run_stops_nothing(fleet: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
