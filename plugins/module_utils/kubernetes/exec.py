@@ -1,7 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Run a command in a pod's container, as `kubectl exec` does.
 
-The API server hands this through to the kubelet over a WebSocket; each message starts with the number of its channel.
+The API server forwards the request to the kubelet over a WebSocket; each message starts with the number of its channel.
+`kubernetes.stream` does the same, but replaces `ApiClient.call_api` during a call, so that threads, which ask all pods
+at once here, cannot share a client, and its import takes longer than all requests of a task.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Pods:
         try:
             import websocket
         except ImportError as error:
-            raise ExecError(f"looking into pods needs the Python package websocket-client ({error})") from error
+            raise ExecError(f"running commands in pods needs the Python package websocket-client ({error})") from error
         query = urlencode({"container": container, "stdout": "1", "stderr": "1", "command": command}, doseq=True)
         address = f"{self._server}/api/v1/namespaces/{namespace}/pods/{pod}/exec?{query}"
         web: Any = websocket.WebSocket()  # without type hints

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import Answer, ExecError, Pods
+from kubernetes import client, config
+from kubernetes.stream import stream
 
 from api_server import free_port
 from stand_in_kubelet import certificate, stand_in_kubelet
@@ -78,3 +80,20 @@ def test_the_certificate_of_the_other_side_is_checked(tmp_path: Path) -> None:
             pods(tmp_path, port, **{"certificate-authority": str(certificate(other))}).run("n", "p", "c", ["x"], 5)
         known = {"certificate-authority": str(tmp_path / "stand-in-kubelet.pem")}
         assert pods(tmp_path, port, **known).run("n", "p", "c", ["x"], 5).code == 0
+
+
+def test_threads_cannot_share_a_client_with_the_stream_of_package_kubernetes(tmp_path: Path) -> None:
+    """Why exec.py exists: all pods of a cluster are asked at once."""
+    during = []
+
+    def answer(_command: list[str]) -> tuple[str, str, int]:
+        during.append(api.call_api)
+        return "", "", 0
+
+    with stand_in_kubelet(tmp_path, answer) as port:
+        pods(tmp_path, port, **INSECURE)
+        api = config.new_client_from_config(str(tmp_path / "config"))
+        before = api.call_api
+        core = client.CoreV1Api(api)
+        stream(core.connect_get_namespaced_pod_exec, "p", "n", container="c", command=["x"], stdout=True, stderr=True)
+    assert api.call_api == before and before not in during and len(during) == 1
