@@ -10,35 +10,35 @@ list:
     @echo './odp VERB, where VERB is one of:'
     @"{{ just_executable() }}" --list --unsorted --list-heading ''
 
-# [inventory]: make the fleet so (default: local); a second run changes nothing
+# [inventory]: apply the inventory (default: local); a second run changes nothing
 up *arguments:
     @python verbs/playbook.py up "$@"
 
-# [inventory]: make Flux and its source, then deliver the services: clusters that exist
+# [inventory]: install Flux and deliver the services, on existing clusters
 bootstrap *arguments:
     @python verbs/playbook.py bootstrap "$@"
 
-# [inventory]: deliver the services anew, nothing else
+# [inventory]: deliver the services, nothing else
 sync *arguments:
     @python verbs/playbook.py sync "$@"
 
-# [inventory]: take Cilium back from Flux, when Flux cannot work; the next `up` gives it back
+# [inventory]: take Cilium back from Flux when Flux cannot pull; the next `up` hands it over again
 rescue *arguments:
     @python verbs/playbook.py rescue "$@"
 
-# [inventory]: bring clusters to the version that the inventory says, one node after the other
+# [inventory]: upgrade clusters to the inventory's version, one node after the other
 upgrade *arguments:
     @python verbs/playbook.py upgrade "$@"
 
-# [inventory] -e remove=NODE[,NODE]: take nodes out of their clusters
+# [inventory] -e remove=NODE[,NODE]: remove nodes from their clusters
 remove *arguments:
     @python verbs/playbook.py remove "$@"
 
-# [inventory]: keep what each cluster holds on this machine
+# [inventory]: save each cluster's state on this machine
 backup *arguments:
     @python verbs/playbook.py backup "$@"
 
-# [inventory] -e restore_from=DIRECTORY: make a cluster anew from a backup
+# [inventory] -e restore_from=DIRECTORY: recreate a cluster from a backup
 restore *arguments:
     @python verbs/playbook.py restore "$@"
 
@@ -46,19 +46,19 @@ restore *arguments:
 renew *arguments:
     @python verbs/playbook.py renew "$@"
 
-# [inventory]: remove all that `up` made
+# [inventory]: remove everything that `up` created
 down *arguments:
     @python verbs/playbook.py down "$@"
 
-# [inventory] [--json]: show each cluster; 0 only when all are well
+# [inventory] [--json]: show each cluster and service; exit 0 only when all are healthy
 status *arguments:
     @python verbs/playbook.py status "$@"
 
-# [inventory] [--json]: prove with test objects of our own that the fleet works
+# [inventory] [--json]: run the example pipeline and check its figures
 verify *arguments:
     @python verbs/playbook.py verify "$@"
 
-# status|test [inventory] [--json]: show how clusters see each other, or try it with traffic of our own
+# status|test [inventory] [--json]: show how clusters see each other, or test it with traffic
 mesh *arguments:
     @python verbs/playbook.py mesh "$@"
 
@@ -70,19 +70,19 @@ ssh node *command:
 kubectl cluster *arguments:
     @python verbs/reach.py kubectl "$@"
 
-# [inventory] [--port 8080]: serve each service with a route as http://<service>.localhost, until Ctrl-C
+# [inventory] [--port 8080]: forward each service to http://<service>.localhost, until Ctrl-C
 connect *arguments:
     @exec python verbs/connect.py "$@"
 
-# [--cluster C] [--follow] [--tail N]: show what the pods of a service say
+# [--cluster C] [--follow] [--tail N]: print the logs of a service's pods
 logs service *arguments:
     @exec python verbs/logs.py "$@"
 
-# service NAME: write the role of a new service, which can be switched on as it is
+# service NAME: write the role of a new service, which works as it is
 new *arguments:
     @python verbs/new.py "$@"
 
-# Run every test but molecule, or one layer: lint, unit, golden, molecule, e2e
+# Run all tests, or some layers: lint, sanity, unit, golden, integration, molecule, e2e
 test *layers:
     @python verbs/test.py "$@"
 
@@ -90,6 +90,10 @@ test *layers:
 lint:
     @python verbs/test.py lint
 
-# [inventory]: say what this machine lacks for the fleet, and the command that mends it
+# Build the documentation site into build/docs
+docs:
+    @python verbs/docs.py
+
+# [inventory]: report missing prerequisites of this machine, with the command that fixes each
 doctor *arguments:
     @python verbs/doctor.py "$@"

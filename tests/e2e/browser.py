@@ -111,12 +111,15 @@ class Browser:
         return self._evaluate("document.body.innerText")
 
     def page(self, picture: Path) -> Page:
-        """Return the page as it stands once nothing on it moves, with a picture of it."""
+        """Return the page as it stands once nothing on it moves, with a screenshot, also kept in ODP_SCREENSHOTS."""
         before, shot = "", self._picture()
         while shot != before:
             self._evaluate(FRAMES)
             before, shot = shot, self._picture()
         picture.write_bytes(base64.b64decode(shot))
+        if kept := os.environ.get("ODP_SCREENSHOTS"):
+            Path(kept).mkdir(parents=True, exist_ok=True)
+            shutil.copy(picture, kept)
         return Page(self.url, self._evaluate("document.title"), self.text, picture)
 
     def _picture(self) -> str:

@@ -37,10 +37,42 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_readme_names_every_verb_and_every_room() -> None:
+def test_readme_names_every_verb_and_every_service_in_150_lines() -> None:
     readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 150
     verbs = re.findall(r"^(\w+)[^\n:=]*:$", (ROOT / "justfile").read_text(), re.MULTILINE)
     for verb in set(verbs) - {"list"}:
         assert f"`./odp {verb}" in readme, verb
+    services = [path.parts[-3] for path in (ROOT / "roles").glob("*/meta/service.yml")]
+    assert services
+    for role in services:
+        assert f"`{role}`" in readme, role
+
+
+def test_readme_has_the_versions_that_are_installed() -> None:
+    rows = re.findall(r"^\| [^|]+ \| [^|]+ \| ([\d.]+) \| `(\w+)`", (ROOT / "README.md").read_text(), re.MULTILINE)
+    found = yaml.safe_load((ROOT / "roles/artifacts/defaults/main.yml").read_text())["artifacts_versions"]
+    for version, role in rows:
+        assert version == found[{"data_path": "pipelines"}.get(role, role)], role
+    assert len(rows) >= 8
+
+
+def test_architecture_names_every_role() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
     for role in (ROOT / "roles").iterdir():
-        assert f"`{role.name}`" in readme, role.name
+        assert f"`{role.name}`" in page, role.name
+
+
+def test_proof_names_tests_that_exist() -> None:
+    page = (ROOT / "docs/proof.md").read_text()
+    paths = re.findall(r"`((?:tests|molecule)/[^`]+)`", page)
+    assert paths
+    for path in paths:
+        assert (ROOT / path).exists(), path
+    for row in re.findall(r"^\| .+ \|$", page, re.MULTILINE):
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        if len(cells) == 4 and cells[1] != "proof":
+            capability, proof, where, when = cells
+            # What was proven names the test and when it ran; what was not may name the test that would.
+            assert bool(when) != proof.startswith("not run"), capability
+            assert where or proof.startswith("not run"), capability

@@ -45,7 +45,7 @@ def test_without_a_verb_every_verb_is_listed() -> None:
         "connect",
         "logs",
     ]
-    assert verbs == [*fleet, "new", "test", "lint", "doctor"]
+    assert verbs == [*fleet, "new", "test", "lint", "docs", "doctor"]
 
 
 def test_every_verb_has_one_line_of_documentation() -> None:
@@ -65,7 +65,7 @@ def test_unknown_names_are_refused_with_the_list() -> None:
     for arguments, words in (
         (("ssh", "north-2"), "has no host 'north-2' in group nodes"),
         (("kubectl", "nroth", "get", "nodes"), "has no host 'nroth' in group clusters"),
-        (("test", "units"), "there is no layer units. Known: lint, unit, golden, molecule, e2e."),
+        (("test", "units"), "there is no layer units. Known: lint, sanity, unit, golden, integration, molecule, e2e."),
         (("stats",), "Did you mean `status`?"),
         (("mesh", "stats"), "odp: there is no verb 'mesh stats'. Did you mean status? Known: status, test."),
         (("mesh",), "odp: there is no verb 'mesh'. Known: status, test."),
@@ -190,7 +190,7 @@ def test_without_a_python_the_ways_to_get_one_are_told(tmp_path: Path) -> None:
     environment = {"PATH": str(tools), "HOME": str(tmp_path)}
     run = subprocess.run([tmp_path / "odp"], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 1
-    for way in ("no Python from 3.12 on", "apt-get install", "dnf install", "pyenv install", "uv python install"):
+    for way in ("Python 3.12 or newer", "apt-get install", "dnf install", "pyenv install", "uv python install"):
         assert way in run.stderr
     assert not (tmp_path / ".venv").exists()
 
@@ -217,7 +217,7 @@ def test_the_newest_python_makes_the_environment_again_when_requirements_change(
         assert run.returncode == 0, run.stderr
         return run.stderr
 
-    assert "making .venv with Python 3.13.0" in said()
+    assert "creating .venv with Python 3.13.0" in said()
     assert said() == ""
     (tmp_path / "requirements.txt").write_text("# changed\n")
-    assert "making .venv with Python 3.13.0" in said()
+    assert "creating .venv with Python 3.13.0" in said()

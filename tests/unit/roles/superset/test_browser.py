@@ -40,7 +40,8 @@ def address() -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_person_types_clicks_and_sees(address: str, tmp_path: Path) -> None:
+def test_a_person_types_clicks_and_sees(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODP_SCREENSHOTS", str(tmp_path / "kept"))
     with browser.browser() as tab:
         tab.open(f"{address}/")
         tab.type("#name", "world")
@@ -49,6 +50,7 @@ def test_a_person_types_clicks_and_sees(address: str, tmp_path: Path) -> None:
         page = tab.page(tmp_path / "page.png")
         assert (page.url, page.title) == (f"{address}/", "A page")
         assert page.picture.read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "kept/page.png").read_bytes() == page.picture.read_bytes()
         tab.click("a")
         tab.see("Here we are")
         assert tab.url == f"{address}/next"

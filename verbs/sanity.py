@@ -1,0 +1,72 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""Layer sanity: run `ansible-test sanity` on the collection as its users install it.
+
+ansible-test needs a real directory named ansible_collections/opendata/platform, not a link to the clone. Its virtual
+environments are kept in ~/.cache/odp/ansible-test: only the first run installs their packages, from PyPI.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+from ansible_test._internal.python_requirements import get_venv_packages
+
+ROOT = Path(__file__).resolve().parents[1]
+HOME = Path("~/.cache/odp/ansible-test").expanduser()
+# ansible-test otherwise downloads get-pip.py from a site of its own.
+GET_PIP = """\
+import ensurepip, subprocess, sys
+
+ensurepip.bootstrap()
+packages = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", *packages]))
+"""
+
+
+def main() -> int:
+    """Build, install and check the collection; further arguments go to ansible-test, such as `--test pylint`."""
+    version = ".".join(map(str, sys.version_info[:2]))
+    script = HOME / f".ansible/test/cache/get_pip_{_pip(version).replace('.', '_')}.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(GET_PIP)
+    with tempfile.TemporaryDirectory(prefix="odp-sanity-") as directory:
+        _run("ansible-galaxy", "collection", "build", str(ROOT), "--output-path", directory, cwd=directory)
+        [archive] = Path(directory).glob("*.tar.gz")
+        _run(
+            "ansible-galaxy",
+            "collection",
+            "install",
+            "--offline",
+            "--no-deps",
+            "-p",
+            directory,
+            archive.name,
+            cwd=directory,
+        )
+        collection = Path(directory, "ansible_collections/opendata/platform")
+        # Not part of the archive.
+        shutil.copytree(ROOT / "tests/sanity", collection / "tests/sanity")
+        shutil.copy(ROOT / "tests/config.yml", collection / "tests")
+        command = ("ansible-test", "sanity", "--python", version, "--color", "no", *sys.argv[1:])
+        environment = {**os.environ, "HOME": str(HOME)}
+        environment.pop("ANSIBLE_CONFIG", None)
+        return subprocess.run(
+            command, cwd=collection, env=environment, stdin=subprocess.DEVNULL, check=False
+        ).returncode
+
+
+def _pip(python: str) -> str:
+    """Return the version of pip that ansible-test asks for."""
+    return str(get_venv_packages(SimpleNamespace(version=python))["pip"])
+
+
+def _run(*command: str, cwd: str) -> None:
+    subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
