@@ -404,7 +404,8 @@ def test_the_object_store_is_swapped_by_one_variable(platform: Fleet) -> None:
 
 def test_down_leaves_nothing_of_the_platform(platform: Fleet, host_before: dict) -> None:
     code, answer = odp("status", str(platform.directory), "--json")
-    assert code == 0 and all(row["ready"] or row["waiting"] for row in json.loads(answer)["services"])
+    rows = json.loads(answer)["services"]
+    assert code == 0 and rows and all(row["ready"] or row["waiting"] for row in rows)
     ended = platform.down()
     assert ended.code == 0, ended.tail()
     assert host_state.left_behind(host_before) == [], ended.tail()

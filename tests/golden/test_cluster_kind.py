@@ -53,6 +53,7 @@ def test_image_follows_the_version_of_kubernetes(kubernetes: str, own: str, imag
 
 def test_every_image_has_a_digest() -> None:
     images = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__cluster_kind_images"]
+    assert images
     for minor, image in images.items():
         assert image.startswith(f"kindest/node:{minor}.")
         assert len(image.partition("@sha256:")[2]) == 64

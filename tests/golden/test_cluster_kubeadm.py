@@ -70,5 +70,6 @@ def test_files(case: str, tmp_path: Path) -> None:
     for name, template in {**EVERY, **(SERVER if server else {})}.items():
         text = render.render("cluster_kubeadm", template, **given)
         if name.endswith(".yaml"):
-            assert all(yaml.safe_load_all(text)), name
+            documents = [*yaml.safe_load_all(text)]
+            assert documents and all(documents), name
         render.assert_golden(f"cluster_kubeadm/{case}/{name}", text)

@@ -199,9 +199,17 @@ def test_lock_is_read_as_it_was_written_and_stable(binaries: dict) -> None:
     assert lock.render(turned) == text
 
 
-@pytest.mark.parametrize("text", ["a: 1", "- 1", "binaries: {kubelet: {}}", "binaries: {kubelet: 1}"])
-def test_what_is_no_lock_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1", "expected the keys binaries, "),
+        ("- 1", "expected the keys binaries, "),
+        ("binaries: {kubelet: {}}", "binaries.kubelet has no origin"),
+        ("binaries: {kubelet: 1}", "binaries.kubelet has no origin"),
+    ],
+)
+def test_what_is_no_lock_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
         lock.read(text)
 
 

@@ -1,0 +1,76 @@
+# Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
+"""What roles, playbooks and scenarios include or import exists; a name with a template leads to at least one file."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from repository import ROOT
+
+PLACES = ("roles/*/tasks/**/*.yml", "roles/*/handlers/*.yml", "playbooks/**/*.yml", "molecule/**/*.yml", "site.yml")
+FILES = sorted(path for place in PLACES for path in ROOT.glob(place))
+COLLECTION = "opendata.platform."
+
+
+class Loader(yaml.SafeLoader):
+    """Reads !vault and its like as None."""
+
+
+Loader.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+
+def tasks(node: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping of a file: plays, blocks and tasks, and what is in them."""
+    if isinstance(node, dict):
+        yield node
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from tasks(each)
+
+
+def targets(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Names that a file includes or imports, with the patterns below ROOT of which one must match."""
+    here = path.parent.relative_to(ROOT)
+    role = ["roles", path.relative_to(ROOT).parts[1], "tasks"] if here.parts[:1] == ("roles",) else []
+    for task in tasks(yaml.load(path.read_text(), Loader=Loader)):
+        for key, value in task.items():
+            kind = str(key).removeprefix("ansible.builtin.")
+            if kind in ("include_tasks", "import_tasks"):
+                name = value if isinstance(value, str) else value["file"]
+                yield name, [f"{here}/{name}", *(["/".join([*role, name])] if role else [])]
+            elif kind in ("include_role", "import_role"):
+                name, entry = value["name"], value.get("tasks_from", "main").removesuffix(".yml")
+                yield f"{name} {entry}", [f"roles/{name.removeprefix(COLLECTION)}/tasks/{entry}.yml"]
+            elif kind == "import_playbook":
+                own = value.startswith(COLLECTION)
+                yield value, [f"playbooks/{value.removeprefix(COLLECTION)}.yml" if own else f"{here}/{value}"]
+            elif kind == "roles" and isinstance(value, list):
+                for each in value:
+                    name = each if isinstance(each, str) else each.get("role", each.get("name"))
+                    yield name, [f"roles/{name.removeprefix(COLLECTION)}/tasks/main.yml"]
+
+
+def exists(pattern: str) -> bool:
+    """Whether a file matches; a template stands for anything within its folder."""
+    parts = Path(re.sub(r"\{\{.*?\}\}", "*", pattern)).parts
+    return any(ROOT.glob("/".join(parts))) if ".." not in parts else (ROOT / pattern).resolve().exists()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_file_includes_exists(path: Path) -> None:
+    assert [name for name, patterns in targets(path) if not any(map(exists, patterns))] == []
+
+
+def test_includes_of_each_kind_are_found() -> None:
+    found = " ".join(name for path in FILES for name, _patterns in targets(path))
+    for name in (
+        "preflight.yml",
+        f"{COLLECTION}service tree",
+        f"{COLLECTION}preflight",
+        f"{COLLECTION}fleet",
+        "engine",
+    ):
+        assert name in found
