@@ -41,8 +41,8 @@ def test_no_file_names_a_package_registry() -> None:
     "parts",
     # In parts, so that this file does not name one itself.
     [
-        ("deb", " http://deb.", "debian.org/debian trixie main"),
-        ("http://security.", "debian.org/debian-security"),
+        ("deb", " http://deb.debian", ".org/debian trixie main"),
+        ("http://security.debian", ".org/debian-security"),
         ("GOPROXY", "=https://go.example.org"),
         ("pip install --index-url", " https://pip.example.org/simple"),
         ("https://proxy.", "golang.org/@v/list"),
