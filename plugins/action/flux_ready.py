@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Runs module flux_ready within Ansible's worker, as direct.py does, and shows how it goes."""
+"""Runs module flux_ready inside Ansible's worker, as direct.py does, and displays its progress."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ansible_collections.opendata.platform.plugins.module_utils.flux.watch impor
 
 
 class ActionModule(Direct):
-    """The module's own result, with a line of progress now and then."""
+    """The module's own result, with lines of progress."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Show what the module tells its logger, with the name of the host."""
+        """Display the messages of the module's logger, with the name of the host."""
         shown = _Shown()
         shown.setFormatter(logging.Formatter(f"{(task_vars or {}).get('inventory_hostname', '')}: %(message)s"))
         PROGRESS.setLevel(logging.INFO)

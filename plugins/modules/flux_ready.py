@@ -1,20 +1,20 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Wait until all that Flux delivers in a cluster is ready."""
+"""Wait until everything that Flux delivers in a cluster is ready."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: flux_ready
-short_description: Wait until all that Flux delivers in a cluster is ready
+short_description: Wait until everything that Flux delivers in a cluster is ready
 description:
   - Watches the Kustomizations of O(namespace), and HelmReleases and sources of all namespaces, until all are ready
-    at one time. Kinds that the cluster does not serve are left out.
-  - A Kustomization is ready when it applied the wanted revision of its source and, where it checks it, all is healthy.
-    Any other object is ready when its controller says so of its present generation.
-  - What is suspended is shown and not waited for.
-  - Flux tries again after most failures. One is final when its controller gave up (condition C(Stalled)), or when the
-    Kustomization's own C(spec.timeout) is over since all that it depends on was ready. The wait ends when nothing is
-    left but what failed for good and what waits for that.
+    at the same time. Kinds that the cluster does not serve are left out.
+  - A Kustomization is ready when it has applied the wanted revision of its source and its health checks pass.
+    Any other object is ready when its controller reports so for its current generation.
+  - Suspended objects are listed, but not waited for.
+  - Flux retries after most failures. A failure is final when the controller gave up (condition C(Stalled)), or when the
+    Kustomization's own C(spec.timeout) has passed since its dependencies became ready. The wait ends early when only
+    final failures and objects that wait for them are left.
 options:
   namespace:
     description: Namespace of the Kustomizations and of O(source).
@@ -26,22 +26,22 @@ options:
     default: platform
   revision:
     description:
-      - Revision that O(source), and each Kustomization that takes from it, has to be at.
-      - Other Kustomizations, and all when left out, have to be at what their source has now.
+      - Revision that O(source), and each Kustomization that uses it, must have.
+      - Other Kustomizations, and all of them when this is left out, must have the current revision of their source.
     type: str
     default: ""
   wait:
-    description: Watch until all is ready. Otherwise reads once.
+    description: Watch until everything is ready; otherwise read once.
     type: bool
     default: true
   wait_timeout:
-    description: Seconds to wait at most, in all.
+    description: Seconds to wait at most.
     type: int
     default: 900
     aliases: [timeout]
   fail_when_unwell:
     description:
-      - Fail with the reason of each object that is not ready, the last events and log lines of the pods that fail.
+      - Fail with the reason of each object that is not ready, and the last events and log lines of failing pods.
         Not in check mode.
     type: bool
     default: true
@@ -57,13 +57,13 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: All services are at the revision just published
+- name: Wait for the published revision
   opendata.platform.flux_ready:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     revision: latest@sha256:5b0bcabd1ed22e9fb1310cf6c2dec7cdef19f0ad69efa1f392e94a4333501270
     wait_timeout: 1200
 
-- name: How the services are
+- name: Read the state of the services
   opendata.platform.flux_ready:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     wait: false
@@ -75,8 +75,8 @@ RETURN = """
 services:
   description:
     - The objects of Flux, by kind. Empty in check mode where there is no cluster yet.
-    - C(state) is C(ready), C(waiting), C(failed) or C(suspended); C(reason) says what lacks, C(seconds) how long the
-      wait for it took.
+    - C(state) is C(ready), C(waiting), C(failed) or C(suspended); C(reason) is what is missing, C(seconds) the time
+      until it was ready.
   returned: always
   type: list
   elements: dict
@@ -89,13 +89,13 @@ services:
       revision: latest@sha256:5b0bcabd1ed22e9fb1310cf6c2dec7cdef19f0ad69efa1f392e94a4333501270
       reason: "timeout waiting for: [Deployment/dagster/dagster-webserver status: 'InProgress']"
 described:
-  description: What the cluster says of its services, from the ConfigMap that role C(service) writes.
+  description: The services of the cluster, from the ConfigMap that role C(service) writes.
   returned: always
   type: list
   elements: dict
   sample: [{name: dagster, namespace: dagster, host: dagster, version: 1.13.27}]
 reason:
-  description: What is not ready, one line for each, or why the cluster cannot be asked. Empty when all is ready.
+  description: What is not ready, one line for each object, or why the cluster does not answer. Empty when all is ready.
   returned: always
   type: str
 details:

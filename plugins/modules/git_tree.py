@@ -1,19 +1,19 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Let one folder of a Git repository hold exactly some files, committed and pushed."""
+"""Commit and push exactly the given files as one folder of a Git repository."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: git_tree
-short_description: Let one folder of a Git repository hold exactly some files, committed and pushed
+short_description: Commit and push exactly the given files as one folder of a Git repository
 description:
-  - Makes one commit and pushes it, when the folder on the remote differs. Otherwise there is no commit and no push.
-  - The commit holds that folder alone. Other files of the work tree, changed or not, are left as they are.
-  - Branch and work tree follow when the remote has taken the commit. A push that is refused changes nothing here.
-  - Runs the program C(git) with the user's own settings and keys, and never asks anything. Hooks are not run but
-    C(pre-push), and commits are not signed.
-  - Refuses, before any change, when the directory is in no repository, has another branch checked out, or changes in
-    the folder that are not committed, and when the branch has no upstream, or is not what its upstream is.
+  - Creates one commit and pushes it, when the folder on the remote differs. Otherwise there is no commit and no push.
+  - The commit contains that folder only. Other files of the work tree, changed or not, stay as they are.
+  - The local branch and work tree follow after the remote has accepted the commit. A rejected push changes nothing.
+  - Runs the program C(git) with the user's own settings and keys, and never prompts. Of the hooks only
+    C(pre-push) runs, and commits are not signed.
+  - Fails before any change when the directory is not in a repository, another branch is checked out, the folder has
+    uncommitted changes, or the branch has no upstream or differs from it.
 options:
   directory:
     description: A directory of the clone, on this machine.
@@ -24,11 +24,11 @@ options:
     type: str
     required: true
   files:
-    description: What it holds, path below the folder to text.
+    description: Text of each file, by its path below the folder.
     type: dict
     required: true
   branch:
-    description: The branch that is checked out and pushed, to one of the same name.
+    description: The branch, which must be checked out; pushed to the branch of the same name.
     type: str
     default: main
   message:
@@ -37,7 +37,7 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Fetches and compares, makes no commit.
+    description: Fetches and compares, creates no commit.
     support: full
   diff_mode:
     description: Shows each file before and after; data of Secrets as digests.
@@ -47,7 +47,7 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: Tree of the cluster is in Git
+- name: Commit the tree of the cluster
   opendata.platform.git_tree:
     directory: /srv/fleet
     path: clusters/production/north
@@ -82,11 +82,11 @@ from ansible_collections.opendata.platform.plugins.module_utils.oci import archi
 
 
 def folder(path: str) -> list[str]:
-    """What is wrong with the name of the folder."""
+    """Return a finding if the path is not a folder of a repository."""
     plain = posixpath.normpath(path)
     if plain == path and path[0] not in "./":
         return []
-    return [f"path '{path}' is no folder below the top of a repository: write it such as clusters/production/north"]
+    return [f"path '{path}' is not a folder below the top of a repository: write it like clusters/production/north"]
 
 
 def differences(tree: Tree, before: dict[str, Entry], files: dict[str, str]) -> list[dict[str, Any]]:
@@ -108,11 +108,11 @@ def main() -> None:
             "message": {"type": "str", "required": True},
         },
         supports_check_mode=True,
-        # Of the call nothing goes to syslog: files may hold secrets.
+        # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
     files = module.params["files"]
-    # What is noted of the call must not hold the texts.
+    # The recorded invocation must not contain the texts.
     module.params["files"] = sorted(files)
     tree = Tree(module.params["directory"], module.params["path"], module.params["branch"])
     try:
@@ -129,7 +129,7 @@ def main() -> None:
         if not module.check_mode:
             tree.catch_up()
     except GitError as error:
-        module.fail_json(msg=f"{module.params['path']} of {tree.top} is not as it should be: {error}")
+        module.fail_json(msg=f"{module.params['path']} of {tree.top} was not published: {error}")
     revision = f"{tree.branch}@sha{1 if len(commit) == 40 else 256}:{commit}"
     module.exit_json(changed=changed, commit=commit, revision=revision, diff=diff)
 

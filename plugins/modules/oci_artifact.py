@@ -1,15 +1,15 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Publish a tree of manifests or a Helm chart as an OCI artifact, only when it differs."""
+"""Publish a tree of manifests or a Helm chart as an OCI artifact."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: oci_artifact
-short_description: Publish a tree of manifests or a Helm chart as an OCI artifact, only when it differs
+short_description: Publish a tree of manifests or a Helm chart as an OCI artifact
 description:
-  - Makes an OCI artifact and pushes it to a registry when another one, or none, has the tag.
-  - The same content gives the same digest on every machine. If the tag has that digest, one HEAD request is all.
-  - The tag is written last. A push that breaks off leaves what was published before.
+  - Pushes an OCI artifact to a registry, unless the tag has the same content already.
+  - The same content gives the same digest on every machine. If the tag has that digest, it sends one HEAD request only.
+  - The tag is written last. An interrupted push leaves the previous artifact.
 options:
   reference:
     description:
@@ -19,18 +19,18 @@ options:
     required: true
   files:
     description:
-      - The content, path to text. Becomes an artifact for an OCIRepository of Flux.
+      - Text of each file, by its path. Becomes an artifact for an OCIRepository of Flux.
       - Either O(files) or O(chart) is required.
     type: dict
   chart:
     description: Folder or packed C(.tgz) file of a Helm chart. Becomes an artifact for Helm.
     type: path
   insecure:
-    description: Speak plain HTTP.
+    description: Use plain HTTP.
     type: bool
     default: false
   ca_path:
-    description: PEM file with the certificate of the registry's CA; without it those that this machine trusts.
+    description: PEM file with the certificate of the registry's CA; by default those that this machine trusts.
     type: path
   username:
     description: Name for basic authentication.
@@ -42,7 +42,7 @@ attributes:
   check_mode:
     description:
       - Computes the digest and compares it, pushes nothing.
-      - A registry that does not answer, or a chart that is not there, is taken as made by the same run, with a warning.
+      - Warns of a registry that does not answer, or a chart that does not exist, and assumes that the run creates it.
     support: full
   diff_mode:
     description: Shows each file before and after; data of Secrets as digests. Of a chart the digest.
@@ -52,14 +52,14 @@ author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: Tree of the cluster is published
+- name: Publish the tree of the cluster
   opendata.platform.oci_artifact:
     reference: 127.0.0.1:5001/odp/local/north:latest
     insecure: true
     files:
       platform/team.yaml: "{{ team | to_nice_yaml }}"
 
-- name: Chart of Cilium is published
+- name: Publish the chart of Cilium
   opendata.platform.oci_artifact:
     reference: registry.example.org/charts/cilium:1.20.2
     ca_path: /srv/fleet/ca.crt
@@ -75,7 +75,7 @@ digest:
   type: str
   sample: sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
 reference:
-  description: O(reference) with the tag as it was written, and with the digest.
+  description: O(reference) with its tag and the digest.
   returned: always
   type: str
   sample: 127.0.0.1:5001/odp/local/north:latest@sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
@@ -97,7 +97,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.oci.registry imp
 
 
 def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
-    """Return where to publish and who is trusted there; what keeps from it is added to the findings."""
+    """Return the reference and the trusted CAs; faults are added to the findings."""
     params = module.params
     reference = tls = None
     try:
@@ -109,15 +109,15 @@ def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None
     except ValueError as error:
         findings.append(str(error))
     if params["insecure"] and params["ca_path"]:
-        findings.append("insecure: true leaves ca_path without meaning: remove one of them")
+        findings.append("ca_path has no effect with insecure: true: remove one of them")
     return reference, tls
 
 
 def content(module: AnsibleModule, reference: Reference | None, findings: list[str]) -> Artifact | None:
-    """Return what to publish, None for a chart that is still to be made; faults are added to the findings."""
+    """Return what to publish, None for a chart that does not exist yet; faults are added to the findings."""
     files, chart = module.params["files"], module.params["chart"]
     if files is not None:
-        # What is noted of the call must not hold the texts.
+        # The recorded invocation must not contain the texts.
         module.params["files"] = sorted(files)
         faults = archive.findings(files)
         findings += faults
@@ -141,17 +141,17 @@ def published(module: AnsibleModule, repository: Repository) -> str:
     except Unreachable as error:
         if not module.check_mode:
             raise
-        module.warn(f"{error} All is planned as new.")
+        module.warn(f"{error} Everything is planned as new.")
         return ""
 
 
 def tree(module: AnsibleModule, repository: Repository) -> dict[str, str]:
-    """Return the published files, none when they cannot be read: that must not keep from publishing."""
+    """Return the published files, none when they cannot be read: publishing goes on without a diff."""
     try:
         layer = repository.layer(oci_artifact.FLUX_LAYER)
         files = archive.unpack(layer) if layer else {}
     except (RegistryError, ValueError, LookupError, TypeError) as error:
-        module.warn(f"What is published cannot be compared: {error}")
+        module.warn(f"The published files cannot be compared: {error}")
         return {}
     return {path: data.decode(errors="replace") for path, data in files.items()}
 
@@ -172,7 +172,7 @@ def main() -> None:
         required_one_of=[("files", "chart")],
         required_together=[("username", "password")],
         supports_check_mode=True,
-        # Of the call nothing goes to syslog: files may hold secrets.
+        # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
     findings: list[str] = []
@@ -180,7 +180,7 @@ def main() -> None:
     reference, tls = target(module, findings)
     artifact = content(module, reference, findings)
     if findings or not reference:
-        module.fail_json(msg=f"This cannot be published: {'; '.join(findings)}.", findings=findings)
+        module.fail_json(msg=f"Nothing was published: {'; '.join(findings)}.", findings=findings)
         return
     repository = Repository(reference, tls, module.params["username"] or "", module.params["password"] or "")
     digest = artifact.manifest.digest if artifact else ""
@@ -193,7 +193,7 @@ def main() -> None:
         if changed and artifact and not module.check_mode:
             repository.push(artifact)
     except RegistryError as error:
-        module.fail_json(msg=f"{reference} is not published: {error}")
+        module.fail_json(msg=f"{reference} was not published: {error}")
     module.exit_json(changed=changed, digest=digest, reference=f"{reference}@{digest}".rstrip("@"), diff=diff)
 
 

@@ -1,15 +1,15 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Run a command in a pod that checks something and answers in JSON."""
+"""Run a check command in a pod and read its results."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: pod_checks
-short_description: Run a command in a pod that checks something and answers in JSON
+short_description: Run a check command in a pod and read its results
 description:
-  - Runs the command in the first ready pod that the selector names, as C(kubectl exec) does.
-  - The last line that it writes is an object with C(ok) and C(checks).
-  - Fails when a check is not ok, with what was expected and what was found.
+  - Runs the command in the first ready pod that the selector matches, like C(kubectl exec).
+  - The last line of its output must be a JSON object with C(ok) and C(checks).
+  - Fails when a check is not ok, and reports what was expected and found.
 options:
   namespace:
     description: Namespace of the pod.
@@ -29,7 +29,7 @@ options:
     elements: str
     required: true
   wait_timeout:
-    description: Seconds until a pod must be ready, and that the command may be silent.
+    description: Seconds to wait for a ready pod, and for output of the command.
     type: int
     default: 900
 extends_documentation_fragment: [opendata.platform.cluster]
@@ -38,14 +38,14 @@ attributes:
     description: Runs nothing.
     support: full
   diff_mode:
-    description: Changes nothing by itself.
+    description: Does not change anything itself.
     support: none
 requirements: [websocket-client]
 author: Open Data Platform contributors
 """
 
 EXAMPLES = """
-- name: The data path gives the right numbers
+- name: Verify the numbers of the data path
   opendata.platform.pod_checks:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     namespace: dagster
@@ -56,7 +56,7 @@ EXAMPLES = """
 
 RETURN = """
 checks:
-  description: What the command found, in its order. Empty in check mode.
+  description: The checks of the command, in its order. Empty in check mode.
   returned: always
   type: list
   elements: dict
@@ -127,12 +127,12 @@ def main() -> None:
         checks = read(answer.stdout)
     except ValueError:
         said = (answer.stderr or answer.stdout).strip()[-1000:]
-        text = f"Pod {pod}: '{' '.join(wanted['command'])}' ended with {answer.code} and without checks: {said}"
+        text = f"Pod {pod}: '{' '.join(wanted['command'])}' exited with {answer.code} and printed no checks: {said}"
         module.fail_json(msg=text, checks=[])
     wrong = [each for each in checks if not each["ok"]]
     if wrong or answer.code:
         lines = [f"{each['name']}: expected {each['expected']}, found {each['found']}" for each in wrong]
-        text = "\n".join(lines) or f"the command ended with {answer.code}"
+        text = "\n".join(lines) or f"the command exited with {answer.code}"
         module.fail_json(msg=f"Pod {pod}: {text}", checks=checks)
     module.exit_json(checks=checks)
 

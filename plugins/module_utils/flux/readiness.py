@@ -11,7 +11,7 @@ from .dependencies import Key
 
 Object = dict[str, Any]
 WAITING = ("DependencyNotReady", "SourceNotReady", "HealthCheckCanceled")
-_NOT_TAKEN_UP = "its last change has not been taken up"
+_NOT_TAKEN_UP = "its last change has not been observed yet"
 # Kustomizations first: what they applied is there when the others are read after them.
 GROUPS = {
     "Kustomization": "kustomize.toolkit.fluxcd.io",
@@ -25,11 +25,11 @@ GROUPS = {
 # Reasons of failures before anything was applied.
 _NO_PODS = (*WAITING, "ArtifactFailed", "BuildFailed", "ReconciliationFailed", "ValuesError", "InvalidCELExpression")
 _NO_FLUX = "the cluster serves no Kustomizations, Flux is not installed"
-_NO_USER = "no Kustomization takes from it yet"
+_NO_USER = "no Kustomization uses it yet"
 
 
 class State(NamedTuple):
-    """How one object is. Its state is ready, waiting, failed or suspended; reason says what lacks."""
+    """The state of one object: ready, waiting, failed or suspended; reason is what is missing."""
 
     key: Key
     state: str
@@ -52,7 +52,7 @@ def judge(
     """Return the state of each object, by kind; revision is what comes from the source has to be at."""
     items = {links.key_of(kind, item): item for kind in GROUPS for item in found.get(kind, [])}
     published = {Key(kind, namespace, source) for kind in ("OCIRepository", "GitRepository")} if revision else set()
-    # What nothing takes from, like the source before another one, is not held to the revision.
+    # A source that nothing uses, such as a former one, need not have the revision.
     taken = published & {links.source(key, item) for key, item in items.items() if key.kind == "Kustomization"}
     wanted = {key: _wanted(key, item, items, taken, revision) for key, item in items.items()}
     states = {key: _state(key, item, wanted[key]) for key, item in items.items()}
@@ -95,7 +95,7 @@ def _state(key: Key, item: Object, wanted: str) -> State:
 
 
 def _is_final(states: dict[Key, State], key: Key) -> bool:
-    """Return whether its controller gave up, on what the wanted revision says and not on what was before."""
+    """Return whether its controller gave up on the wanted revision, not on an earlier one."""
     stalled = condition(states[key].item, "Stalled")
     if stalled.get("status") != "True" or not is_current(stalled, states[key].item):
         return False
@@ -146,7 +146,7 @@ def lack(key: Key, item: Object, wanted: str) -> str:
 
 
 def has_failed(ready: dict[str, Any], item: Object, wanted: str) -> bool:
-    """Return whether the controller tried what is wanted now, and in vain: waiting for others is no failure."""
+    """Return whether the controller tried the wanted revision and failed; waiting for others is not a failure."""
     if ready.get("status") != "False" or not is_current(ready, item) or ready.get("reason") in WAITING:
         return False
     if ready.get("reason") == "ArtifactFailed":

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What people and programs read of the states of Flux: a line of progress, the failure, the list. Pure."""
+"""The states of Flux as text and data: a line of progress, the failure message, the list. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def services(states: list[State], took: Mapping[Key, float]) -> list[dict[str, A
 
 
 def progress(states: list[State]) -> str:
-    """Return one line: how many are ready, and what the others wait for."""
+    """Return one line: how many objects are ready, and what the others wait for."""
     waited = [state for state in states if state.state != "suspended"]
     found = unwell(states)
     causes = [state for state in found if not state.waits_for] or found
@@ -58,8 +58,8 @@ def failure(states: list[State], details: Mapping[Key, list[str]], revision: str
     lines = [f"Not all that Flux delivers is ready{at}{f' after {seconds:.0f} s' if seconds else ''}:"]
     for state in unwell(states):
         lines += [_line(state, states), *[f"  {line}" for line in details.get(state.key, [])]]
-    lines += [f"{state.key} is suspended, was not waited for" for state in states if state.state == "suspended"]
-    return "\n".join([*lines, "Mend what is named first and run again; Flux goes on trying meanwhile."])
+    lines += [f"{state.key} is suspended and was not waited for" for state in states if state.state == "suspended"]
+    return "\n".join([*lines, "Fix the first object above and run again; Flux keeps retrying meanwhile."])
 
 
 def _line(state: State, states: list[State]) -> str:

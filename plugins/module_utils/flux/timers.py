@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a wait for Flux knows beside the objects: when each service began, and how it failed before. Pure."""
+"""What a wait for Flux remembers: when each service began, and how it failed before. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 class Clock:
-    """Remembers from one look at the states to the next. Times are seconds of any clock that only goes forward."""
+    """Memory between two reads of the states. Times are seconds of a monotonic clock."""
 
     def __init__(self, start: float) -> None:
         """Start with the wait."""
@@ -24,10 +24,10 @@ class Clock:
         """Seconds from the start of the wait until each was ready."""
 
     def look(self, states: list[State], now: float) -> list[State]:
-        """Return the states with what is known of before; failed is also what failed when its time is over.
+        """Return the states with what is remembered; what failed is final when its time is over.
 
-        Flux tries again after most failures, and says then that it works: a failure is final only when the
-        spec.timeout of the Kustomization is over, counted from when all that it requires was ready.
+        Flux retries after most failures, and then reports progress: a failure is final only when the spec.timeout
+        of the Kustomization has passed, counted from when its dependencies became ready.
         """
         return [self._look(state, now) for state in states]
 
@@ -38,14 +38,14 @@ class Clock:
         self.took.pop(state.key, None)
         this = state.key, state.attempt
         if state.is_blocked:
-            # Its time has not begun, and what it waits for is no failure of its own.
+            # Its time has not begun, and what it waits for is not its own failure.
             self._began.pop(this, None)
             return state
         self._began.setdefault(this, now)
         if state.failing:
             self._failures[this] = state.reason, state.code
         elif this in self._failures:
-            # While it is tried again, its last failure says more.
+            # During a retry its last failure says more.
             reason, code = self._failures[this]
             state = state._replace(reason=reason, code=code)
         is_over = 0 < limit(state) <= now - self._began[this]

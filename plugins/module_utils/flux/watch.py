@@ -19,7 +19,7 @@ from .readiness import GROUPS, State, runs_pods
 from .timers import Clock, is_decided
 
 Judge = Callable[[dict[str, list[dict[str, Any]]]], list[State]]
-# Modules cannot print; the action plugin shows what this logger is told.
+# Modules cannot print; the action plugin displays the messages of this logger.
 PROGRESS = logging.getLogger("opendata.platform.flux_ready")
 SPEAK_SECONDS = 10
 _AGAIN_SECONDS = 1
@@ -31,7 +31,7 @@ class Flux:
     """The objects of Flux in one cluster, read once or watched."""
 
     def __init__(self, cluster: Cluster, namespace: str, judge: Judge) -> None:
-        """Find which kinds the cluster serves; what it does not serve is left out."""
+        """Discover the kinds that the cluster serves."""
         self._cluster, self._namespace, self._judge = cluster, namespace, judge
         self._changed = threading.Condition()
         self._found: dict[str, list[dict[str, Any]]] = {}
@@ -40,14 +40,14 @@ class Flux:
         self._paths = self._discover()
 
     def read(self) -> list[State]:
-        """Return the states as they are; Kustomizations are read first, then what they applied."""
+        """Return the current states; Kustomizations are read first, then what they applied."""
         self._paths = self._discover()
         return self._judge({kind: self._cluster.request("GET", path)["items"] for kind, path in self._paths.items()})
 
     def settle(self, seconds: float) -> tuple[list[State], dict[Key, float]]:
-        """Return the states once all is ready at one time, nothing is left to wait for, or the time is over.
+        """Wait until everything is ready, nothing is left to wait for, or the time is over.
 
-        Beside them the seconds that it took until each was ready.
+        Returns the states, and the seconds until each object was ready.
         """
         start = time.monotonic()
         clock, deadline = Clock(start), start + seconds
@@ -55,7 +55,7 @@ class Flux:
         try:
             while True:
                 for kind in self._paths.keys() - watched:
-                    # One that waits for its server must not keep the process.
+                    # A thread that waits for its server must not keep the process alive.
                     threading.Thread(target=self._follow, args=(kind, deadline), daemon=True).start()
                     watched.add(kind)
                 states = self._wait(clock, deadline)
@@ -75,7 +75,7 @@ class Flux:
             self._is_over = True
 
     def _wait(self, clock: Clock, deadline: float) -> list[State]:
-        """Look at each change until the watches show an end, or the time is over; say how it goes."""
+        """Judge each change until the watches show an end, or the time is over; log the progress."""
         said, spoken = "", time.monotonic()
         with self._changed:
             while True:
@@ -97,7 +97,7 @@ class Flux:
                 self._changed.wait(min(deadline, wake, clock.next(states, now) or deadline) - now)
 
     def _follow(self, kind: str, deadline: float) -> None:
-        """Watch one kind until the end; a connection that was lost is made again."""
+        """Watch one kind until the end, and reconnect when the connection is lost."""
         while not self._is_over and time.monotonic() < deadline:
             try:
                 self._cluster.wait(self._paths[kind], partial(self._see, kind), deadline - time.monotonic())
@@ -124,12 +124,12 @@ class Flux:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Return whether it is of no use to ask again; a server that is busy or starts anew answers later."""
+    """Return whether a retry is pointless; a server that is busy or restarts answers later."""
     return isinstance(error, ApiError) and error.status in _REFUSED
 
 
 def diagnose(cluster: Cluster, states: list[State]) -> dict[Key, list[str]]:
-    """Return for each object that checks the health of pods what those that fail say."""
+    """Return the messages of failing pods, for each object that checks the health of pods."""
     return {state.key: _of(cluster, state) for state in report.unwell(states) if runs_pods(state)}
 
 
@@ -138,12 +138,12 @@ def _of(cluster: Cluster, state: State) -> list[str]:
     for namespace, names in sorted(dependencies.workloads(state.key, state.item, state.reason).items()):
         items = cluster.request("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
         failing = [pod for pod in items if (pod.get("status") or {}).get("phase") != "Succeeded" and health.pod(pod)]
-        # Pods of an operator's objects need not have their names.
+        # Pods of an operator's objects may have other names.
         failing = [pod for pod in failing if _is_of(pod, names)] or failing
         lines += [line for pod in failing[:_PODS_SHOWN] for line in pod_details(cluster, pod)]
         lines += [health.pod(pod) for pod in failing[_PODS_SHOWN:]]
         if not failing:
-            # Pods that are refused, by pod security or a quota, are not there.
+            # Pods that pod security or a quota rejects do not exist.
             lines += last_events(cluster, namespace, "type=Warning")
     return lines
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One folder of a Git repository as somebody wants it: what keeps from it, what differs, one commit."""
+"""One folder of a Git repository: findings, differences, and one commit with exactly the given files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN, _FILE, _SUBMODULE, _GONE = 4, "100644", "160000", "0"
 
 
 class Entry(NamedTuple):
-    """What Git notes of one file."""
+    """An entry of a Git tree."""
 
     mode: str
     name: str
@@ -36,12 +36,12 @@ class Tree:
         self.head = self.tip = self._remote = ""
 
     def findings(self) -> list[str]:
-        """Return all that keeps from writing the folder; without any the state of the remote is known."""
+        """Return what prevents writing the folder; without findings the state of the remote is loaded."""
         try:
             self.top = self._git.directory = self._git.line("rev-parse", "--show-toplevel")
         except GitError as error:
-            step = "name a clone of the repository that Flux reads"
-            return [f"{self.top} is in no Git repository that can be used ({error}): {step}"]
+            step = "set a clone of the repository that Flux reads"
+            return [f"{self.top} is not in a usable Git repository ({error}): {step}"]
         git = f"git -C {self.top}"
         here = self._git.ask("symbolic-ref", "--short", "HEAD")
         if here != self.branch:
@@ -51,7 +51,9 @@ class Tree:
         if files := self._uncommitted():
             some = ", ".join([*files[:SHOWN], *(["…"] if len(files) > SHOWN else [])])
             step = f"{git} stash --include-untracked -- {self.path}"
-            found.append(f"{self.path} is written by this alone, but has changes not committed ({some}): {step}")
+            found.append(
+                f"{self.path} may only be written by this module, but has uncommitted changes ({some}): {step}"
+            )
         return found
 
     def _of_the_remote(self, git: str) -> list[str]:
@@ -62,11 +64,11 @@ class Tree:
             return [f"{branch} has no upstream: {git} push --set-upstream origin {self.branch}"]
         where = f"{self._remote}/{self.branch}"
         if merge != f"refs/heads/{self.branch}":
-            return [f"{branch} is pushed to {merge}, which is another: {git} branch --set-upstream-to {where}"]
+            return [f"{branch} is pushed to {merge}, a branch of another name: {git} branch --set-upstream-to {where}"]
         try:
             self._git.run("fetch", "--quiet", "--no-tags", self._remote, merge)
         except GitError as error:
-            return [f"{where} of {self.top} cannot be fetched ({error}): mend what keeps {git} fetch from it"]
+            return [f"{where} of {self.top} cannot be fetched ({error}): fix what makes {git} fetch fail"]
         self.head, self.tip = self._git.line("rev-parse", "HEAD"), self._git.line("rev-parse", "FETCH_HEAD")
         ahead = int(self._git.line("rev-list", "--count", f"{self.tip}..{self.head}"))
         behind = int(self._git.line("rev-list", "--count", f"{self.head}..{self.tip}"))
@@ -80,12 +82,12 @@ class Tree:
         return []
 
     def _is_ours(self) -> bool:
-        """Whether the remote has only more of this folder: a run ended before its last step here."""
+        """Whether the remote is ahead in this folder only: a run was interrupted before its last local step."""
         paths = self._git.run("diff", "--name-only", "--no-renames", "-z", self.head, self.tip).split("\0")
         return all(path.startswith(f"{self.path}/") for path in paths if path)
 
     def _uncommitted(self) -> list[str]:
-        """The files of the folder that are neither as committed nor as pushed, the same run's half of the last step."""
+        """Files of the folder that match neither the local nor the remote commit (an interrupted last step is fine)."""
         lines = self._git.run("status", "--porcelain", "--untracked-files=all", "--", self.path).splitlines()
         if lines and self.tip:
             others = self._git.run("ls-files", "--others", "--exclude-standard", "--", self.path)
@@ -103,7 +105,7 @@ class Tree:
         return found
 
     def wanted(self, files: Mapping[str, str]) -> dict[str, Entry]:
-        """Return the same for files that shall be there."""
+        """Return the entries of the given files, by path below the folder."""
         return {path: Entry(_FILE, blob(text.encode(), self.tip)) for path, text in files.items()}
 
     def text(self, entry: Entry) -> str:
@@ -111,7 +113,7 @@ class Tree:
         return entry.name if entry.mode == _SUBMODULE else self._git.run("cat-file", "blob", entry.name)
 
     def publish(self, files: Mapping[str, str], message: str) -> None:
-        """Push one commit with exactly these files in the folder. Nothing changes here before the remote took it."""
+        """Push one commit with exactly these files in the folder; local files change after the remote accepted it."""
         wanted = self.wanted(files)
         with tempfile.TemporaryDirectory() as place:
             for path, entry in wanted.items():
@@ -131,17 +133,17 @@ class Tree:
             self._git.run("push", "--quiet", self._remote, f"{commit}:refs/heads/{self.branch}")
         except GitError as error:
             there = self._git.ask("ls-remote", self._remote, f"refs/heads/{self.branch}").partition("\t")[0]
-            # It may have been taken before the connection broke.
+            # The push may have been accepted before the connection broke.
             if there != commit:
-                git, said = f"git -C {self.top}", f"{self._remote} did not take it, nothing was changed"
-                step = f"see what keeps this from it: {git} push --dry-run"
+                git, said = f"git -C {self.top}", f"{self._remote} rejected the push, nothing was changed"
+                step = f"find the reason with {git} push --dry-run"
                 if there not in ("", self.tip):
-                    step = f"somebody pushed in between: {git} pull --ff-only, and run again"
-                raise GitError(f"{said}; {step}. It says: {error}") from error
+                    step = f"someone else has pushed meanwhile: {git} pull --ff-only, and run again"
+                raise GitError(f"{said}; {step}. Git reports: {error}") from error
         self.tip = commit
 
     def catch_up(self) -> None:
-        """Let branch and folder here be as they are on the remote; all other files are left alone."""
+        """Update the local branch and folder to the remote's state; all other files stay as they are."""
         if self.head != self.tip:
             self._git.run("restore", f"--source={self.tip}", "--staged", "--worktree", "--", self.path)
             self._git.run("update-ref", "-m", "odp: tree", f"refs/heads/{self.branch}", self.tip, self.head)

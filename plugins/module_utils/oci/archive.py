@@ -23,7 +23,7 @@ _STORED_BLOCK = 0xFFFF
 def findings(files: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each file that cannot be published under its path."""
     if not files:
-        return ["files is empty: Flux would prune all that it applied before. Give at least one file"]
+        return ["files is empty: Flux would prune all that it applied before. Set at least one file"]
     found = []
     spellings: dict[str, list[str]] = {}
     for path in sorted(files):
@@ -33,29 +33,29 @@ def findings(files: Mapping[str, Any]) -> list[str]:
             spellings.setdefault(posixpath.normpath(path), []).append(path)
     for plain, paths in spellings.items():
         if len(paths) > 1:
-            found.append(f"files: {' and '.join(map(repr, paths))} are one file: keep one of them")
+            found.append(f"files: {' and '.join(map(repr, paths))} are the same file: keep one of them")
         elif plain != paths[0]:
-            found.append(f"files: '{paths[0]}' is spelled in its own way: write '{plain}'")
+            found.append(f"files: '{paths[0]}' is not in its shortest form: write '{plain}'")
         parents = [str(parent) for parent in PurePosixPath(plain).parents if str(parent) in spellings]
-        found += [f"files: '{parent}' is a file and the folder of '{plain}' too: rename one" for parent in parents]
+        found += [f"files: '{parent}' is both a file and the folder of '{plain}': rename one" for parent in parents]
     return found
 
 
 def _fault(path: str, text: Any) -> str:
     if not path.isprintable() or "\\" in path:
-        return "is no path: use printable characters and / between folders"
+        return "is not a path: use printable characters and / between folders"
     if path.startswith("/"):
-        return "is absolute: write it from the root of the tree, without / in front"
+        return "is absolute: write it relative to the root of the tree"
     # Flux refuses "../" wherever it stands, even in "a../b".
     if "../" in path or posixpath.normpath(path) == "..":
         return "leaves the tree: write it without .."
     if posixpath.normpath(path) == "." or path.endswith("/"):
-        return "names no file"
-    return "" if isinstance(text, str) else f"is no text but {type(text).__name__}"
+        return "does not name a file"
+    return "" if isinstance(text, str) else f"is not text but {type(text).__name__}"
 
 
 def tar(files: Mapping[str, bytes]) -> bytes:
-    """Return the files as tar, sorted, with nothing of the machine in it."""
+    """Return the files as a reproducible tar: sorted, without times, owners or modes of this machine."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(files):
@@ -67,7 +67,7 @@ def tar(files: Mapping[str, bytes]) -> bytes:
 
 
 def gzip(data: bytes) -> bytes:
-    """Return the data as gzip that only stores: what compresses differs between zlib and its successors."""
+    """Return the data as gzip without compression: compressed bytes differ between zlib and its successors."""
     parts = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"]
     for start in range(0, len(data), _STORED_BLOCK):
         block = data[start : start + _STORED_BLOCK]
@@ -82,7 +82,7 @@ def unpack(layer: bytes) -> dict[str, bytes]:
         with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
             return {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}  # type: ignore[union-attr]
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"is no tar with gzip ({error})") from error
+        raise ValueError(f"is not a gzipped tar ({error})") from error
 
 
 def digest_diff(reference: str, before: str, after: str) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _shown(text: str) -> str:
             return text
         return yaml.safe_dump_all([manifests.redact(each) for each in documents])
     except (ValueError, TypeError, AttributeError):
-        return f"not YAML that can be shown, sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}\n"
+        return f"not valid YAML, not shown, sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}\n"
 
 
 def _is_secret(document: Any) -> bool:

@@ -20,7 +20,7 @@ FLUX_LAYER = "application/vnd.cncf.flux.content.v1.tar+gzip"
 CHART_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
-# As the distribution specification has them; a registry answers 404 to any other name, without saying why.
+# By the distribution specification; a registry answers 404 to any other name, without a reason.
 _HOST = r"(?P<registry>(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?)"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(rf"{_HOST}/(?P<repository>{_PART}(?:/{_PART})*):(?P<tag>[A-Za-z0-9_][A-Za-z0-9._+-]{{0,127}})")
@@ -34,12 +34,12 @@ class Reference(NamedTuple):
     tag: str
 
     def __str__(self) -> str:
-        """Return it as people write it."""
+        """Return the reference as text."""
         return f"{self.registry}/{self.repository}:{self.tag}"
 
 
 def reference(text: str) -> Reference:
-    """Return the parts; a tag with ``+`` gets ``_`` as Helm does it. Raise ValueError for what is no reference."""
+    """Return the parts; a tag with ``+`` gets ``_`` as Helm does it. Raise ValueError for anything else."""
     found = _REFERENCE.fullmatch(text)
     if not found:
         raise ValueError(

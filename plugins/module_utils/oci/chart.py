@@ -13,7 +13,7 @@ from .artifact import Reference
 
 
 def read(path: Path) -> tuple[dict[str, Any], bytes]:
-    """Return what Chart.yaml says and the packed chart. Raise ValueError for what is no chart."""
+    """Return the content of Chart.yaml, and the packed chart. Raise ValueError if it is not a chart."""
     if not path.exists():
         raise ValueError(f"chart {path} does not exist: give the chart's folder or its .tgz file")
     try:
@@ -24,7 +24,7 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
 
 def _folder(path: Path) -> tuple[dict[str, Any], bytes]:
     metadata = _metadata((path / "Chart.yaml").read_bytes())
-    # Helm wants the folder to have the chart's name; that of the folder on disk does not matter.
+    # Helm requires a folder with the chart's name inside the archive, whatever the folder on disk is called.
     files = {
         f"{metadata['name']}/{file.relative_to(path).as_posix()}": file.read_bytes()
         for file in path.rglob("*")
@@ -48,7 +48,7 @@ def _metadata(text: bytes) -> dict[str, Any]:
     """Return Chart.yaml as helm writes it: versions stay texts (1.10 is no number), empty values are left out."""
     found = yaml.load(text, Loader=yaml.BaseLoader)
     if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in ("name", "version")):
-        raise ValueError("Chart.yaml does not say name and version")
+        raise ValueError("Chart.yaml does not set name and version")
     if "deprecated" in found:
         found["deprecated"] = found["deprecated"] == "true"
     for dependency in found.get("dependencies") or []:
@@ -58,7 +58,7 @@ def _metadata(text: bytes) -> dict[str, Any]:
 
 
 def findings(metadata: dict[str, Any], reference: Reference) -> list[str]:
-    """Return what keeps helm from finding the chart under the reference: it asks for .../name:version."""
+    """Return a finding if helm would not find the chart under the reference: it asks for .../name:version."""
     wanted = f"{metadata['name']}:{metadata['version'].replace('+', '_')}"
     if f"/{reference.repository}:{reference.tag}".endswith(f"/{wanted}"):
         return []

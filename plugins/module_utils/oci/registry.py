@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Talk to one repository of an OCI registry."""
+"""Client of one repository of an OCI registry."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _READ_SECONDS = 60
 
 
 class RegistryError(Exception):
-    """The registry refused; the text says what and the next step."""
+    """The registry refused a request; the text has the reason and the next step."""
 
 
 class Unreachable(RegistryError):
-    """Nothing answers there."""
+    """The registry does not answer."""
 
 
 def trust(ca_path: str | None) -> ssl.SSLContext:
-    """Return who is trusted: the CA in that file, or those of this machine. Raise ValueError for no such file."""
+    """Return the trusted CAs: that in the file, or those of this machine. Raise ValueError if it cannot be read."""
     try:
         return ssl.create_default_context(cafile=ca_path)
     except OSError as error:
@@ -34,7 +34,7 @@ def trust(ca_path: str | None) -> ssl.SSLContext:
 
 
 class Repository:
-    """One repository, with the login for it; without TLS when nobody is trusted."""
+    """One repository and its credentials; plain HTTP without `tls`."""
 
     def __init__(self, reference: Reference, tls: ssl.SSLContext | None, username: str, password: str) -> None:
         self.address = f"{'https' if tls else 'http'}://{reference.registry}"
@@ -51,7 +51,7 @@ class Repository:
         return answer.headers.get("Docker-Content-Digest", "") if answer else ""
 
     def push(self, artifact: Artifact) -> None:
-        """Put what is missing of the artifact there; the tag last, so that a broken push leaves the old one."""
+        """Upload what the registry lacks; the tag last, so that an interrupted push leaves the previous artifact."""
         for blob in artifact.blobs:
             if not self._ask("HEAD", f"{self._path}/blobs/{blob.digest}", none=True):
                 self._upload(blob)
@@ -83,9 +83,9 @@ class Repository:
         body: bytes | None = None,
         none: bool = False,
     ) -> Any:
-        """Return the answer; None for 404 if that is one. Raise RegistryError for any other refusal."""
+        """Return the answer; None for 404 if `none` is set. Raise RegistryError for any other failure."""
         url = urljoin(f"{self.address}/", path)
-        # Where an upload goes is the registry's choice; the password goes to the registry alone.
+        # The registry chooses where an upload goes; the password is sent to the registry only.
         login = self._login if url.startswith(f"{self.address}/") else {}
         try:
             answer = self._pool.request(method, url, headers={**login, **(headers or {})}, body=body)
@@ -110,35 +110,35 @@ def _broken(address: str, error: Exception) -> RegistryError:
         )
     if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
         return RegistryError(f"{address} does not speak TLS. If plain HTTP is meant, set insecure: true.")
-    return RegistryError(f"{address} ended the TLS handshake: {text}. Look at the registry's log.")
+    return RegistryError(f"{address} ended the TLS handshake: {text}. Check the registry's log.")
 
 
 def _refused(address: str, request: str, answer: Any, username: str) -> RegistryError:
-    """Return the error for an answer that is no success."""
+    """Return the error for an unsuccessful answer."""
     who = f"username '{username}'" if username else "a request without login"
     text = f"{address} answers {answer.status} {answer.reason or ''}".rstrip() + f" to {request}"
     if detail := _detail(answer.data):
         text += f" ({detail})"
     challenge = answer.headers.get("WWW-Authenticate", "")
     if answer.status == 401 and challenge.lower().startswith("bearer"):
-        step = "it wants a token (Bearer), which is not supported: use a registry with basic authentication"
+        step = "it requires a bearer token, which is not supported: use a registry with basic authentication"
     elif answer.status == 401:
-        step = f"{who} is not let in. {'Correct' if username else 'Set'} username and password"
+        step = f"{who} is not authorized. {'Correct' if username else 'Set'} username and password"
     elif answer.status == 403:
-        step = f"{who} may not do this. Give it the right to push to this repository"
+        step = f"{who} is not allowed to do this. Grant it the right to push to this repository"
     elif answer.status == 404:
-        step = "this is no registry, or it does not know the repository. Correct reference, or make the repository"
+        step = "this is not a registry, or the repository does not exist. Correct reference, or create the repository"
     elif answer.status == 405:
-        step = "this address only reads. Use the registry's address for pushes"
+        step = "this address is read-only. Use the registry's address for pushes"
     elif answer.status == 400 and address.startswith("http:"):
         step = "if it speaks TLS, remove insecure: true"
     else:
-        step = "look at the registry's log"
+        step = "check the registry's log"
     return RegistryError(f"{text}: {step}.")
 
 
 def _detail(body: bytes) -> str:
-    """Return the registry's own words, as the distribution specification has them."""
+    """Return the registry's own error messages, in the form of the distribution specification."""
     try:
         return "; ".join(each["message"] for each in json.loads(body)["errors"] if each.get("message"))
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -19,7 +19,7 @@ from flux_objects import NEW, OLD
 
 Run = Callable[..., dict[str, Any]]
 POSTGRES, DAGSTER, ROOT = (flux.kustomization(name) for name in ("postgres", "dagster", "platform"))
-ENDING = "Mend what is named first and run again; Flux goes on trying meanwhile."
+ENDING = "Fix the first object above and run again; Flux keeps retrying meanwhile."
 CHECKING = f"Running health checks for revision {NEW} with a timeout of 5m0s"
 
 
@@ -303,6 +303,6 @@ def test_progress(
     with caplog.at_level(logging.INFO, watch.PROGRESS.name):
         run("flux_ready", kubeconfig=str(server.kubeconfig), revision=NEW, wait_timeout=60)
     assert [record.getMessage() for record in caplog.records if record.name == watch.PROGRESS.name] == [
-        "1 of 2 ready; waits for: postgres (its last change has not been taken up)",
+        "1 of 2 ready; waits for: postgres (its last change has not been observed yet)",
         "1 of 2 ready; waits for: postgres (no such file)",
     ]

@@ -121,16 +121,16 @@ def test_a_command_that_fails_although_its_checks_are_well(place: Place, run: Ru
     place.pod("runs")
     place.says = (lines(ROWS), "", 3)
     result = module(run, place)
-    assert (result["failed"], result["msg"]) == (True, "Pod runs: the command ended with 3")
+    assert (result["failed"], result["msg"]) == (True, "Pod runs: the command exited with 3")
 
 
 @pytest.mark.parametrize(
     ("says", "words"),
     [
-        (("", "No module named trips\n", 1), "ended with 1 and without checks: No module named trips"),
-        (("all is well\n", "", 0), "ended with 0 and without checks: all is well"),
-        (('{"checks": 3}\n', "", 0), 'ended with 0 and without checks: {"checks": 3}'),
-        (("[]\n", "", 0), "ended with 0 and without checks: []"),
+        (("", "No module named trips\n", 1), "exited with 1 and printed no checks: No module named trips"),
+        (("all is well\n", "", 0), "exited with 0 and printed no checks: all is well"),
+        (('{"checks": 3}\n', "", 0), 'exited with 0 and printed no checks: {"checks": 3}'),
+        (("[]\n", "", 0), "exited with 0 and printed no checks: []"),
     ],
 )
 def test_an_answer_without_checks_is_shown(place: Place, run: Run, says: tuple[str, str, int], words: str) -> None:

@@ -76,7 +76,7 @@ def test_a_published_artifact_that_is_damaged_is_replaced(run: Run, registry: An
     made = run("oci_artifact", **plain(registry, OTHER))
     assert made["changed"] and [each["after_header"] for each in made["diff"][1:]] == ["other.yaml"]
     assert len(warned) == 1 and warned[0].startswith(
-        f"What is published cannot be compared: http://{registry.address} answers 404"
+        f"The published files cannot be compared: http://{registry.address} answers 404"
     )
 
 
@@ -108,22 +108,21 @@ def test_a_login(run: Run, start: Start, tmp_path: Path) -> None:
     assert run("oci_artifact", **plain(registry, **login))["changed"]
     assert not run("oci_artifact", **plain(registry, **login))["changed"]
     request = "HEAD /v2/odp/test/north/manifests/latest"
-    begin = (
-        f"{registry.address}/odp/test/north:latest is not published: http://{registry.address} answers 401 Unauthorized"
-    )
+    begin = f"{registry.address}/odp/test/north:latest was not published: "
+    begin += f"http://{registry.address} answers 401 Unauthorized"
     wrong = run("oci_artifact", **plain(registry, username="publisher", password="wrong horse"))
-    step = "username 'publisher' is not let in. Correct username and password."
+    step = "username 'publisher' is not authorized. Correct username and password."
     assert wrong["msg"] == f"{begin} to {request}: {step}"
     assert "wrong horse" not in str(wrong)
     nobody = run("oci_artifact", check=True, **plain(registry))
-    step = "a request without login is not let in. Set username and password."
+    step = "a request without login is not authorized. Set username and password."
     assert nobody["msg"] == f"{begin} to {request}: {step}"
 
 
 def test_an_address_that_only_reads(run: Run, start: Start) -> None:
     failed = run("oci_artifact", **plain(start(read_only=True)))
     assert "answers 405 Method Not Allowed to POST /v2/odp/test/north/blobs/uploads/" in failed["msg"]
-    assert failed["msg"].endswith(": this address only reads. Use the registry's address for pushes.")
+    assert failed["msg"].endswith(": this address is read-only. Use the registry's address for pushes.")
 
 
 @pytest.fixture
@@ -146,7 +145,7 @@ def test_tls_with_an_own_authority(run: Run, tls: tuple[Any, Path]) -> None:
     unknown = run("oci_artifact", check=True, **arguments)
     address = registry.address
     assert unknown["msg"].startswith(
-        f"{address}/a/b:c is not published: https://{address} has a certificate that is not trusted: "
+        f"{address}/a/b:c was not published: https://{address} has a certificate that is not trusted: "
     )
     assert unknown["msg"].endswith(". Set ca_path to the certificate of its CA.")
 

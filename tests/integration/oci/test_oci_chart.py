@@ -75,7 +75,7 @@ def test_a_chart_that_is_not_there(run: Run, registry: Any, warned: list[str], t
     arguments = {"reference": f"{registry.address}/charts/hello:1.0.0", "insecure": True, "chart": str(tmp_path / "no")}
     failed = run("oci_artifact", **arguments)
     assert failed["msg"] == (
-        f"This cannot be published: chart {tmp_path}/no does not exist: give the chart's folder or its .tgz file."
+        f"Nothing was published: chart {tmp_path}/no does not exist: give the chart's folder or its .tgz file."
     )
     planned = run("oci_artifact", check=True, **arguments)
     assert (planned["changed"], planned["digest"]) == (True, "")

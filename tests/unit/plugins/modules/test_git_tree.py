@@ -185,7 +185,10 @@ FAULTS: list[tuple[Callable[[Clone, Clone], object], list[str]]] = [
     ),
     (
         pushed_elsewhere,
-        ["is pushed to refs/heads/elsewhere, which is another: git -C {top} branch --set-upstream-to origin/main"],
+        [
+            "is pushed to refs/heads/elsewhere, a branch of another name: "
+            "git -C {top} branch --set-upstream-to origin/main"
+        ],
     ),
     (
         unreachable,
@@ -194,11 +197,11 @@ FAULTS: list[tuple[Callable[[Clone, Clone], object], list[str]]] = [
     (
         dirty,
         [
-            f"{PATH} is written by this alone, but has changes not committed ({PATH}/platform/team.yaml): "
+            f"{PATH} may only be written by this module, but has uncommitted changes ({PATH}/platform/team.yaml): "
             f"git -C {{top}} stash --include-untracked -- {PATH}"
         ],
     ),
-    (dirty_and_behind, ["has changes not committed", "pull --ff-only"]),
+    (dirty_and_behind, ["has uncommitted changes", "pull --ff-only"]),
 ]
 
 
@@ -226,8 +229,8 @@ def test_somebody_has_to_be_the_one_who_commits(run: Run, clone: Clone, monkeypa
 
 def test_what_is_no_repository_is_refused(run: Run, clone: Clone, tmp_path: Path) -> None:
     refused = run("git_tree", **clone.arguments() | {"directory": str(tmp_path)})
-    assert f"{tmp_path} is in no Git repository that can be used (not a git repository" in refused["msg"]
-    assert "name a clone of the repository that Flux reads" in refused["msg"]
+    assert f"{tmp_path} is not in a usable Git repository (not a git repository" in refused["msg"]
+    assert "set a clone of the repository that Flux reads" in refused["msg"]
 
 
 def test_a_repository_without_a_commit_has_no_upstream_yet(run: Run, make: Callable[[str], Clone]) -> None:
@@ -239,7 +242,7 @@ def test_a_repository_without_a_commit_has_no_upstream_yet(run: Run, make: Calla
 @pytest.mark.parametrize("path", ["", ".", "/", "/a", "../a", "a/../b", "a/", "./a", ".git/hooks"])
 def test_a_path_is_a_folder_below_the_top(run: Run, clone: Clone, path: str) -> None:
     refused = run("git_tree", **clone.arguments({}, path=path))
-    assert f"path '{path}' is no folder below the top of a repository" in refused["msg"]
+    assert f"path '{path}' is not a folder below the top of a repository" in refused["msg"]
     assert "files is empty: Flux would prune all" in refused["msg"]
 
 
@@ -253,9 +256,7 @@ def test_a_push_that_is_refused_leaves_nothing_behind(run: Run, clone: Clone, ba
     refusal = hook(bare / "hooks/pre-receive", "echo the branch is protected; exit 1")
     before = clone.state()
     refused = run("git_tree", **clone.arguments())
-    words = (
-        f"origin did not take it, nothing was changed; see what keeps this from it: git -C {clone.place} push --dry-run"
-    )
+    words = f"origin rejected the push, nothing was changed; find the reason with git -C {clone.place} push --dry-run"
     assert words in refused["msg"] and "the branch is protected" in refused["msg"]
     assert clone.state() == before and not (clone.place / PATH).exists()
     refusal.unlink()
@@ -273,7 +274,9 @@ def test_somebody_who_is_faster_wins(clone: Clone, make: Callable[[str], Clone],
     else:
         hook(clone.place / ".git/hooks/pre-push", f"cd {other.place} && unset GIT_DIR && git push --quiet")
     before = clone.state()
-    words = f"nothing was changed; somebody pushed in between: git -C {clone.place} pull --ff-only, and run again"
+    words = (
+        f"nothing was changed; someone else has pushed meanwhile: git -C {clone.place} pull --ff-only, and run again"
+    )
     with pytest.raises(GitError, match=words):
         tree.publish(FILES, "Deliver north")
     assert {**clone.state(), "remote": ""} == {**before, "remote": ""}

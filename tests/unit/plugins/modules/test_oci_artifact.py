@@ -19,12 +19,12 @@ def test_a_registry_that_is_down(run: Run, warned: list[str]) -> None:
     address = f"127.0.0.1:{free_port()}"
     arguments = {"reference": f"{address}/a/b:c", "insecure": True, "files": FILES}
     failed = run("oci_artifact", **arguments)
-    assert failed["msg"].startswith(f"{address}/a/b:c is not published: http://{address} does not answer (")
+    assert failed["msg"].startswith(f"{address}/a/b:c was not published: http://{address} does not answer (")
     assert failed["msg"].endswith("Start the registry or correct reference.")
     assert warned == []
     planned = run("oci_artifact", check=True, **arguments)
     assert planned["changed"] and [each["before"] for each in planned["diff"]] == ["", ""]
-    assert len(warned) == 1 and warned[0].endswith("correct reference. All is planned as new.")
+    assert len(warned) == 1 and warned[0].endswith("correct reference. Everything is planned as new.")
 
 
 @pytest.mark.parametrize(
@@ -47,22 +47,22 @@ def test_all_findings_come_at_once_and_show_no_text(run: Run) -> None:
         "and the repository in lower case",
         "ca_path /missing cannot be used: [Errno 2] No such file or directory. Give a PEM file with certificates",
         "files: '../b' leaves the tree: write it without ..",
-        "files: '/a' is absolute: write it from the root of the tree, without / in front",
+        "files: '/a' is absolute: write it relative to the root of the tree",
     ]
-    assert failed["msg"] == f"This cannot be published: {'; '.join(failed['findings'])}."
+    assert failed["msg"] == f"Nothing was published: {'; '.join(failed['findings'])}."
     assert failed["invocation"]["module_args"]["files"] == ["../b", "/a"] and "very-secret" not in str(failed)
 
 
 def test_a_ca_path_is_of_no_use_without_tls(run: Run) -> None:
     failed = run("oci_artifact", reference="127.0.0.1:1/a:b", files=FILES, insecure=True, ca_path="/missing")
-    assert failed["findings"] == ["insecure: true leaves ca_path without meaning: remove one of them"]
+    assert failed["findings"] == ["ca_path has no effect with insecure: true: remove one of them"]
 
 
 def test_a_ca_path_that_holds_no_certificate(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "ca.crt"
     path.write_text("none")
     failed = run("oci_artifact", reference="127.0.0.1:1/a:b", files=FILES, ca_path=str(path))
-    assert failed["msg"].startswith(f"This cannot be published: ca_path {path} cannot be used: ")
+    assert failed["msg"].startswith(f"Nothing was published: ca_path {path} cannot be used: ")
     assert failed["msg"].endswith(". Give a PEM file with certificates.")
 
 
@@ -102,20 +102,20 @@ def stranger() -> Iterator[Callable[..., str]]:
         (
             404,
             {},
-            "answers 404 Not Found to POST /v2/a/blobs/uploads/: this is no registry, or it does not know the "
-            "repository. Correct reference, or make the repository.",
+            "answers 404 Not Found to POST /v2/a/blobs/uploads/: this is not a registry, or the repository "
+            "does not exist. Correct reference, or create the repository.",
         ),
-        (403, {}, "username 'x' may not do this. Give it the right to push to this repository."),
+        (403, {}, "username 'x' is not allowed to do this. Grant it the right to push to this repository."),
         (
             401,
             {"WWW_Authenticate": "Bearer realm=x"},
-            "it wants a token (Bearer), which is not supported: use a registry with basic authentication.",
+            "it requires a bearer token, which is not supported: use a registry with basic authentication.",
         ),
-        (503, {}, "answers 503 Service Unavailable to HEAD /v2/a/manifests/b: look at the registry's log."),
+        (503, {}, "answers 503 Service Unavailable to HEAD /v2/a/manifests/b: check the registry's log."),
         (
             307,
             {"Location": "http://127.0.0.1:1/"},
-            "answers 307 Temporary Redirect to HEAD /v2/a/manifests/b: look at the registry's log.",
+            "answers 307 Temporary Redirect to HEAD /v2/a/manifests/b: check the registry's log.",
         ),
     ],
 )

@@ -25,7 +25,7 @@ TAG = "no 'trino' chart with version matching '9' found"
 
 
 BEHIND = "is at revision latest@sha256:000000000000, not at latest@sha256:111111111111"
-UNSEEN = "its last change has not been taken up"
+UNSEEN = "its last change has not been observed yet"
 BUILD = "accumulating resources: accumulation err='accumulating resources from 'x.yaml'"
 TRIES = "Failed to install after 1 attempt(s)"
 PULL = "failed to determine artifact digest: UNAUTHORIZED: authentication required"
@@ -157,7 +157,7 @@ def test_nothing_takes_from_the_source() -> None:
     assert (str(last.key), last.state, last.reason) == (
         "Source flux-system/platform",
         "waiting",
-        "no Kustomization takes from it yet",
+        "no Kustomization uses it yet",
     )
     (only,) = judge({}, NEW)
     assert (only.state, only.reason) == ("failed", "the cluster serves no Kustomizations, Flux is not installed")

@@ -157,11 +157,11 @@ def test_one_line_of_progress() -> None:
     states = look(Clock(0), 0, BROKEN, DAGSTER, flux.applied(flux.kustomization("trino")), flux.made("Bucket", "b"))
     assert report.progress(states) == (
         "2 of 5 ready; waits for: postgres (health check failed after 5m0s: timeout waiting for: "
-        "[Deployment/postgres/postgres status: 'InProgr…), Bucket b (its last change has not been taken up)"
+        "[Deployment/postgres/postgres status: 'InProgr…), Bucket b (its last change has not been observed yet)"
     )
     assert report.progress(look(Clock(0), 0, flux.applied(POSTGRES), STOPPED)) == "1 of 1 ready"
     many = report.progress(look(Clock(0), 0, *[flux.kustomization(f"s{number}") for number in range(5)]))
-    assert many.endswith("s2 (its last change has not been taken up), 2 more")
+    assert many.endswith("s2 (its last change has not been observed yet), 2 more")
 
 
 def test_the_message_has_causes_first() -> None:
@@ -177,8 +177,8 @@ def test_the_message_has_causes_first() -> None:
         "dependency 'flux-system/postgres' is not ready",
         "Kustomization flux-system/superset waits for Kustomization flux-system/postgres: "
         "dependency 'flux-system/dagster' is not ready",
-        "Kustomization flux-system/old is suspended, was not waited for",
-        "Mend what is named first and run again; Flux goes on trying meanwhile.",
+        "Kustomization flux-system/old is suspended and was not waited for",
+        "Fix the first object above and run again; Flux keeps retrying meanwhile.",
     ]
 
 

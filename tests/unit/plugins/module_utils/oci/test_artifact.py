@@ -78,26 +78,26 @@ def test_gzip_can_be_read_by_others(size: int) -> None:
     ("files", "findings"),
     [
         ({"a/b.yaml": "", "a.b/c": ""}, []),
-        ({}, ["files is empty: Flux would prune all that it applied before. Give at least one file"]),
-        ({"/a": ""}, ["files: '/a' is absolute: write it from the root of the tree, without / in front"]),
+        ({}, ["files is empty: Flux would prune all that it applied before. Set at least one file"]),
+        ({"/a": ""}, ["files: '/a' is absolute: write it relative to the root of the tree"]),
         ({"../x": ""}, ["files: '../x' leaves the tree: write it without .."]),
         ({"a/../../x": ""}, ["files: 'a/../../x' leaves the tree: write it without .."]),
         ({"a../x": ""}, ["files: 'a../x' leaves the tree: write it without .."]),
-        ({"a/..": ""}, ["files: 'a/..' names no file"]),
+        ({"a/..": ""}, ["files: 'a/..' does not name a file"]),
         ({"..": ""}, ["files: '..' leaves the tree: write it without .."]),
-        ({"": ""}, ["files: '' names no file"]),
-        ({"a/": ""}, ["files: 'a/' names no file"]),
-        ({"a\\b": ""}, ["files: 'a\\b' is no path: use printable characters and / between folders"]),
-        ({"a\n": ""}, ["files: 'a\n' is no path: use printable characters and / between folders"]),
-        ({"a": {"b": 1}}, ["files: 'a' is no text but dict"]),
-        ({"./a": ""}, ["files: './a' is spelled in its own way: write 'a'"]),
-        ({"./a": "", "a": ""}, ["files: './a' and 'a' are one file: keep one of them"]),
-        ({"a": "", "a/b/c": ""}, ["files: 'a' is a file and the folder of 'a/b/c' too: rename one"]),
+        ({"": ""}, ["files: '' does not name a file"]),
+        ({"a/": ""}, ["files: 'a/' does not name a file"]),
+        ({"a\\b": ""}, ["files: 'a\\b' is not a path: use printable characters and / between folders"]),
+        ({"a\n": ""}, ["files: 'a\n' is not a path: use printable characters and / between folders"]),
+        ({"a": {"b": 1}}, ["files: 'a' is not text but dict"]),
+        ({"./a": ""}, ["files: './a' is not in its shortest form: write 'a'"]),
+        ({"./a": "", "a": ""}, ["files: './a' and 'a' are the same file: keep one of them"]),
+        ({"a": "", "a/b/c": ""}, ["files: 'a' is both a file and the folder of 'a/b/c': rename one"]),
         (
             {"/a": "", "./b": ""},
             [
-                "files: '/a' is absolute: write it from the root of the tree, without / in front",
-                "files: './b' is spelled in its own way: write 'b'",
+                "files: '/a' is absolute: write it relative to the root of the tree",
+                "files: './b' is not in its shortest form: write 'b'",
             ],
         ),
     ],
@@ -107,9 +107,9 @@ def test_what_cannot_be_published(files: dict[str, Any], findings: list[str]) ->
 
 
 def test_what_is_no_archive() -> None:
-    with pytest.raises(ValueError, match="is no tar with gzip"):
+    with pytest.raises(ValueError, match="is not a gzipped tar"):
         oci_archive.unpack(b"kind: Namespace")
-    with pytest.raises(ValueError, match="is no tar with gzip"):
+    with pytest.raises(ValueError, match="is not a gzipped tar"):
         oci_archive.unpack(oci_archive.gzip(oci_archive.tar({"a": b"x" * 9000}))[:5000])
 
 
@@ -151,4 +151,4 @@ def test_the_diff_shows_what_changes_and_no_secret() -> None:
 @pytest.mark.parametrize("text", ["kind: Secret\ndata: [very-secret]\n", "kind: Secret\n\tdata: very-secret\n"])
 def test_what_cannot_be_judged_is_not_shown(text: str) -> None:
     [entry] = oci_archive.diff({}, {"a": text})
-    assert entry["after"].startswith("not YAML that can be shown, sha256:")
+    assert entry["after"].startswith("not valid YAML, not shown, sha256:")

@@ -57,8 +57,8 @@ def test_a_packed_chart_is_published_as_it_is(tmp_path: Path) -> None:
             {"other/Chart.yaml": charts.CHART.encode()},
             "its folder is 'other', its name 'hello'. Pack it with helm package",
         ),
-        ({"hello/Chart.yaml": b"name: hello\n"}, "Chart.yaml does not say name and version"),
-        ({"hello/Chart.yaml": b"- hello\n"}, "Chart.yaml does not say name and version"),
+        ({"hello/Chart.yaml": b"name: hello\n"}, "Chart.yaml does not set name and version"),
+        ({"hello/Chart.yaml": b"- hello\n"}, "Chart.yaml does not set name and version"),
         ({"hello/Chart.yaml": b"{"}, "cannot be read: while parsing"),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_folder_without_chart_and_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be read: .*No such file.*Chart\.yaml"):
         chart.read(tmp_path)
     (tmp_path / "x.tgz").write_text("x")
-    with pytest.raises(ValueError, match="cannot be read: is no tar with gzip"):
+    with pytest.raises(ValueError, match="cannot be read: is not a gzipped tar"):
         chart.read(tmp_path / "x.tgz")
 
 
