@@ -16,7 +16,7 @@ from fleet import Fleet
 FILES = (
     "test_local_fleet.py",
     "test_mesh.py",
-    "test_way_back.py",
+    "test_teardown.py",
     "test_platform.py",
     "test_kind.py",
     "test_k3s.py",

@@ -166,7 +166,7 @@ def test_all_machines_at_once_come_back(edge: K3sFleet) -> None:
 
 def test_upgrade(edge: K3sFleet) -> None:
     edge.want(NEW)
-    refused(edge.make(), f"edge-1 runs k3s {OLD}, and the inventory wants {NEW}.")
+    refused(edge.make(), f"edge-1: cluster_kubernetes: runs k3s {OLD}, but the inventory wants {NEW}.")
     edge.ssh("edge-1", "k3s kubectl annotate node edge-2 stand-in/budget=1")
     edge.want(NEW, cluster_k3s_drain_timeout=2)
     refused(edge.day2("upgrade"), "edge-2 could not be drained within 2 s and was uncordoned.")

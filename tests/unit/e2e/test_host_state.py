@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The comparison that the way back is judged by sees what was left."""
+"""The comparison that judges a teardown sees what is left."""
 
 import importlib.util
 import socket

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The module: check mode, diff, second run, refusal, and the way back."""
+"""The module: check mode, diff, second run, refusal, and removal."""
 
 import os
 from pathlib import Path
