@@ -48,7 +48,7 @@ class Clone:
 
     def arguments(self, files: Any = FILES, path: str = PATH, **more: Any) -> dict[str, Any]:
         """Arguments of module git_tree for a tree in this clone."""
-        return {"directory": str(self.place), "path": path, "files": files, "message": "Deliver north", **more}
+        return {"directory": str(self.place), "path": path, "files": files, "commit_message": "Deliver north", **more}
 
     def state(self) -> dict[str, str]:
         """All that a run may change: the branch, the index with the work tree, the remote."""

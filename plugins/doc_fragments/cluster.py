@@ -24,7 +24,7 @@ attributes:
   action_group:
     description: Set O(kubeconfig) and O(context) once, in C(module_defaults) of the action group.
     support: full
-    membership: opendata.platform.cluster
+    membership: [opendata.platform.cluster]
 """
 
     CILIUM = """

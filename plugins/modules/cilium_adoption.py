@@ -36,7 +36,7 @@ attributes:
   diff_mode:
     description: Only reads; the differences are a result.
     support: none
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

@@ -25,7 +25,7 @@ options:
   peers:
     description:
       - Peers, each with C(name), C(id), C(endpoint) (C(ips) or C(address), and C(port), 2379 when left out)
-        and C(enabled) (V(true) when left out). Other keys are ignored, so that RV(cluster) of
+        and C(enabled) (V(true) when left out). Other keys are ignored, so that C(cluster) of
         M(opendata.platform.cilium_clustermesh_info) can be given.
       - The cluster's own entry is skipped, so that all clusters can be given the same list.
       - With O(state=absent) the C(name) is enough.
@@ -96,7 +96,7 @@ attributes:
   diff_mode:
     description: Shows what the entries mean; they hold no keys.
     support: full
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

@@ -73,7 +73,7 @@ attributes:
     description: Shows the phase and the sha256 of the CAs; never a key.
     support: full
 requirements: [cryptography, kubernetes (for kubeconfigs with exec plugins or proxies)]
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""

@@ -94,7 +94,7 @@ attributes:
     description: Shows CN, names, end and sha256 of certificates and the sha256 of trusted CAs; never a key.
     support: full
 requirements: [cryptography]
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""

@@ -59,7 +59,7 @@ options:
     description:
       - V(endpoint) is something that peers can dial, V(deployment) the rollout of clustermesh-apiserver.
       - V(kvstoremesh) and V(agents) are in sync with each peer of O(expect), under its id.
-      - V(node_count) makes agents know as many nodes as the record of a peer has RV(cluster.node_ips).
+      - V(node_count) makes agents know as many nodes as the record of a peer has C(cluster.node_ips).
       - V(traffic) is that the probes reach each peer, V(reach) that each endpoint takes connections.
       - V(bundle) is that in new handshakes of all pods, with what they mount now, the CAs of O(ca_bundle) and only they
         are trusted, and that both sides show certificates of O(ca_cert).
@@ -95,7 +95,7 @@ attributes:
     description: Only reads.
     support: none
 requirements: [cryptography, websocket-client (to run commands in pods)]
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
@@ -117,7 +117,7 @@ RETURN = """
 cluster:
   description:
     - The record, with the parts that were gathered. Empty in check mode where there is no Cilium yet.
-    - RV(cluster.status), RV(cluster.traffic) and RV(cluster.reach) are there when they were gathered or waited for.
+    - C(cluster.status), C(cluster.traffic) and C(cluster.reach) are there when they were gathered or waited for.
   returned: always
   type: dict
   sample:

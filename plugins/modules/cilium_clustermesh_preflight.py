@@ -80,7 +80,7 @@ attributes:
   diff_mode:
     description: Changes nothing.
     support: none
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

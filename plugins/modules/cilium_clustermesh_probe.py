@@ -63,7 +63,7 @@ attributes:
     description: Shows the objects that are made.
     support: full
 requirements: [websocket-client]
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
@@ -88,7 +88,7 @@ EXAMPLES = """
 
 RETURN = """
 checks:
-  description: One for each mode that was asked, in order. RV(checks[].found) counts who answered the last requests.
+  description: One for each mode that was asked, in order. C(checks[].found) counts who answered the last requests.
   returned: always
   type: list
   elements: dict

@@ -24,7 +24,7 @@ attributes:
     description: Shows what is recorded.
     support: full
 requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

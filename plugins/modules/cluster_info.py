@@ -47,7 +47,7 @@ attributes:
   diff_mode:
     description: Only reads.
     support: none
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
@@ -62,7 +62,7 @@ EXAMPLES = """
 
 RETURN = """
 cluster:
-  description: Status of the cluster. RV(cluster.reason) is empty when it is healthy.
+  description: Status of the cluster. C(cluster.reason) is empty when it is healthy.
   returned: always
   type: dict
   sample:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 DOCUMENTATION = r"""
 module: engine_container
 short_description: Manage a container of a fleet on Docker or Podman
@@ -76,10 +78,13 @@ import hashlib
 import json
 from typing import Any
 
-import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.output import by_digest
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 LABEL = "opendata.platform/made-from"
 DESCRIBED = ("image", "network", "publish", "volumes", "environment")

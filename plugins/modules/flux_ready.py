@@ -53,7 +53,7 @@ attributes:
   diff_mode:
     description: Only reads.
     support: none
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

@@ -31,7 +31,7 @@ options:
     description: The branch, which must be checked out; pushed to the branch of the same name.
     type: str
     default: main
-  message:
+  commit_message:
     description: Message of the commit.
     type: str
     required: true
@@ -43,7 +43,7 @@ attributes:
     description: Shows each file before and after; data of Secrets as digests.
     support: full
 requirements: [git 2.25, PyYAML]
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
@@ -53,7 +53,7 @@ EXAMPLES = """
     path: clusters/production/north
     files:
       platform/team.yaml: "{{ team | to_nice_yaml }}"
-    message: Deliver north
+    commit_message: Deliver north
   throttle: 1
 """
 
@@ -78,6 +78,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.git.cli import GitError
 from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, Tree
+from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
 
 
@@ -105,12 +106,13 @@ def main() -> None:
             "path": {"type": "str", "required": True},
             "files": {"type": "dict", "required": True},
             "branch": {"type": "str", "default": "main"},
-            "message": {"type": "str", "required": True},
+            "commit_message": {"type": "str", "required": True},
         },
         supports_check_mode=True,
         # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
+    require(module, "yaml")
     files = module.params["files"]
     # The recorded invocation must not contain the texts.
     module.params["files"] = sorted(files)
@@ -124,7 +126,7 @@ def main() -> None:
         changed = before != tree.wanted(files)
         diff = differences(tree, before, files) if changed and module._diff else []
         if changed and not module.check_mode:
-            tree.publish(files, module.params["message"])
+            tree.publish(files, module.params["commit_message"])
         commit = "0" * len(tree.tip) if changed and module.check_mode else tree.tip
         if not module.check_mode:
             tree.catch_up()

@@ -46,7 +46,7 @@ attributes:
   diff_mode:
     description: Shows the actions.
     support: full
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

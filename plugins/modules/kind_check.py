@@ -68,6 +68,7 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import inspect_engine
 from ansible_collections.opendata.platform.plugins.module_utils.kind.preflight import Wanted, findings
+from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
 
 
 def main() -> None:
@@ -82,6 +83,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "yaml")
     given = module.params
     wanted = Wanted(
         engine=given["engine"],

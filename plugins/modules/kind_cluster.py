@@ -116,6 +116,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.findings import 
 from ansible_collections.opendata.platform.plugins.module_utils.kind import config as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kind import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import Kind, KindError, locked
+from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 
 
@@ -226,6 +227,7 @@ def main() -> None:
         required_if=[("state", "present", ("config", "kind"))],
         supports_check_mode=True,
     )
+    require(module, "yaml")
     state, path = module.params["state"], Path(f"{module.params['kubeconfig']}.lock")
     # Without the lock's directory no run of kind can be left over.
     writes = not module.check_mode and (state == "present" or (state == "absent" and path.parent.exists()))

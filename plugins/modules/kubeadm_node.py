@@ -73,7 +73,7 @@ attributes:
   diff_mode:
     description: Shows the actions, and manifests as text.
     support: full
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

@@ -48,7 +48,7 @@ attributes:
     description: Shows each file before and after; data of Secrets as digests. Of a chart the digest.
     support: full
 requirements: [PyYAML, urllib3]
-author: Open Data Platform contributors
+author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
@@ -85,6 +85,7 @@ import ssl
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive, registry
 from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
 from ansible_collections.opendata.platform.plugins.module_utils.oci import chart as oci_chart
@@ -175,6 +176,7 @@ def main() -> None:
         # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
+    require(module, "urllib3", "yaml")
     findings: list[str] = []
     files = module.params["files"]
     reference, tls = target(module, findings)

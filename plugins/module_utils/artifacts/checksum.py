@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 
-import yaml
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 ALGORITHMS = {64: "sha256", 128: "sha512"}
 HEX = re.compile(r"^[0-9a-f]+$")

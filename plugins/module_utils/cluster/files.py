@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-import yaml
-
 from .kubeconfig import credentials, document
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 
 def binary_files(

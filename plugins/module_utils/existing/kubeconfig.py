@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 
-import yaml
-
 from ..cluster.kubeconfig import Entry, document
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 _FILES_OF_CLUSTER = ("certificate-authority",)
 _FILES_OF_USER = ("client-certificate", "client-key", "tokenFile")

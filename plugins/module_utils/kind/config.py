@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from ..cluster import files
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 # Labels and names of containers are those of kind 0.33 (pkg/cluster/internal/providers).
 CLUSTER_LABEL, ROLE_LABEL = "io.x-k8s.kind.cluster", "io.x-k8s.kind.role"

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from itertools import pairwise
 from typing import Any
 
-import yaml
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 
 def image_tag(images: dict[str, Any], repository: str) -> str:

@@ -8,14 +8,17 @@ imported then, because its import costs more than all that a task does in a clus
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import ssl
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import urllib3
-import yaml
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import urllib3
+    import yaml
 
 _SPECIAL = ("exec", "auth-provider", "username", "proxy-url")
 CONNECTIONS = 16  # that many requests are under way at a time

@@ -4,31 +4,32 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import yaml
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
-# libyaml reads the Gateway API's megabyte ten times faster than Python does.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # libyaml reads the Gateway API's megabyte ten times faster than Python does.
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        """Writes texts of several lines as such, so that a diff of a ConfigMap can be read."""
+
+    def _text(dumper: Any, value: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    _Dumper.add_representer(str, _text)
+
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SERVER_MADE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
 
 Manifest = dict[str, Any]
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes texts of several lines as such, so that a diff of a ConfigMap can be read."""
-
-
-def _text(dumper: Any, value: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 class Resource(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..libraries import require
 from . import manifests
 from .apply import Applier, Change, Refused
 from .client import (
@@ -29,6 +30,10 @@ class ClusterModule(AnsibleModule):
 
         def fail_json(self, msg: str, **results: Any) -> NoReturn: ...
         def exit_json(self, **results: Any) -> NoReturn: ...
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        require(self, "cryptography", "urllib3", "yaml")
 
     def _log_invocation(self) -> None:
         """Write no parameters to syslog: manifests and values may hold secrets."""

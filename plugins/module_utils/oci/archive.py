@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import posixpath
@@ -13,9 +14,11 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
 from ..kubernetes import manifests
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 _STORED_BLOCK = 0xFFFF
 

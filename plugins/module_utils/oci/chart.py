@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from . import archive
 from .artifact import Reference
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 
 def read(path: Path) -> tuple[dict[str, Any], bytes]:

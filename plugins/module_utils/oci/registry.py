@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
 from typing import Any
 from urllib.parse import quote, urljoin
 
-import urllib3
-
 from .artifact import MANIFEST, Artifact, Blob, Reference
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import urllib3
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60

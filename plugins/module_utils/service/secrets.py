@@ -9,14 +9,17 @@ So only the key must be kept: the same key always gives the same values.
 
 from __future__ import annotations
 
+import contextlib
 import string
 from typing import Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from ..kubernetes.manifests import Manifest
 from .schema import DATABASE, Release
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ALPHABETS = {"letters": string.ascii_letters + string.digits, "hex": "0123456789abcdef"}
 LEAST_KEY = 32

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any, TypedDict
-
-import yaml
 
 from ..findings import Finding
 from ..kubernetes.manifests import Manifest
@@ -14,6 +13,25 @@ from ..plain_data import plain
 from . import catalogue, common_manifests, flux, manifest_checks, provision, validate
 from . import secrets as service_secrets
 from .schema import Release, filled
+
+# Strings that readers of other YAML versions take for numbers or booleans; PyYAML would not quote them.
+_AMBIGUOUS = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|0o[0-7_]+|[yYnN]")
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
+
+    class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        """Writes multi-line strings as blocks, and never an alias."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def _text(dumper: Any, value: str) -> Any:
+        style = "|" if "\n" in value else "'" if _AMBIGUOUS.fullmatch(value) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    _Dumper.add_representer(str, _text)
 
 Context = dict[str, Any]
 Described = tuple[Release, list[Manifest]]
@@ -26,25 +44,6 @@ class Tree(TypedDict):
     secrets: list[service_secrets.Recipe]
     namespaces: list[Manifest]
     findings: list[Finding]
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes multi-line strings as blocks, and never an alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-# Strings that readers of other YAML versions take for numbers or booleans; PyYAML would not quote them.
-_AMBIGUOUS = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|0o[0-7_]+|[yYnN]")
-
-
-def _text(dumper: Any, value: str) -> Any:
-    style = "|" if "\n" in value else "'" if _AMBIGUOUS.fullmatch(value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def render(releases: list[dict[str, Any]], context: Context) -> Tree:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-
-import yaml
 
 from ..chart import (
     AGENT_SECRET,
@@ -16,11 +15,16 @@ from ..chart import (
     Flavour,
 )
 
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
+
+    # Leaves every scalar a text; others read 2001:0:1:2:3:4:5:6 as a number. That in C is ten times as fast.
+    _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
 _FILES = "/var/lib/cilium/clustermesh"
 _CA_COMMENT = "# ca: "
 _BASE_60 = re.compile(r"[0-9]+(:[0-5]?[0-9])+")
-# Leaves every scalar a text; others read 2001:0:1:2:3:4:5:6 as a number. That in C is ten times as fast.
-_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _KNOWN = {"endpoints", "trusted-ca-file", "key-file", "cert-file", "cilium-host-aliases"}
 
 

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
-
-import yaml
 
 from ...kubernetes.manifests import Manifest
 from ..chart import (
@@ -25,6 +24,10 @@ from ..chart import (
 from . import entries, steps
 from . import host_aliases as aliases
 from .steps import Aim, Step
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 SECRETS = (AGENT_SECRET, KVSTOREMESH_SECRET)
 EMPTY_PURGE = "purge with an empty peers list would disconnect everything; set allow_empty=true"

@@ -7,17 +7,21 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.x509.oid import NameOID
 
-PURPOSES = {"serverAuth": ExtendedKeyUsageOID.SERVER_AUTH, "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH}
+if TYPE_CHECKING:
+    SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+# OIDs of the purposes of a key.
+PURPOSES = {"serverAuth": "1.3.6.1.5.5.7.3.1", "clientAuth": "1.3.6.1.5.5.7.3.2"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,8 @@ def sans(cert: x509.Certificate) -> list[str]:
 def purposes(cert: x509.Certificate) -> set[str]:
     """Return which of serverAuth and clientAuth the certificate is for."""
     with contextlib.suppress(x509.ExtensionNotFound, ValueError):
-        allowed = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        usage = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        allowed = {oid.dotted_string for oid in usage}
         return {name for name, oid in PURPOSES.items() if oid in allowed}
     return set()
 

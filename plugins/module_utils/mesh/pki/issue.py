@@ -3,23 +3,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING
 
 from .certificates import (
     PURPOSES,
     Pair,
-    SigningKey,
     certificates,
     load_key,
     pem,
 )
+
+if TYPE_CHECKING:
+    from .certificates import SigningKey
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
 
 _SKEW = timedelta(minutes=5)  # a node's clock may be behind the controller's
 _USAGES = (
@@ -45,7 +51,9 @@ def issue(name: str, sans: Iterable[str], purposes: Iterable[str], authority: Pa
     end = min(now + timedelta(days=days), issuer.not_valid_after_utc)
     builder = _builder(_name(name), issuer.subject, key, _issuer_id(issuer), now, end)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([PURPOSES[each] for each in purposes]), critical=False)
+    builder = builder.add_extension(
+        x509.ExtendedKeyUsage([x509.ObjectIdentifier(PURPOSES[each]) for each in purposes]), critical=False
+    )
     names = [_general_name(each) for each in sans]
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from cryptography import x509
-
 from ..chart import DOMAIN
 from . import certificates as certs
 from .certificates import Pair
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
 
 # The first is the CN of Cilium up to 1.19; the names of all versions in each certificate survive an upgrade.
 _SERVER_NAME = "clustermesh-apiserver.cilium.io"

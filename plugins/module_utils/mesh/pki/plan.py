@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-import yaml
 
 from ...kubernetes.manifests import Manifest
 from ..chart import LEAFS, USERS
@@ -17,6 +16,10 @@ from . import secrets as trust
 from .certificates import Pair
 from .issue import issue
 from .leaf_certificates import Leaf, reasons
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 
 @dataclass(frozen=True)

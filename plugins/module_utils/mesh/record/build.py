@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
-
 from ...kubernetes import health
 from ..chart import AGENT_SECRET, flavour
 from . import peers as record_peers
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
 
 Raw = dict[str, Any]  # objects and lists by the names of _mesh_client.SOURCES; None for what is not there
 _TUNNEL_PORTS = {"vxlan": 8472, "geneve": 6081}

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from typing import Any
-
-import yaml
 
 from ..chart import (
     AGENT_SECRET,
@@ -14,8 +13,13 @@ from ..chart import (
     MANAGER,
 )
 
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    import yaml
+
+    _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is ten times as fast
+
 Object = dict[str, Any]
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # that in C is ten times as fast
 
 
 def read(raw: dict[str, Any], own: str, kvstoremesh: bool) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from datetime import datetime
 from typing import Any
 
-from cryptography import x509
-
 from ..chart import LEAFS
 from ..pki import certificates as certs
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
 
 Secret = dict[str, Any]
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cryptography import x509
-
 from ..pki import certificates as certs
+
+# Required on the controller: libraries.require reports what is missing.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
 
 OWN = "its own etcd"
 _PEER = re.compile(r'^Cluster "(.+)":$|^Local etcd kvstore:$')
