@@ -24,7 +24,7 @@ options:
     choices: [gathered, initialized, joined, applied, upgraded, renewed, absent]
     default: gathered
   server:
-    description: Whether the machine is a control-plane node (k3s: a server).
+    description: Whether the machine is a control-plane node (in k3s, a server).
     type: bool
     default: false
   config:
