@@ -32,16 +32,16 @@ class Fleet:
         self._variables = VariableManager(loader=self._loader, inventory=self._manager)
 
     def hosts(self, group: str) -> list[str]:
-        """The hosts of a group, sorted; none when there is no such group."""
+        """The hosts of a group, sorted; none if there is no such group."""
         return sorted(self._manager.get_groups_dict().get(group, []))
 
     def value(self, host: str, variable: str, fallback: str = "") -> Any:
-        """A variable of a host with its templates resolved."""
+        """A variable of a host, with templates resolved."""
         variables = self._variables.get_vars(host=self._manager.get_host(host))
         return Templar(loader=self._loader, variables=variables).template(variables.get(variable, fallback))
 
     def member(self, group: str, name: str) -> str:
-        """`name` if it is in the group; else ends the program with the list."""
+        """`name` if it is in the group; else exits with the list."""
         if name not in self.hosts(group):
             step = did_you_mean(name, self.hosts(group))
             sys.exit(f"odp: {self.path.name} has no host '{name}' in group {group} ({self.path}). {step}")

@@ -1,12 +1,22 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Finds inventories by name or path; without Ansible, whose import takes half a second."""
+"""Finds inventories by name or path, without Ansible, whose import takes half a second. Every verb imports it."""
 
 import difflib
 import os
 import sys
 from pathlib import Path
+from types import TracebackType
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show an error that ends the program, but not Ctrl-C, whose exit code is the shell's own (130)."""
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = show
 
 
 def names() -> list[str]:
@@ -15,7 +25,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """Path of an inventory given by name or by path; ends the program with the list of names when there is none."""
+    """Path of an inventory given by name or by path; exits with the list of names if there is none."""
     given = Path(os.environ.get("ODP_DIRECTORY", ".")) / name
     if name in names():
         return ROOT / "inventories" / name
@@ -25,11 +35,11 @@ def find(name: str) -> Path:
 
 
 def near(name: str, known: list[str]) -> str:
-    """The end of a refusal: the known name that is most like this one, and all of them."""
+    """A suggestion for an unknown name: the closest known one, and all of them."""
     guesses = difflib.get_close_matches(name, known, n=1)
     return "".join(f" Did you mean {guess}?" for guess in guesses) + f" Known: {', '.join(known)}."
 
 
 def default() -> str:
-    """The inventory of a verb that was given none."""
+    """The inventory of a verb without an argument."""
     return os.environ.get("ODP_INVENTORY", "local")

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Verbs that run one playbook against one inventory. Further arguments go to ansible-playbook."""
+"""Verbs that run one playbook against one inventory. Other arguments are passed to ansible-playbook."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ PLAYBOOKS = {
     "mesh status": "playbooks/mesh_status.yml",
     "mesh test": "playbooks/mesh_test.yml",
 }
-# Verbs that know --json, each with its answer when there was no run.
+# Verbs that support --json, each with its output if the playbook did not run.
 NOTHING = {
     "status": {"clusters": [], "services": []},
     "verify": {"checks": []},
@@ -37,7 +37,7 @@ NOTHING = {
 
 
 def main() -> int:
-    """Exit code of the playbook; 0 only when all is well."""
+    """Exit code of the playbook; without --json this process becomes the playbook, so that it gets Ctrl-C itself."""
     parser = argparse.ArgumentParser(prog="odp", add_help=False, allow_abbrev=False)
     parser.add_argument("verb")
     parser.add_argument("--json", action="store_true")
@@ -49,12 +49,15 @@ def main() -> int:
     if verb == "down":
         command += confirmation(path)
     if known.json and verb not in NOTHING:
-        sys.exit(f"odp: only these verbs know --json: {', '.join(NOTHING)}.")
-    return as_json(command, verb) if known.json else subprocess.run(command, cwd=ROOT, check=False).returncode
+        sys.exit(f"odp: only these verbs support --json: {', '.join(NOTHING)}.")
+    if known.json:
+        return as_json(command, verb)
+    os.chdir(ROOT)
+    return os.execvp(command[0], command)
 
 
 def of_mesh(rest: list[str]) -> str:
-    """The verb that the first argument makes of mesh, taken off; ends the program with the list for any other."""
+    """The verb that mesh and the first argument form; exits with the list for any other argument."""
     verbs = [verb.removeprefix("mesh ") for verb in PLAYBOOKS if verb.startswith("mesh ")]
     given = rest.pop(0) if rest else ""
     if given not in verbs:
@@ -63,20 +66,22 @@ def of_mesh(rest: list[str]) -> str:
 
 
 def confirmation(path: Path) -> list[str]:
-    """Asks for the fleet's name where a person is there and not all is of our making; the playbook checks it."""
-    from hosts import Fleet  # only here: it imports Ansible
+    """Asks for the name of a fleet with existing hosts or clusters, if there is a terminal; the playbook checks it."""
+    from hosts import Fleet  # only here, because it imports Ansible
 
     fleet = Fleet(path)
-    given = [node for node in fleet.hosts("nodes") if fleet.value(node, "node_machine", "existing") != "nspawn"]
-    given += [name for name in fleet.hosts("clusters") if fleet.value(name, "cluster_provider") == "existing"]
-    if not given or not sys.stdin.isatty():
+    existing = [node for node in fleet.hosts("nodes") if fleet.value(node, "node_machine", "existing") != "nspawn"]
+    existing += [name for name in fleet.hosts("clusters") if fleet.value(name, "cluster_provider") == "existing"]
+    if not existing or not sys.stdin.isatty():
         return []
-    answer = input(f"This changes what was given ({', '.join(given)}). Type the name of the fleet to go on: ")
+    answer = input(
+        f"This changes existing hosts or clusters ({', '.join(existing)}). Type the name of the fleet to continue: "
+    )
     return ["-e", f"down_confirm={answer.strip()}"]
 
 
 def as_json(command: list[str], verb: str) -> int:
-    """Prints one JSON object on stdout; what Ansible says goes to stderr, and only when something is wrong."""
+    """Prints one JSON object to stdout; Ansible's output goes to stderr, and only after a failure."""
     with tempfile.TemporaryDirectory() as directory:
         answer = Path(directory) / "status.json"
         environment = {**os.environ, "ODP_STATUS_FILE": str(answer)}

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_unknown_names_are_refused_with_the_list() -> None:
         (("mesh", "stats"), "odp: there is no verb 'mesh stats'. Did you mean status? Known: status, test."),
         (("mesh",), "odp: there is no verb 'mesh'. Known: status, test."),
         (("mesh", "status", "locla"), "odp: there is no inventory 'locla', by name or path. Did you mean local?"),
-        (("up", "--json"), "odp: only these verbs know --json: status, verify, mesh status, mesh test."),
+        (("up", "--json"), "odp: only these verbs support --json: status, verify, mesh status, mesh test."),
     ):
         run = odp(*arguments)
         assert run.returncode == 1
@@ -163,6 +164,12 @@ def test_mesh_test_json_names_who_could_not_be_tested(tmp_path: Path) -> None:
         ("south", "run", False),
     ]
     assert "kubeconfigs/south cannot be used" in test["checks"][1]["found"]
+
+
+def test_ctrl_c_prints_no_traceback() -> None:
+    code = "import inventory; raise KeyboardInterrupt"
+    run = subprocess.run(["python", "-c", code], cwd=ROOT / "verbs", capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (-signal.SIGINT, "")
 
 
 def test_doctor_lists_every_check() -> None:
