@@ -1,19 +1,19 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether the Cilium that a cluster has already may be taken over, and what that would change."""
+"""Check whether an existing Cilium can be adopted, and what that would change."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cilium_adoption
-short_description: Whether the Cilium that a cluster has already may be taken over
+short_description: Check whether an existing Cilium can be adopted
 description:
-  - Compares the helm release of a Cilium that the platform did not install, version and values, with what the platform
-    would make of it, and shows each difference.
-  - Fails with them, unless O(adopt). A Cilium that cannot be taken over fails in any case, with what to do.
-  - Does nothing where there is no Cilium, or the platform's own. Only reads.
+  - Compares version and values of the Helm release of a Cilium that the platform did not install with those of the
+    platform, and shows each difference.
+  - Fails with the differences unless O(adopt). Always fails if the release cannot be adopted, with the next step.
+  - Does nothing without Cilium, or if the platform installed it. Only reads.
 options:
   name:
-    description: Name of the cluster, for the messages.
+    description: Name of the cluster, for messages.
     type: str
     required: true
   chart_version:
@@ -25,7 +25,7 @@ options:
     type: dict
     required: true
   adopt:
-    description: Whether the release shall be taken over.
+    description: Whether to adopt the release.
     type: bool
     default: false
 extends_documentation_fragment: [opendata.platform.cluster]
@@ -40,7 +40,7 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: A Cilium that is there already may be taken over
+- name: Check whether the existing Cilium can be adopted
   opendata.platform.cilium_adoption:
     name: aws
     kubeconfig: /srv/fleet/.state/kubeconfigs/aws
@@ -51,21 +51,21 @@ EXAMPLES = """
 
 RETURN = """
 release:
-  description: Name of the helm release that is there; C(cilium) where there is none.
+  description: Name of the existing Helm release; C(cilium) if there is none.
   returned: always
   type: str
 summary:
-  description: Which release becomes which version, and how many values differ; empty where nothing is taken over.
+  description: The change of version and the number of values that differ; empty if nothing is adopted.
   returned: always
   type: str
 differences:
-  description: Each value that would change, with theirs and ours; what may be a secret by its digest.
+  description: Each value that would change, existing and ours; possible secrets as digests.
   returned: always
   type: list
   elements: str
   sample: ["kubeProxyReplacement: theirs false (the default), ours true"]
 adopts:
-  description: Whether a release of somebody else is taken over.
+  description: Whether an existing release is adopted.
   returned: always
   type: bool
 """
@@ -112,13 +112,13 @@ def main() -> None:
         module.fail_json(msg=f"{who} {problem}.")
     status = release["info"]["status"]
     if status != "deployed":
-        step = f"Mend it first: helm -n {installed.NAMESPACE} history {there['release']}"
+        step = f"Fix it first: helm -n {installed.NAMESPACE} history {there['release']}"
         module.fail_json(msg=f"{who} is not deployed but {status}. {step}")
     differences = adoption.differences(release.get("config") or {}, chart.get("values") or {}, wanted)
     change = "has our version" if theirs == version else f"would go from {theirs} to {version}"
     heading = f"{who} {change}, {len(differences)} values differ"
     if not module.params["adopt"]:
-        step = "Take what must stay into cilium_values, then set cilium_adopt: true; or keep it: cilium_enabled: false."
+        step = "Copy what must stay to cilium_values and set cilium_adopt: true; or keep it: cilium_enabled: false."
         module.fail_json(msg="\n".join([f"{heading}:", *differences, step]), differences=differences)
     module.exit_json(release=there["release"], summary=heading, differences=differences, adopts=True)
 

@@ -1,39 +1,39 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Connect one cluster with its peers of a Cilium Cluster Mesh."""
+"""Manage the peers of one cluster in a Cilium Cluster Mesh."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cilium_clustermesh
-short_description: Connect one cluster with its peers of a Cilium Cluster Mesh
+short_description: Manage the peers of a cluster in a Cilium Cluster Mesh
 description:
-  - Keeps the entries of peers in the Secrets C(cilium-clustermesh) and C(cilium-kvstoremesh), and their users in the
-    ConfigMap C(clustermesh-remote-users). Cilium reads all three while it runs, nothing restarts; after a change
-    its pods are annotated, so that they see it within seconds instead of a minute.
-  - Touches only this cluster and needs no access to the peers, so that a peer which is gone can be removed.
-  - The chart must leave these objects alone (C(clustermesh.config.enabled=false)).
-  - An entry that means the same as the wanted one stays as it is, whoever wrote it. Keys of others stay.
-  - Entries are added where they are read last, and removed where they are read first. When a write fails, those
-    before it are set back.
+  - Manages the entries of peers in the Secrets C(cilium-clustermesh) and C(cilium-kvstoremesh), and their users in the
+    ConfigMap C(clustermesh-remote-users). Cilium reloads all three without a restart; after a change its pods are
+    annotated, so that they see it within seconds instead of a minute.
+  - Changes only this cluster and needs no access to the peers, so that a peer that no longer exists can be removed.
+  - The chart must not manage these objects (C(clustermesh.config.enabled=false)).
+  - An entry with the wanted meaning is not changed, whoever wrote it. Keys of other managers are kept.
+  - Adds a peer to the object that is read last first, and removes it in the opposite order. When a write fails, the
+    earlier ones are rolled back.
 options:
   name:
-    description: Name that the cluster must have, so that a swapped kubeconfig is noticed.
+    description: Expected name of the cluster, to detect a wrong kubeconfig.
     type: str
   id:
-    description: Id that the cluster must have.
+    description: Expected id of the cluster.
     type: int
   peers:
     description:
-      - Peers, each with C(name), C(id), C(endpoint) (C(ips) or C(address), and C(port), 2379 when left out)
-        and C(enabled) (V(true) when left out). Other keys are ignored, so that C(cluster) of
-        M(opendata.platform.cilium_clustermesh_info) can be given.
-      - The cluster's own entry is skipped, so that all clusters can be given the same list.
-      - With O(state=absent) the C(name) is enough.
+      - Peers, each with C(name), C(id), C(endpoint) (C(ips) or C(address), and C(port), 2379 by default)
+        and C(enabled) (V(true) by default). Other keys are ignored, so that C(cluster) of
+        M(opendata.platform.cilium_clustermesh_info) can be passed.
+      - The cluster's own entry is skipped, so that the same list can be used for all clusters.
+      - With O(state=absent) only C(name) is required.
     type: list
     elements: dict
     default: []
   state:
-    description: Whether the peers are to be connected or not.
+    description: Whether the peers are connected.
     type: str
     choices: [present, absent]
     default: present
@@ -42,41 +42,41 @@ options:
     type: bool
     default: false
   allow_empty:
-    description: Let O(purge) remove all peers.
+    description: Allow O(purge) to remove all peers.
     type: bool
     default: false
   dial:
     description:
-      - V(auto) dials the address as it is, and the ips where there is no address by a name in O(domain).
-      - V(aliases) dials the ips by that name even where there is an address.
-      - V(address) dials the address, or each of the ips, as it is; the peer's server certificate must hold it.
+      - V(auto) connects to the address; without an address to the ips, under a name in O(domain).
+      - V(aliases) connects to the ips under that name, even if there is an address.
+      - V(address) connects to the address, or to each of the ips; the peer's server certificate must contain it.
     type: str
     choices: [auto, aliases, address]
     default: auto
   domain:
-    description: Domain of the names of peers that are given by ips.
+    description: Domain of the names of peers with ips.
     type: str
     default: mesh.cilium.io
   allow_restart:
     description:
-      - Let hostAliases change, which restarts clustermesh-apiserver. Only Cilium before 1.20 needs them, for peers that
-        are dialled by a name in O(domain).
+      - Allow changes of hostAliases, which restart clustermesh-apiserver. Only Cilium before 1.20 needs them, for peers
+        with a name in O(domain).
     type: bool
     default: true
   ca_fingerprint:
-    description: Written as a comment into the entries, so that a new one makes Cilium read the CA again.
+    description: Fingerprint written into the entries as a comment; a new one makes Cilium reload the CA.
     type: str
     default: ""
   field_manager:
-    description: Name under which the API server notes who owns the keys.
+    description: Field manager of the server-side apply, which owns the keys.
     type: str
     default: cilium-clustermesh-ansible
   force_conflicts:
-    description: Take keys over that others own, instead of refusing with the owner's name.
+    description: Take over keys that other managers own, instead of failing with the owner's name.
     type: bool
     default: false
   wait:
-    description: Wait for the rollout of clustermesh-apiserver when it had to be restarted.
+    description: Wait for the rollout of clustermesh-apiserver after a restart.
     type: bool
     default: true
   wait_timeout:
@@ -84,23 +84,23 @@ options:
     type: int
     default: 300
   rollback:
-    description: Whether a failed write sets back those before it.
+    description: Whether a failed write rolls back the earlier ones.
     type: str
     choices: [never, on_write_error]
     default: on_write_error
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode:
-    description: Sends all writes as dry runs, so that missing rights and conflicts are seen.
+    description: Sends all writes as dry runs, to detect missing permissions and conflicts.
     support: full
   diff_mode:
-    description: Shows what the entries mean; they hold no keys.
+    description: Shows the content of the entries; they hold no keys.
     support: full
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: North is connected with all clusters of the mesh
+- name: Connect cluster north to its peers
   opendata.platform.cilium_clustermesh:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: north
@@ -110,7 +110,7 @@ EXAMPLES = """
       - {name: west, id: 3, endpoint: {address: mesh.west.example.org}}
     purge: true
 
-- name: A cluster that is gone is removed
+- name: Remove a cluster that no longer exists
   opendata.platform.cilium_clustermesh:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     peers: [{name: west}]
@@ -119,18 +119,18 @@ EXAMPLES = """
 
 RETURN = """
 peers:
-  description: What was done, or would be done, with each peer (created, updated, removed, unchanged, self).
+  description: Action on each peer (created, updated, removed, unchanged, self), planned in check mode.
   returned: always
   type: dict
   sample: {south: {action: created, endpoint: ["https://south.mesh.cilium.io:32379"]}}
 restarted:
-  description: Workloads that were restarted, or would be.
+  description: Restarted workloads, planned in check mode.
   returned: always
   type: list
   elements: str
   sample: [Deployment clustermesh-apiserver]
 rolled_back:
-  description: Whether a write failed and those before it were set back.
+  description: Whether a write failed and the earlier ones were rolled back.
   returned: always
   type: bool
 """
@@ -161,7 +161,7 @@ def wish(module: ClusterModule, own: str, own_id: int) -> Wish:
     absent, peers = asked["state"] == "absent", asked["peers"]
     found = options.findings(peers, own, own_id, asked["dial"], absent)
     if asked["purge"] and absent:
-        found.append("purge works with state=present only: list what stays there")
+        found.append("purge requires state=present: list the peers to keep")
     elif asked["purge"] and not peers and not asked["allow_empty"]:
         found.append(EMPTY_PURGE)
     if found:

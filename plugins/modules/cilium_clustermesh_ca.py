@@ -1,18 +1,18 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Keep the CA of a Cluster Mesh and replace it by phases."""
+"""Manage the CA of a Cilium Cluster Mesh and rotate it in phases."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cilium_clustermesh_ca
-short_description: Keep the CA of a Cluster Mesh and replace it by phases
+short_description: Manage the CA of a Cilium Cluster Mesh and rotate it
 version_added: 0.1.0
 description:
-  - Makes the CA that all clusters of a mesh share, in a directory of the machine where the module runs. A CA that is
-    there is kept; one whose files do not fit together is refused and never made anew.
-  - Replaces the CA without an interruption in three phases, between which M(opendata.platform.cilium_clustermesh_certs)
-    runs for every cluster. In all of them both CAs are trusted.
+  - Creates the CA that all clusters of a mesh share, in a directory of the machine where the module runs. An existing
+    CA is kept; if its files do not match, the module fails and never recreates it.
+  - Rotates the CA without interruption in three phases, between which M(opendata.platform.cilium_clustermesh_certs)
+    runs for every cluster. In every phase both CAs are trusted.
 options:
   path:
     description:
@@ -27,23 +27,23 @@ options:
     default: present
   phase:
     description:
-      - V(stable) makes a CA if there is none and leaves an open replacement as it is.
-      - V(prepare) makes the next CA; both are trusted, the old one signs. After V(switch) it goes back to that.
+      - V(stable) creates a CA if there is none, and leaves a rotation in progress as it is.
+      - V(prepare) creates the next CA; both are trusted, the old one signs. After V(switch) it goes back to this state.
       - V(switch) lets the next CA sign; both are trusted.
-      - V(finish) drops the old CA with its key. Only after all clusters got certificates of the new.
+      - V(finish) removes the old CA and its key. Use it only after all clusters have certificates of the new CA.
     type: str
     choices: [stable, prepare, switch, finish]
     default: stable
   common_name:
-    description: CN of a CA that is made.
+    description: CN of a new CA.
     type: str
     default: Cilium CA
   validity_days:
-    description: How long a CA that is made is valid.
+    description: Validity of a new CA in days.
     type: int
     default: 3650
   adopt_from:
-    description: Cluster whose Secret cilium-ca becomes the CA when there is none in O(path); nothing is signed anew.
+    description: Cluster whose Secret cilium-ca becomes the CA if O(path) holds none; nothing is reissued.
     type: dict
     suboptions:
       kubeconfig:
@@ -51,7 +51,7 @@ options:
         type: path
         required: true
       context:
-        description: Context in the kubeconfig; its current context when left out.
+        description: Context in the kubeconfig; its current context if omitted.
         type: str
       namespace:
         description: Namespace of Cilium.
@@ -59,15 +59,16 @@ options:
         default: kube-system
   ca_cert:
     description:
-      - Certificate of a CA that is kept elsewhere (SOPS, ansible-vault), PEM. It is judged and nothing is written.
-      - Such a CA has no phases; trust two of them by O(opendata.platform.cilium_clustermesh_certs#module:ca_bundle).
+      - Certificate of a CA that is stored elsewhere (SOPS, ansible-vault), PEM. It is checked and nothing is written.
+      - Such a CA has no phases; to trust two of them use
+        O(opendata.platform.cilium_clustermesh_certs#module:ca_bundle).
     type: str
   ca_key:
     description: Private key of O(ca_cert), PEM without passphrase.
     type: str
 attributes:
   check_mode:
-    description: Nothing is written. A CA that would be made is returned and thrown away.
+    description: Writes nothing. A CA that would be created is returned and discarded.
     support: full
   diff_mode:
     description: Shows the phase and the sha256 of the CAs; never a key.
@@ -77,17 +78,17 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: The mesh has a CA
+- name: Create the CA of the mesh
   opendata.platform.cilium_clustermesh_ca:
     path: /srv/fleet/.state/mesh
   register: mesh_ca
 
-- name: The mesh goes on with the CA that Cilium made in its first cluster
+- name: Adopt the CA that Cilium created in the first cluster
   opendata.platform.cilium_clustermesh_ca:
     path: /srv/fleet/.state/mesh
     adopt_from: {kubeconfig: /srv/fleet/.state/kubeconfigs/north}
 
-- name: The next CA is known before it signs
+- name: Let all clusters trust the next CA before it signs
   opendata.platform.cilium_clustermesh_ca:
     path: /srv/fleet/.state/mesh
     phase: prepare
@@ -120,12 +121,12 @@ next_fingerprint:
   returned: when O(state=present)
   type: str
 not_after:
-  description: When the CA that signs ends, UTC.
+  description: When the CA that signs expires, in UTC.
   returned: when O(state=present)
   type: str
   sample: "2036-11-21T00:00:00Z"
 days_left:
-  description: Whole days until then.
+  description: Days until then.
   returned: when O(state=present)
   type: int
 """
@@ -265,10 +266,10 @@ def main() -> None:
     found = result(after, now)
     if found["days_left"] < _WARN_DAYS:
         module.warn(
-            f"The CA of the mesh ends in {found['days_left']} days: replace it (phases prepare, switch, finish)."
+            f"The CA of the mesh expires in {found['days_left']} days: rotate it (phases prepare, switch, finish)."
         )
     if wish["phase"] == "stable" and after.phase != "stable":
-        module.warn(f"The replacement of the CA is open in phase {after.phase}: go on with the next phase.")
+        module.warn(f"The rotation of the CA is in phase {after.phase}: continue with the next phase.")
     module.exit_json(changed=changed, **found, diff={"before": shown(before), "after": shown(after)})
 
 

@@ -1,31 +1,32 @@
 #!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Bring the certificates of a Cluster Mesh to one cluster and renew what is due."""
+"""Manage the certificates of one cluster in a Cilium Cluster Mesh."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cilium_clustermesh_certs
-short_description: Bring the certificates of a Cluster Mesh to one cluster and renew what is due
+short_description: Manage the certificates of a cluster in a Cilium Cluster Mesh
 version_added: 0.1.0
 description:
-  - Signs the certificates of clustermesh-apiserver, of KVStoreMesh and of the agents, before or after the install of
-    Cilium. A certificate is issued again only if it is missing, was not signed by O(ca_cert), does not fit its key, its
-    names or its purpose, or ends soon. A second run writes nothing.
-  - Restarts clustermesh-apiserver when the trusted CAs changed, since etcd reads them only at its start; never for a
-    renewed certificate. Cilium's pods are annotated, so that they mount what is new within seconds.
-  - Refuses to write what Helm, cert-manager or another controller writes too.
+  - Issues the certificates of clustermesh-apiserver, of KVStoreMesh and of the agents, before or after Cilium is
+    installed. A certificate is reissued only if it is missing, was not signed by O(ca_cert), does not match its key,
+    names or purpose, or expires soon. A second run writes nothing.
+  - Restarts clustermesh-apiserver when the trusted CAs changed, because etcd reads them only when it starts; never for
+    a renewed certificate. Annotates the pods of Cilium, so that they mount new certificates within seconds.
+  - Fails if Helm, cert-manager or another controller manages the same objects.
 options:
   name:
     description:
-      - Name of the cluster; refused when ConfigMap cilium-config says otherwise.
-      - Required for O(mode=leafs) as long as that ConfigMap does not exist.
+      - Name of the cluster; the module fails if ConfigMap cilium-config contains another one.
+      - Required for O(mode=leafs) while that ConfigMap does not exist.
     type: str
   mode:
     description:
-      - V(leafs) signs the four certificates here, so that the key of the CA never enters a cluster. The chart needs
-        C(clustermesh.apiserver.tls.auto.enabled=false).
-      - V(shared_ca) writes Secret cilium-ca with the key, in the name of Helm; the chart or its CronJob signs.
+      - V(leafs) issues the four certificates where the module runs, so that the key of the CA never enters a cluster.
+        The chart needs C(clustermesh.apiserver.tls.auto.enabled=false).
+      - V(shared_ca) writes Secret cilium-ca with the key, owned by Helm; the chart or its CronJob issues the
+        certificates.
       - V(bundle) writes only the trusted CAs, to ConfigMap cilium-root-ca.crt (C(tls.caBundle.enabled), Cilium 1.18.5).
     type: str
     choices: [leafs, shared_ca, bundle]
@@ -35,11 +36,12 @@ options:
     type: str
     default: ""
   ca_key:
-    description: Private key of O(ca_cert), PEM without passphrase. May be empty in check mode (the CA is not made yet).
+    description:
+      - Private key of O(ca_cert), PEM without passphrase. May be empty in check mode (the CA does not exist yet).
     type: str
     default: ""
   ca_bundle:
-    description: Certificates of all trusted CAs, PEM; only O(ca_cert) when left out.
+    description: Certificates of all trusted CAs, PEM; O(ca_cert) if omitted.
     type: str
     default: ""
   release_name:
@@ -48,57 +50,59 @@ options:
     default: cilium
   auth_mode:
     description:
-      - How this cluster logs in to its peers (C(clustermesh.apiserver.tls.authMode)); V(cluster) is with its own name.
-      - V(auto) keeps what the present certificate has, and is V(migration) where there is none.
+      - How this cluster authenticates to its peers (C(clustermesh.apiserver.tls.authMode)); V(cluster) uses its own
+        name.
+      - V(auto) keeps the mode of the present certificate; V(migration) if there is none.
     type: str
     choices: [auto, legacy, migration, cluster]
     default: auto
   server_sans:
-    description: Further DNS names and IP addresses by which peers dial this cluster.
+    description: Additional DNS names and IP addresses at which peers connect to this cluster.
     type: list
     elements: str
     default: []
   validity_days:
-    description: How long a new certificate is valid, at most until the end of its CA.
+    description: Validity of a new certificate in days, at most until its CA expires.
     type: int
     default: 365
   renew_before_days:
-    description: Issue anew what ends sooner.
+    description: Renew certificates that expire in fewer days.
     type: int
     default: 60
   remote_users:
     description:
-      - Names of the peers that may log in, for ConfigMap clustermesh-remote-users; others in it stay.
-      - clustermesh-apiserver does not start without it unless authMode is legacy, so V([]) makes an empty one.
+      - Names of the peers that may connect, for ConfigMap clustermesh-remote-users; other entries are kept.
+      - clustermesh-apiserver does not start without this ConfigMap unless authMode is legacy; V([]) creates an empty
+        one.
     type: list
     elements: str
   restart:
-    description: Whether to restart clustermesh-apiserver when the trusted CAs changed; V(never) leaves it for later.
+    description: Whether to restart clustermesh-apiserver when the trusted CAs changed.
     type: str
     choices: [auto, never]
     default: auto
   wait_timeout:
-    description: Seconds to wait at most for the restart.
+    description: Seconds to wait for the restart.
     type: int
     default: 300
   force_reissue:
-    description: Issue all certificates anew.
+    description: Reissue all certificates.
     type: bool
     default: false
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode:
-    description: Says what would be issued and why.
+    description: Reports which certificates would be issued, and why.
     support: full
   diff_mode:
-    description: Shows CN, names, end and sha256 of certificates and the sha256 of trusted CAs; never a key.
+    description: Shows CN, names, expiry and sha256 of certificates and the sha256 of trusted CAs; never a key.
     support: full
 requirements: [cryptography]
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Cluster north has its certificates before Cilium is installed
+- name: Issue the certificates of cluster north before Cilium is installed
   opendata.platform.cilium_clustermesh_certs:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: north
@@ -111,20 +115,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leafs:
-  description: What was done with each certificate, why, and how it is now; empty unless O(mode=leafs).
+  description: Action, reasons and content of each certificate; empty unless O(mode=leafs).
   returned: always
   type: dict
   sample:
     server:
       action: issued
-      reasons: [ends in 12 days]
+      reasons: [expires in 12 days]
       cn: clustermesh-apiserver.kube-system.svc
       sans: ["*.mesh.cilium.io", 127.0.0.1]
       not_after: "2027-11-24T00:00:00Z"
       days_left: 364
       sha256: 6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d
 objects:
-  description: What was done, or would be done, with each object.
+  description: Action on each object, planned in check mode.
   returned: always
   type: list
   elements: dict
@@ -202,7 +206,7 @@ def cluster_name(module: ClusterModule, config: Manifest | None) -> str:
         module.fail_json(msg=f"{text}; check kubeconfig {module.params['kubeconfig']}. Nothing was written.")
     if not asked and not found and module.params["mode"] == "leafs":
         text = f"ConfigMap cilium-config in {module.params['namespace']} behind context {where} does not exist yet"
-        module.fail_json(msg=f"{text}, so the name of the cluster is not known: give it as name.")
+        module.fail_json(msg=f"{text}, so the name of the cluster is unknown: set name.")
     return str(asked or found)
 
 

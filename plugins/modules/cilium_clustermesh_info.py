@@ -1,30 +1,30 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read how a cluster takes part in a Cilium Cluster Mesh, or wait until it sees its peers."""
+"""Read the mesh record and status of a cluster in a Cilium Cluster Mesh."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cilium_clustermesh_info
-short_description: Read how a cluster takes part in a Cilium Cluster Mesh, or wait until it sees its peers
+short_description: Read the state of a cluster in a Cilium Cluster Mesh, or wait for its peers
 description:
-  - Reads one cluster's identity, network, endpoint, certificates and peers into a record. Never changes anything.
-  - The records of all clusters are what M(opendata.platform.cilium_clustermesh_preflight) judges
-    and what M(opendata.platform.cilium_clustermesh) connects.
-  - Asks agents and KVStoreMesh how they see the peers, and can wait until they see all that is expected.
-  - Private keys are dropped when they are read.
+  - Returns a record of the cluster's identity, network, endpoint, certificates and peers. Changes nothing.
+  - M(opendata.platform.cilium_clustermesh_preflight) and M(opendata.platform.cilium_clustermesh) take the records of
+    all clusters.
+  - Reads the status of all peers from the agents and KVStoreMesh, and can wait until they are connected.
+  - Private keys are discarded when they are read.
 options:
   gather:
     description:
       - Parts of the record. Identity is always read.
-      - V(tls) and V(peers) need the right to read Secrets, V(status) and V(traffic) to run commands in pods.
-      - V(traffic) probes from one agent whether nodes of the peers, and pods on them, answer; V(reach) whether the
-        endpoint of each record in O(expect) takes connections.
+      - V(tls) and V(peers) require permission to read Secrets, V(status) and V(traffic) to run commands in pods.
+      - V(traffic) probes nodes of the peers, and pods on them, from one agent; V(reach) connects to the endpoint of
+        each record in O(expect).
     type: list
     elements: str
     choices: [identity, network, endpoint, tls, peers, helm, status, traffic, reach]
     default: [identity, network, endpoint, tls, peers, helm]
   endpoint:
-    description: Where peers dial this cluster, instead of what its Service says. Either by ips or by address.
+    description: Endpoint at which peers connect to this cluster, instead of its Service's. Set either ips or address.
     type: dict
     suboptions:
       ips:
@@ -32,43 +32,44 @@ options:
         type: list
         elements: str
       address:
-        description: Name or IP address that the server's certificate holds.
+        description: DNS name or IP address that the server certificate contains.
         type: str
       port:
         description: Port.
         type: int
         default: 2379
   node_address:
-    description: Which addresses of nodes peers dial where the Service is a NodePort.
+    description: Type of the node addresses that peers connect to if the Service is a NodePort.
     type: str
     choices: [InternalIP, ExternalIP]
     default: InternalIP
   node_count:
-    description: How many Ready nodes' addresses peers get where the Service is a NodePort.
+    description: Number of Ready nodes whose addresses peers get if the Service is a NodePort.
     type: int
     default: 3
   wait:
-    description: Wait until all of O(wait_for) is so. Fails with all that is missing when O(wait_timeout) is over.
+    description: Wait for O(wait_for). Fails with everything that is missing after O(wait_timeout).
     type: bool
     default: false
   wait_timeout:
-    description: Timeout of the wait in seconds.
+    description: Seconds to wait.
     type: int
     default: 900
   wait_for:
     description:
-      - V(endpoint) is something that peers can dial, V(deployment) the rollout of clustermesh-apiserver.
-      - V(kvstoremesh) and V(agents) are in sync with each peer of O(expect), under its id.
-      - V(node_count) makes agents know as many nodes as the record of a peer has C(cluster.node_ips).
-      - V(traffic) is that the probes reach each peer, V(reach) that each endpoint takes connections.
-      - V(bundle) is that in new handshakes of all pods, with what they mount now, the CAs of O(ca_bundle) and only they
-        are trusted, and that both sides show certificates of O(ca_cert).
+      - V(endpoint) waits for an address that peers can connect to, V(deployment) for the rollout of
+        clustermesh-apiserver.
+      - V(kvstoremesh) and V(agents) wait until they are in sync with each peer of O(expect), under its id.
+      - V(node_count) waits until agents know as many nodes of a peer as its record has C(cluster.node_ips).
+      - V(traffic) waits until the probes reach each peer, V(reach) until each endpoint accepts connections.
+      - V(bundle) waits until new TLS handshakes of all pods, with their present mounts, trust exactly the CAs of
+        O(ca_bundle), and both sides present certificates of O(ca_cert).
     type: list
     elements: str
     choices: [endpoint, deployment, kvstoremesh, agents, node_count, traffic, reach, bundle]
     default: [endpoint, deployment, kvstoremesh, agents]
   expect:
-    description: Peers that must be seen, as records or with name and id only. The cluster's own is left out.
+    description: Expected peers, as records or with name and id only. The cluster's own entry is skipped.
     type: list
     elements: dict
     default: []
@@ -79,11 +80,11 @@ options:
     description: Certificate of the CA that signs, PEM.
     type: str
   ca_fingerprint:
-    description: O(wait_for=bundle) also wants it in the entries that agents mount; they read their CAs when it changes.
+    description: With O(wait_for=bundle), the fingerprint that the entries mounted by agents must contain.
     type: str
     default: ""
   max_unready_agents:
-    description: How many agents may lack a peer.
+    description: Number of agents that may lack a peer.
     type: int
     default: 0
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
@@ -99,12 +100,12 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: What the cluster is for its peers
+- name: Read the mesh record of the cluster
   opendata.platform.cilium_clustermesh_info:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
   register: mesh_self
 
-- name: The cluster sees all others
+- name: Wait until the cluster is connected to its peers
   opendata.platform.cilium_clustermesh_info:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     gather: [status, traffic]
@@ -116,8 +117,8 @@ EXAMPLES = """
 RETURN = """
 cluster:
   description:
-    - The record, with the parts that were gathered. Empty in check mode where there is no Cilium yet.
-    - C(cluster.status), C(cluster.traffic) and C(cluster.reach) are there when they were gathered or waited for.
+    - The record, with the gathered parts. Empty in check mode if Cilium is not installed yet.
+    - Contains C(cluster.status), C(cluster.traffic) and C(cluster.reach) if they were gathered or waited for.
   returned: always
   type: dict
   sample:
@@ -132,7 +133,7 @@ cluster:
       clusters: {south: {ready: true, cluster_id: 2, nodes: 1, endpoints: 2, services: 1, error: ""}}
     traffic: {south: {reachable: true, reason: ""}}
 reasons:
-  description: What is missing of O(expect) in words, where pods were asked.
+  description: What is missing of O(expect), one line each.
   returned: always
   type: list
   elements: str
@@ -148,13 +149,13 @@ PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
 
 
 def check(module: ClusterModule) -> None:
-    """Fail when what is expected is not said."""
+    """Fail when an option that another one needs is missing."""
     if "bundle" in module.params["wait_for"] and not (module.params["ca_bundle"] and module.params["ca_cert"]):
         module.fail_json(msg="wait_for=bundle needs ca_bundle (the CAs to trust) and ca_cert (the one that signs).")
     expect = enumerate(module.params["expect"], start=1)
     text = ", ".join(str(number) for number, each in expect if not (each.get("name") and each.get("id")))
     if text:
-        module.fail_json(msg=f"expect: entry {text} has no name and id; give a record of this module or both.")
+        module.fail_json(msg=f"expect: entry {text} has no name and id; pass a record of this module, or both.")
     if "reach" in module.params["gather"] and not all("endpoint" in each for each in module.params["expect"]):
         module.fail_json(msg="gather=reach needs records of this module in expect: one has no endpoint.")
 

@@ -1,27 +1,27 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Test by requests between pods that a cluster and its peers are one Cilium Cluster Mesh."""
+"""Test requests between pods of a cluster and its peers in a Cilium Cluster Mesh."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cilium_clustermesh_probe
-short_description: Test by requests between pods that clusters are one Cilium Cluster Mesh
+short_description: Test requests between the clusters of a Cilium Cluster Mesh
 description:
-  - Runs a server behind a global Service and a client in one cluster, and judges which clusters answer the client.
-  - All of it is in a namespace of its own, C(opendata-mesh-test), without privileges, and goes with it.
-  - Every cluster of the mesh needs O(state=present) before one is probed, and mode V(fallback) only one cluster at
-    a time, because it takes the cluster's own server away meanwhile.
+  - Runs a server behind a global Service and a client in one cluster, and checks which clusters answer the client.
+  - All objects are in their own namespace, C(opendata-mesh-test), without privileges.
+  - Run it with O(state=present) in every cluster of the mesh before probing one. Test mode V(fallback) in one cluster
+    at a time, because it scales down the cluster's own server.
 options:
   name:
-    description: Name of the cluster. Another one behind the kubeconfig is refused.
+    description: Expected name of the cluster; the module fails if the kubeconfig points to another one.
     type: str
     required: true
   state:
     description:
-      - V(present) makes the objects and waits for their pods.
-      - V(probed) does so too, asks in each of O(modes) and fails with every mode in which others answer than expected.
-        What it changes meanwhile it puts back.
-      - V(absent) removes the namespace and waits until it is gone.
+      - V(present) creates the objects and waits for their pods.
+      - V(probed) also tests each of O(modes), and fails with every mode in which other clusters answer than expected.
+        Afterwards it restores the objects.
+      - V(absent) removes the namespace and waits for its deletion.
     type: str
     choices: [present, probed, absent]
     default: present
@@ -30,56 +30,58 @@ options:
     type: str
     default: ghcr.io/opendata/testserver:0.1.0
   peers:
-    description: Names of the clusters that must answer, the own one or not.
+    description: Names of the clusters of the mesh, with or without this one.
     type: list
     elements: str
     default: []
   modes:
     description:
-      - V(all) is that every cluster answers, and nobody else.
-      - V(local) is that only the own one does when its Service has C(service.cilium.io/affinity=local).
-      - V(remote) is that only others do with C(service.cilium.io/affinity=remote).
-      - V(fallback) is that others do with C(service.cilium.io/affinity=local) while the own server is scaled to 0.
+      - V(all) expects answers from exactly these clusters.
+      - V(local) expects answers from this cluster only, with C(service.cilium.io/affinity=local).
+      - V(remote) expects answers from the others only, with C(service.cilium.io/affinity=remote).
+      - V(fallback) expects answers from the others, with C(service.cilium.io/affinity=local) and the own server scaled
+        to 0.
     type: list
     elements: str
     choices: [all, local, remote, fallback]
     default: [all, local, remote, fallback]
   requests:
     description:
-      - How many requests in a row must be answered as expected before a mode counts as reached; the datapath takes a
-        changed annotation up a moment later. After that as many again are sent, of which none may be answered wrongly.
+      - Number of consecutive requests that must be answered as expected before a mode counts as reached, because the
+        datapath applies a changed annotation with a delay. Then as many again are sent, and none may be answered
+        wrongly.
     type: int
     default: 20
   wait_timeout:
-    description: Seconds that each wait may take; for the pods, for a mode to be reached, for the namespace to be gone.
+    description: Seconds for each wait; for the pods, for a mode to be reached, and for the deletion of the namespace.
     type: int
     default: 60
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode:
-    description: Says which objects would be made or removed, and sends no requests.
+    description: Reports the objects that would be created or removed, and sends no requests.
     support: full
   diff_mode:
-    description: Shows the objects that are made.
+    description: Shows the objects.
     support: full
 requirements: [websocket-client]
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: Every cluster has its server
+- name: Create the test server and client
   opendata.platform.cilium_clustermesh_probe:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: north
 
-- name: North and south answer in north
+- name: Test that north and south answer in north
   opendata.platform.cilium_clustermesh_probe:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: north
     peers: [north, south]
     state: probed
 
-- name: Nothing is left
+- name: Remove the test objects
   opendata.platform.cilium_clustermesh_probe:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: north
@@ -88,13 +90,13 @@ EXAMPLES = """
 
 RETURN = """
 checks:
-  description: One for each mode that was asked, in order. C(checks[].found) counts who answered the last requests.
+  description: One check per mode, in order. C(checks[].found) counts which clusters answered the last requests.
   returned: always
   type: list
   elements: dict
   sample: [{name: all, ok: true, expected: "north, south", found: "north 9, south 11", seconds: 2.1}]
 wrong:
-  description: What was not as expected, in words.
+  description: One line per failed mode.
   returned: always
   type: list
   elements: str
@@ -126,9 +128,9 @@ def check(module: ClusterModule) -> None:
         found.append(f"requests is {asked['requests']}: at least 1 is needed")
     far = [mode for mode in asked["modes"] if not judge.expected(mode, asked["name"], asked["peers"])]
     if asked["state"] == "probed" and far:
-        found.append(f"modes {', '.join(far)}: peers names no other cluster that could answer")
+        found.append(f"modes {', '.join(far)}: peers contains no other cluster that could answer")
     if asked["state"] == "probed" and not asked["modes"]:
-        found.append("modes is empty: nothing would be asked")
+        found.append("modes is empty: nothing would be tested")
     if found:
         module.fail_json(msg=f"{'; '.join(found)}.", **NOTHING)
 
@@ -196,7 +198,7 @@ def main() -> None:
     except (ApiError, Unreachable, ProbeError) as error:
         module.fail_json(msg=f"{error}.", **NOTHING)
     if result["wrong"]:
-        hint = "Module cilium_clustermesh_info (gather status, traffic) says how the agents see the peers."
+        hint = "Module cilium_clustermesh_info (gather status, traffic) shows the status of the peers in the agents."
         module.fail_json(msg="\n".join([*result["wrong"], hint]), **result)
     module.exit_json(**result)
 

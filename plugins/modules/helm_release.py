@@ -1,18 +1,18 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Mend the objects of an installed Helm release, and say what the release lacks."""
+"""Revert manual changes to the objects of a Helm release, and compare the release with the wanted one."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: helm_release
-short_description: Mend the objects of an installed Helm release, and say what the release lacks
+short_description: Revert manual changes to the objects of a Helm release
 description:
-  - Compares the objects in the cluster with the manifest that Helm stored at the last install or upgrade.
-    What was altered or removed by hand is set back, in Helm's own name, by server-side apply; nothing else is written.
-  - Says whether the release is of the wanted chart version and values, without running helm.
-  - Removes the revision that a killed helm left pending; otherwise helm refuses to go on.
-  - Leaves a release alone that a HelmRelease of Flux with the same name and namespace delivers, unless that is
-    suspended. It then waits until Flux has given the release the wanted values.
+  - Compares the objects in the cluster with the manifest that Helm stored at the last install or upgrade. Reverts
+    manual changes and deletions with server-side apply as field manager C(helm); writes nothing else.
+  - Returns whether the release has the wanted chart version and values, without running helm.
+  - Removes the pending revision of an interrupted helm, which would make helm fail.
+  - Does not change a release that a HelmRelease of Flux with the same name and namespace manages, unless it is
+    suspended; waits until Flux has applied the wanted values.
 options:
   name:
     description: Name of the release.
@@ -27,17 +27,17 @@ options:
     type: str
     required: true
   values:
-    description: Wanted values, as they are given to helm.
+    description: Wanted values, as passed to helm.
     type: dict
     required: true
   wait_timeout:
-    description: Seconds until Flux must have given the release the wanted values.
+    description: Seconds to wait for Flux to apply the wanted values.
     type: int
     default: 300
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
-    description: Differences are found by the API server's own dry run.
+    description: Finds differences with a dry run by the API server.
     support: full
   diff_mode:
     description: Shows each object before and after; data of Secrets as digests.
@@ -46,7 +46,7 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: Release of Cilium is as Helm left it
+- name: Restore the objects of Cilium's release
   opendata.platform.helm_release:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: cilium
@@ -58,25 +58,25 @@ EXAMPLES = """
 
 RETURN = """
 gap:
-  description: What the release lacks, in words that follow its name; empty if it is as wanted.
+  description: How the release differs from the wanted one, to follow its name; empty if it does not.
   returned: always
   type: str
   sample: is chart 1.20.1, wanted is 1.20.2
 owner:
-  description: Who delivers the release, C(helm) or C(flux).
+  description: What manages the release, C(helm) or C(flux).
   returned: always
   type: str
 suspended:
-  description: Whether there is a HelmRelease that is suspended.
+  description: Whether there is a suspended HelmRelease.
   returned: always
   type: bool
 counts:
-  description: How many objects there are of each action.
+  description: Number of objects by action.
   returned: always
   type: dict
   sample: {created: 0, changed: 1, unchanged: 17}
 objects:
-  description: What was done, or would be done, with each object.
+  description: Action on each object, planned in check mode.
   returned: always
   type: list
   elements: dict
@@ -121,8 +121,8 @@ def taken_up(module: ClusterModule, cluster: Cluster, wanted: dict[str, Any]) ->
             for each in (release.get("status") or {}).get("conditions") or []
             if each["type"] == "Ready" and each["status"] != "True"
         )
-        text = f"Flux has not given release {name} its new values within {seconds} s: {why or 'it says nothing'}."
-        module.fail_json(msg=f"{text} If Flux cannot work, take the release back: ./odp rescue INVENTORY")
+        text = f"Flux has not applied the new values of release {name} within {seconds} s: {why or 'no reason given'}."
+        module.fail_json(msg=f"{text} If Flux cannot work, take over the release: ./odp rescue INVENTORY")
 
 
 def main() -> None:

@@ -7,12 +7,11 @@ DOCUMENTATION = """
 module: k8s_apply
 short_description: Apply Kubernetes manifests server-side and write only what differs
 description:
-  - Applies any number of objects in one task by server-side apply, CustomResourceDefinitions and Namespaces first.
-  - An object whose desired fields are owned by O(field_manager) and have the desired values is only read.
-    Any other one in the cluster is dry-run applied, and written only when the dry run's result differs from it.
-  - Nothing of a stage is written before every object that is in the cluster passed its dry run; all findings are
-    reported at once.
-  - Waits until the API server serves the CustomResourceDefinitions that it wrote.
+  - Applies any number of objects in one task with server-side apply, CustomResourceDefinitions and Namespaces first.
+  - An object whose desired fields are owned by O(field_manager) and have the desired values is only read. Any other
+    existing object is applied as a dry run first, and written only if the result of the dry run differs from it.
+  - Writes nothing of a stage before every existing object passed its dry run; all findings are reported at once.
+  - Waits until the API server serves new CustomResourceDefinitions.
 options:
   manifests:
     description: Objects to apply.
@@ -20,29 +19,29 @@ options:
     elements: dict
     default: []
   files:
-    description: YAML files with objects to apply, each with any number of documents.
+    description: YAML files with any number of objects to apply.
     type: list
     elements: path
     default: []
   field_manager:
-    description: Name under which the API server notes who owns the fields.
+    description: Field manager of the server-side apply, which owns the fields.
     type: str
     default: odp
   force_conflicts:
-    description: Take fields over that others own, instead of refusing with the owner's name and the field.
+    description: Take over fields that other managers own, instead of failing with owner and field.
     type: bool
     default: false
   prune_label:
     description:
-      - Label, as key=value, that every object gets. Afterwards an object that got it in an earlier run and is no longer
-        among the manifests is removed, if it still has the label and fields that O(field_manager) applied.
-      - Which objects got it stands in a ConfigMap of namespace C(kube-system) whose name begins with C(applied-).
-      - Take the label off an object to keep it.
+      - Label, as key=value, to add to every object. Objects of an earlier run that are no longer among the manifests
+        are removed, if they still have the label and fields that O(field_manager) applied.
+      - A ConfigMap in namespace C(kube-system) whose name begins with C(applied-) lists the labelled objects.
+      - Remove the label from an object to keep it.
     type: str
   prune_data:
     description:
-      - Remove also Namespaces, PersistentVolumeClaims, CustomResourceDefinitions and Secrets.
-        Otherwise they stay in the set and are named in RV(kept).
+      - Also remove Namespaces, PersistentVolumeClaims, CustomResourceDefinitions and Secrets. Otherwise they are kept
+        and listed in RV(kept).
     type: bool
     default: false
   wait:
@@ -50,15 +49,15 @@ options:
     type: bool
     default: false
   wait_timeout:
-    description: Seconds until they must be.
+    description: Seconds to wait.
     type: int
     default: 120
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
     description:
-      - Differences are found by the API server's own dry run, new objects included.
-      - An object whose Namespace or CustomResourceDefinition is not there yet is planned as created.
+      - Finds differences with a dry run by the API server, also for new objects.
+      - An object whose Namespace or CustomResourceDefinition does not exist yet is reported as to be created.
     support: full
   diff_mode:
     description: Shows each object before and after; data of Secrets and schemas of CRDs as digests.
@@ -67,18 +66,18 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: Gateway API is known to the cluster
+- name: Install the CRDs of the Gateway API
   opendata.platform.k8s_apply:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     files: [/srv/artifacts/gateway-api.yaml]
 
-- name: Namespace of the team exists
+- name: Create the namespace of a team
   opendata.platform.k8s_apply:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     manifests:
       - {apiVersion: v1, kind: Namespace, metadata: {name: team}}
 
-- name: Team has these roles and no others of ours
+- name: Apply the roles of a team and remove obsolete ones
   opendata.platform.k8s_apply:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     files: [/srv/team/roles.yaml]
@@ -87,7 +86,7 @@ EXAMPLES = """
 
 RETURN = """
 counts:
-  description: How many objects there are of each action.
+  description: Number of objects by action.
   returned: always
   type: dict
   sample: {created: 1, changed: 0, unchanged: 10, removed: 0}
@@ -98,7 +97,7 @@ kept:
   elements: str
   sample: [Namespace team]
 objects:
-  description: What was done, or would be done, with each object.
+  description: Action on each object, planned in check mode.
   returned: always
   type: list
   elements: dict
@@ -156,7 +155,7 @@ def settled(module: ClusterModule, applier: Applier, wanted: list[manifests.Mani
     except (ApiError, Unreachable) as error:
         module.fail_json(msg=f"{error}.")
     if lines:
-        text = "\n".join([f"Not rolled out after {seconds} s:", *lines, "Mend what is named and run again."])
+        text = "\n".join([f"Not rolled out after {seconds} s:", *lines, "Fix what is named and run again."])
         module.fail_json(msg=text, findings=lines)
 
 

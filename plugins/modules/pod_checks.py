@@ -16,7 +16,7 @@ options:
     type: str
     required: true
   selector:
-    description: Labels of the pod.
+    description: Label selector of the pod.
     type: str
     required: true
   container:

@@ -18,7 +18,7 @@ SYSTEM = "/api/v1/namespaces/kube-system"
 OURS = {"kubeProxyReplacement": True, "cluster": {"name": "aws", "id": 1}}
 THEIRS = {"kubeProxyReplacement": False, "tls": {"ca": {"key": "very-secret"}}}
 DEFAULTS = {"kubeProxyReplacement": "false", "cluster": {"name": "default", "id": 0}}
-STEP = "Take what must stay into cilium_values, then set cilium_adopt: true; or keep it: cilium_enabled: false."
+STEP = "Copy what must stay to cilium_values and set cilium_adopt: true; or keep it: cilium_enabled: false."
 DIFFERENCES = [
     "cluster.id: theirs 0 (the default), ours 1; pods that run must start anew",
     "cluster.name: theirs default (the default), ours aws; pods that run must start anew",
@@ -181,7 +181,7 @@ def test_a_release_whose_record_is_elsewhere_is_refused(place: Place) -> None:
             {"version": "1.21.0"},
             "is version 1.21.0, newer than ours (1.20.2); set artifacts_versions.cilium to it, or to",
         ),
-        ({"status": "failed"}, "is not deployed but failed. Mend it first: helm -n kube-system history cilium"),
+        ({"status": "failed"}, "is not deployed but failed. Fix it first: helm -n kube-system history cilium"),
     ],
 )
 def test_a_release_that_cannot_be_upgraded_is_refused(place: Place, release: dict[str, str], words: str) -> None:

@@ -186,9 +186,9 @@ def test_a_release_that_flux_does_not_upgrade_fails_with_its_reason(
 ) -> None:
     arguments = {**install("deployed"), "values": NEW, "wait_timeout": 1}
     flux.deliver(arguments)
-    start = "Flux has not given release cilium its new values within 1 s: "
-    end = ". If Flux cannot work, take the release back: ./odp rescue INVENTORY"
-    assert run("helm_release", **arguments)["msg"] == f"{start}it says nothing{end}"
+    start = "Flux has not applied the new values of release cilium within 1 s: "
+    end = ". If Flux cannot work, take over the release: ./odp rescue INVENTORY"
+    assert run("helm_release", **arguments)["msg"] == f"{start}no reason given{end}"
     flux.say(arguments, "False", "values do not meet the schema")
     assert run("helm_release", **arguments)["msg"] == f"{start}values do not meet the schema{end}"
     planned = run("helm_release", check=True, **arguments)

@@ -113,7 +113,7 @@ def test_what_is_not_rolled_out_is_told_with_the_reason_of_its_pods(controller: 
         f"Deployment {controller.namespace}/web: 0/1 pods are available",
         "pod web-x, container main: ImagePullBackOff (not found)",
     ]
-    lines = ["Not rolled out after 1 s:", *result["findings"], "Mend what is named and run again."]
+    lines = ["Not rolled out after 1 s:", *result["findings"], "Fix what is named and run again."]
     assert result["msg"] == "\n".join(lines)
 
 

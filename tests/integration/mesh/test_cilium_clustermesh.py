@@ -368,7 +368,7 @@ def test_all_that_is_wrong_is_said_at_once(mesh: Mesh) -> None:
     result = mesh.connect({**SOUTH, "endpoint": {}}, {"name": "West", "id": 3})
     assert len(result["findings"]) == 2
     assert result["msg"].startswith("These peers cannot be connected: peer 'south': it has no endpoint: give endpoint.")
-    words = "purge works with state=present only: list what stays there"
+    words = "purge requires state=present: list the peers to keep"
     assert mesh.connect({"name": "south"}, state="absent", purge=True)["findings"] == [words]
 
 

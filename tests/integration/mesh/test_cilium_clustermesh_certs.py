@@ -295,7 +295,7 @@ def test_another_cluster_is_refused(call: Run, cluster: Cluster, namespace: str,
 def test_the_name_is_needed_before_the_install(call: Run, namespace: str) -> None:
     assert call(name=None)["msg"] == (
         f"ConfigMap cilium-config in {namespace} behind context (current) does not exist yet, "
-        "so the name of the cluster is not known: give it as name."
+        "so the name of the cluster is unknown: set name."
     )
 
 

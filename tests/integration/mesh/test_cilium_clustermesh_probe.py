@@ -173,7 +173,7 @@ def test_every_mode_in_which_a_peer_does_not_answer_is_told(cluster: StandIn, ru
     assert verdicts(result) == {"all": False, "local": True, "remote": False, "fallback": False}
     assert len(result["wrong"]) == 3
     assert all("; nothing from nowhere" in words for words in result["wrong"])
-    assert result["msg"].endswith("(gather status, traffic) says how the agents see the peers.")
+    assert result["msg"].endswith("(gather status, traffic) shows the status of the peers in the agents.")
     assert cluster.api.get(DEPLOYMENT)["spec"]["replicas"] == 1
 
 

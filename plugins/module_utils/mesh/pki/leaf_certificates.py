@@ -101,7 +101,7 @@ def reasons(live: Pair | None, leaf: Leaf, authority: x509.Certificate, renew_be
     # A leaf ends with its CA at the latest; issuing it again could not make it last longer.
     capped = cert.not_valid_after_utc >= authority.not_valid_after_utc
     if certs.days_left(cert, now) < renew_before and not capped:
-        found.append(f"ends in {certs.days_left(cert, now)} days, renewed from {renew_before} on")
+        found.append(f"expires in {certs.days_left(cert, now)} days, renewed from {renew_before} on")
     return found
 
 

@@ -24,7 +24,7 @@ def test_a_cluster_that_is_not_made_yet(run: Run, tmp_path: Path) -> None:
 
 def test_whom_to_expect_must_be_known(run: Run, tmp_path: Path) -> None:
     failed = run("cilium_clustermesh_info", kubeconfig=str(tmp_path / "none"), expect=[{"name": "b"}, EXPECT[0], {}])
-    text = "expect: entry 1, 3 has no name and id; give a record of this module or both."
+    text = "expect: entry 1, 3 has no name and id; pass a record of this module, or both."
     assert failed["failed"] and failed["msg"] == text
     failed = run("cilium_clustermesh_info", kubeconfig=str(tmp_path / "none"), expect=EXPECT, gather=["reach"])
     assert failed["msg"] == "gather=reach needs records of this module in expect: one has no endpoint."

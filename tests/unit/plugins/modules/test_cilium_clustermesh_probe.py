@@ -25,11 +25,11 @@ def test_check_mode_of_a_cluster_that_is_not_made_yet(tmp_path: Path, run: Run) 
     ("options", "words"),
     [
         ({"requests": 0, "peers": BOTH}, "requests is 0: at least 1 is needed."),
-        ({"peers": ["a"]}, "modes remote, fallback: peers names no other cluster that could answer."),
-        ({"peers": BOTH, "modes": []}, "modes is empty: nothing would be asked."),
+        ({"peers": ["a"]}, "modes remote, fallback: peers contains no other cluster that could answer."),
+        ({"peers": BOTH, "modes": []}, "modes is empty: nothing would be tested."),
         (
             {"requests": 0},
-            "requests is 0: at least 1 is needed; modes remote, fallback: peers names no other cluster "
+            "requests is 0: at least 1 is needed; modes remote, fallback: peers contains no other cluster "
             "that could answer.",
         ),
     ],

@@ -238,7 +238,7 @@ def test_a_replacement_from_begin_to_end(run: Run, warned: list[str], tmp_path: 
     prepared = phase("prepare", True)
     assert phase("prepare", False)["next_fingerprint"] == prepared["next_fingerprint"] != old
     assert prepared["fingerprints"] == sorted([old, prepared["next_fingerprint"]])
-    open_words = "The replacement of the CA is open in phase prepare: go on with the next phase."
+    open_words = "The rotation of the CA is in phase prepare: continue with the next phase."
     assert warned == []
     phase("stable", False)
     assert warned == [open_words]
@@ -294,7 +294,7 @@ def test_a_ca_that_is_kept_elsewhere_is_judged_only(run: Run) -> None:
 def test_a_ca_that_ends_soon_is_said(run: Run, warned: list[str]) -> None:
     short = make_authority("Cilium CA", 30, datetime.now(UTC))
     run("cilium_clustermesh_ca", ca_cert=short.cert, ca_key=short.key)
-    assert warned == ["The CA of the mesh ends in 29 days: replace it (phases prepare, switch, finish)."]
+    assert warned == ["The CA of the mesh expires in 29 days: rotate it (phases prepare, switch, finish)."]
 
 
 def test_adoption_is_only_tried_where_there_is_no_ca(run: Run, tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ def test_an_rsa_ca_of_helm_signs_as_well() -> None:
         (make(SERVER._replace(purposes=("serverAuth",))), NOW, ["is not for clientAuth"]),
         (make(now=NOW + timedelta(days=1)), NOW, ["is not valid before 2026-11-24T23:55:00Z"]),
         (make(), NOW + timedelta(days=305), []),
-        (make(), NOW + timedelta(days=306), ["ends in 59 days, renewed from 60 on"]),
-        (make(), NOW + timedelta(days=366), ["ends in -1 days, renewed from 60 on"]),
+        (make(), NOW + timedelta(days=306), ["expires in 59 days, renewed from 60 on"]),
+        (make(), NOW + timedelta(days=366), ["expires in -1 days, renewed from 60 on"]),
         (make(WANTED["admin"], OTHER), NOW, None),
     ],
 )
