@@ -3,22 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from pathlib import Path
-from typing import Any, NoReturn
-
-from ansible import context
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_path import UnknownInventory, directory
-from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
-from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
-from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetInUse, FleetLock, shown, who
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as mesh
-from ansible_collections.opendata.platform.plugins.module_utils.report import clusters as report
-from ansible_collections.opendata.platform.plugins.module_utils.report import services
-
 DOCUMENTATION = r"""
 name: report
 type: aggregate
@@ -45,6 +29,22 @@ options:
     type: path
     env: [{name: ODP_STATUS_FILE}]
 """
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_path import UnknownInventory, directory
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
+from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
+from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetInUse, FleetLock, shown, who
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as mesh
+from ansible_collections.opendata.platform.plugins.module_utils.report import clusters as report
+from ansible_collections.opendata.platform.plugins.module_utils.report import services
 
 COLLECTION = "opendata.platform"
 READING = ("status.yml", "mesh_status.yml", "preflight.yml")

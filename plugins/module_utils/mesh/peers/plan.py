@@ -149,7 +149,8 @@ def _aims(
     puts: dict[str, dict[str, bytes]] = {name: {} for name in SECRETS}
     created = {peer.name for peer in wish.peers if not any(peer.name in data for data in there.values())}
     for peer in wish.peers:
-        assert style, "there is a style where there are peers"
+        if not style:
+            raise AssertionError("there is a style where there are peers")
         rendered = entries.render(peer, style, wish.namespace, live.kvstoremesh, wish.fingerprint)
         for name, content in rendered.items():
             if not entries.same(content, there[name].get(peer.name, b"")):
