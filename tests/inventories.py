@@ -10,7 +10,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.opendata.platform.plugins.action import fleet as action
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import read
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests/fixtures"
@@ -24,6 +25,7 @@ ROLES = {
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 
+SCHEMA = read(action.specs(action.ROLES / "fleet"))
 SERVICES = {name: role for name, (_path, role) in action.service_roles().items()}
 
 
@@ -40,7 +42,9 @@ def load(kind: str, name: str) -> Inventory:
     clusters, nodes = (_hosts(groups.get(group, {"hosts": {}}), common) for group in ("clusters", "nodes"))
     anyone = next(iter({**clusters, **nodes}.values()), {})
     platform = {key: value for key, value in anyone.items() if key.startswith("platform_")}
-    return Inventory(f"/fleet/{name}", "/cache", clusters, nodes, platform, {"hosts.yml": text}, ROLES, SERVICES)
+    return Inventory(
+        f"/fleet/{name}", "/cache", clusters, nodes, platform, SCHEMA, {"hosts.yml": text}, ROLES, SERVICES
+    )
 
 
 def _hosts(group: dict[str, Any], common: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -72,4 +76,4 @@ def load_shipped(name: str) -> Inventory:
     platform = {key: value for key, value in next(iter(clusters.values())).items() if key.startswith("platform_")}
     directory = str(ROOT / "inventories" / name)
     texts = action.texts(directory)
-    return Inventory(directory, "/cache", clusters, nodes, platform, texts, roles, SERVICES)
+    return Inventory(directory, "/cache", clusters, nodes, platform, SCHEMA, texts, roles, SERVICES)

@@ -14,7 +14,7 @@ from inventory import default, find
 
 # isort: split
 # The import of hosts makes the collection importable.
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.known_hosts import known_hosts as known_hosts_file
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.paths import known_hosts as known_hosts_file
 from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as host_key
 
 

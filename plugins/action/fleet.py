@@ -16,15 +16,16 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.collection_loader._collection_finder import _get_collection_path
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_path import (
+from ansible_collections.opendata.platform.plugins.module_utils.fleet import schema
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.paths import (
     UnknownInventory,
     directory,
+    known_hosts,
     unknown_in_limit,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.known_hosts import known_hosts
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.services import VARIABLE
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import Inventory
 from ansible_collections.opendata.platform.plugins.module_utils.service import declaration
 from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import COLLECTION, ServiceRole
 
@@ -62,6 +63,7 @@ class ActionModule(ActionBase):
             clusters={host: self._own(hostvars, host, prefixes) for host in groups.get("clusters", [])},
             nodes={host: self._own(hostvars, host, prefixes) for host in groups.get("nodes", [])},
             common=self._own(hostvars, variables["inventory_hostname"], ("platform_",)),
+            schema=schema.read(specs(ROLES / "fleet")),
             files=texts(where),
             roles=roles,
             services={name: role for name, (_path, role) in found.items()},
@@ -108,13 +110,17 @@ def report(findings: list[Finding]) -> None:
 def role_options(roles: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Options with defaults from the argument specs of roles, by the role's name; none of roles without specs."""
     found: dict[str, dict[str, Any]] = {}
-    for spec in sorted(role / "meta/argument_specs.yml" for role in roles):
-        if spec.is_file():
-            entries = (yaml.safe_load(spec.read_text(encoding="utf-8")) or {}).get("argument_specs") or {}
-            options = [option for entry in entries.values() for option in (entry.get("options") or {}).items()]
-            own = {name: (value or {}).get("default") for name, value in options}
-            found.setdefault(spec.parts[-3], {}).update(own)
+    for role in sorted(roles):
+        options = [option for entry in specs(role).values() for option in (entry.get("options") or {}).items()]
+        found.setdefault(role.name, {}).update({name: (value or {}).get("default") for name, value in options})
     return found
+
+
+def specs(role: Path) -> dict[str, Any]:
+    """The argument specs of a role by entry point; none of a role without them."""
+    file = role / "meta/argument_specs.yml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return (content or {}).get("argument_specs") or {}
 
 
 def service_roles(wanted: Iterable[str] = (), beside: Iterable[Path] = ()) -> dict[str, tuple[Path, ServiceRole]]:

@@ -38,7 +38,7 @@ from typing import Any, NoReturn
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory_path import UnknownInventory, directory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.paths import UnknownInventory, directory
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
 from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetInUse, FleetLock, shown, who

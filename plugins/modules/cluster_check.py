@@ -109,7 +109,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.existing import 
 from ansible_collections.opendata.platform.plugins.module_utils.existing import kubeconfig, nodes, preflight, rbac
 from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import State, Wanted
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.general import split_endpoint
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import split_endpoint
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
 

@@ -69,7 +69,7 @@ def main() -> None:
     with ThreadPoolExecutor(max(len(clusters), 1)) as pool:
         seen = list(pool.map(lambda item: look(item[0], item[1]["kubeconfig"], item[1]["uid_file"]), clusters))
     if found := pure.findings(seen):
-        module.fail_json(msg="\n".join(found))
+        module.fail_json(msg="\n".join(map(str, found)))
     due = pure.unrecorded(seen)
     try:
         for each in due if not module.check_mode else []:

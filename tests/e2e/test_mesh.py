@@ -196,7 +196,7 @@ def test_swapped_kubeconfigs_are_refused(fleet: Fleet, undisturbed: dict) -> Non
         south.write_text(texts[1])
     assert refused.code != 0 and refused.changes == 0, refused.tail()
     for path in (north, south):
-        words = f"Cluster {path.name}: kubeconfig {path} leads to the cluster with UID"
+        words = f"{path.name}: kubeconfig {path} points to the cluster with UID"
         assert words in " ".join(refused.output.split()), refused.tail()
 
 

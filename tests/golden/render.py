@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 
 import inventories
 

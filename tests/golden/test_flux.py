@@ -129,10 +129,8 @@ def test_services_read_the_same_source(fleet: str) -> None:
     assert spec["path"] == f"{PREFIXES[fleet]}/services/team"
     assert spec["sourceRef"] == {"kind": found["kind"], "name": "platform"}
     [module] = yaml.safe_load((render.ROOT / "roles/flux/tasks/git.yml").read_text())
-    pushed = module["opendata.platform.git_tree"]["path"]
+    pushed = module["opendata.platform.git_tree"]["path"].strip("{} ")
     if fleet == "git":
-        names = {"fleet.name": "git", "inventory_hostname": "north"}
-        for name, word in names.items():
-            pushed = pushed.replace(f"{{{{ {name} }}}}", word)
-        assert f"./{pushed}" == found["prefix"]
+        path = render.value("flux", pushed, fleet=record, inventory_hostname="north")
+        assert f"./{path}" == found["prefix"]
     assert module["throttle"] == 1

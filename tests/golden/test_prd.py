@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import resources
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as k3s_state
 

@@ -1,10 +1,13 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The pages say what is there."""
+"""The pages match the code; UPDATE_GOLDEN=1 writes the tables of variables into docs/inventory.md."""
 
+import os
 import re
+from typing import Any
 
+import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import SCHEMA
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import plain
 
 from repository import ROOT
 
@@ -12,9 +15,49 @@ SERVICE = "name: opendata.platform.service\n"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+PREFIXES = ("cluster", "node", "platform")
+
+
+def options(prefix: str) -> dict[str, Any]:
+    """The variables of an inventory with this prefix, as the argument specs of role fleet describe them."""
+    specs = yaml.safe_load((ROOT / "roles/fleet/meta/argument_specs.yml").read_text())
+    found: dict[str, Any] = specs["argument_specs"][prefix]["options"]
+    return found
+
+
+def table(prefix: str) -> str:
+    """The same as a table in Markdown."""
+    rows = ["| variable | default | |", "|---|---|---|"]
+    for name, option in options(prefix).items():
+        default = option.get("default")
+        shown = str(default).lower() if isinstance(default, bool) else default
+        cell = "required" if option.get("required") else "none" if default in ("", []) else f"`{shown}`"
+        text = re.sub(r"\b[CVO]\(([^)]*)\)", r"`\1`", " ".join(option["description"]))
+        values = f" One of {', '.join(f'`{each}`' for each in option['choices'])}." if "choices" in option else ""
+        rows.append(f"| `{name}` | {cell} | {text}{values} |")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_the_tables_of_the_inventory_are_those_of_the_argument_specs(prefix: str) -> None:
+    page = ROOT / "docs/inventory.md"
+    marked = re.compile(rf"(<!-- variables: {prefix} -->\n).*?(<!-- end -->\n)", re.DOTALL)
+    wanted = marked.sub(lambda match: match[1] + table(prefix) + match[2], page.read_text())
+    assert marked.search(wanted)
+    if os.environ.get("UPDATE_GOLDEN"):
+        page.write_text(wanted)
+    assert page.read_text() == wanted, "UPDATE_GOLDEN=1 updates the tables"
+
+
+def test_descriptions_lose_their_markup_in_messages() -> None:
+    assert plain("V(oci) or C(a:b), IO(x)") == "oci or a:b, IO(x)"
+
+
 def variables() -> dict[str, object]:
     """Every variable that an inventory may set, with its default."""
-    found = {name: spec.default for schema in SCHEMA.values() for name, spec in schema.items()}
+    found: dict[str, object] = {}
+    for prefix in PREFIXES:
+        found |= {name: option.get("default") for name, option in options(prefix).items()}
     for path in (ROOT / "roles").glob("*/defaults/main.yml"):
         found |= yaml.safe_load(path.read_text()) or {}
     # One row stands for the values of every service.

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Address ranges and which of them may overlap. Pure."""
+"""Addresses, address ranges and endpoints as text, and which ranges may overlap. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class Range:
-    """A range of addresses. kind: pod, service or machine; owner: the cluster's or machine's name."""
+    """A range of addresses. kind: pod, service or machine; owner: name of the cluster or node."""
 
     kind: str
     owner: str
@@ -23,9 +23,9 @@ class Range:
 
 
 def clashes(ranges: Iterable[Range]) -> Iterator[tuple[Range, Range]]:
-    """Pairs that must not overlap but do; the first of a pair is the one to change.
+    """Pairs that overlap and must not; the first of a pair is the one to change.
 
-    Services of two clusters may overlap, they are virtual in each; so may two machines on one bridge.
+    The Services of two clusters may overlap: their addresses are virtual. So may nodes that share a network.
     """
     for one, other in itertools.combinations(ranges, 2):
         if one.kind == other.kind == "machine" or (one.kind == other.kind == "service"):
@@ -35,7 +35,7 @@ def clashes(ranges: Iterable[Range]) -> Iterator[tuple[Range, Range]]:
 
 
 def network(value: Any) -> Network | None:
-    """The network that `value` is, or None (also when bits of the host part are set)."""
+    """The network that `value` denotes; None when it is not one, or has host bits set."""
     try:
         return ipaddress.ip_network(value) if isinstance(value, str) and "/" in value else None
     except ValueError:
@@ -43,7 +43,7 @@ def network(value: Any) -> Network | None:
 
 
 def suggestion(value: Any) -> str:
-    """The next step for a value that is no network."""
+    """The next step for a value that is not a network."""
     try:
         near = ipaddress.ip_network(value, strict=False) if "/" in value else None
     except (TypeError, ValueError):
@@ -52,8 +52,14 @@ def suggestion(value: Any) -> str:
 
 
 def address_of(value: Any) -> Any:
-    """The IP address that `value` is, or None."""
+    """The IP address that `value` denotes, or None."""
     try:
         return ipaddress.ip_address(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def split_endpoint(endpoint: Any) -> tuple[str, int]:
+    """Host and port of "host:port"; the text itself and port 0 when it is not an endpoint."""
+    host, _, port = str(endpoint).rpartition(":")
+    return (host, int(port)) if host and port.isdigit() and int(port) < 65536 else (str(endpoint), 0)

@@ -1,14 +1,16 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Whether kubeconfigs lead to the clusters of earlier runs. Pure."""
+"""Whether kubeconfigs lead to the same clusters as in earlier runs. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..findings import Finding
+
 
 @dataclass(frozen=True)
 class Seen:
-    """A cluster: its kubeconfig, the UID found behind it ("": no answer), the record's path and content ("": none)."""
+    """A cluster: its kubeconfig, its UID ("": no answer), path and content ("": none) of the record of its UID."""
 
     name: str
     kubeconfig: str
@@ -17,17 +19,23 @@ class Seen:
     recorded: str
 
 
-def findings(seen: list[Seen]) -> list[str]:
-    """One sentence for each cluster that is another than the recorded one."""
+def findings(seen: list[Seen]) -> list[Finding]:
+    """One error for each cluster whose UID differs from the recorded one."""
     return [
-        f"Cluster {each.name}: kubeconfig {each.kubeconfig} leads to the cluster with UID {each.uid}, but that of "
-        f"earlier runs has UID {each.recorded} ({each.file}). Put the right kubeconfig there. "
-        f"If the cluster was made anew on purpose, remove the record: rm {each.file}"
+        Finding(
+            "error",
+            each.name,
+            "",
+            f"kubeconfig {each.kubeconfig} points to the cluster with UID {each.uid}, recorded is {each.recorded}",
+            f"Replace the kubeconfig. If the cluster was recreated on purpose, remove the record: rm {each.file}",
+            where=each.file,
+            value=each.uid,
+        )
         for each in seen
         if each.uid and each.recorded and each.uid != each.recorded
     ]
 
 
 def unrecorded(seen: list[Seen]) -> list[Seen]:
-    """Clusters that were reached for the first time."""
+    """Clusters that answered and have no record."""
     return [each for each in seen if each.uid and not each.recorded]

@@ -1,17 +1,17 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""HTTP proxy settings of a fleet, and what each program wants to read. Pure."""
+"""HTTP proxy settings of a fleet, in the form that each program reads. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
-Record = dict[str, Any]
+from .record import FleetRecord
+
 LOCAL = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local")
 
 
-def no_proxy(record: Record, name: str) -> list[str]:
-    """What a cluster reaches without the proxy: itself, the fleet's nodes, APIs and host, and what the fleet adds."""
+def no_proxy(record: FleetRecord, name: str) -> list[str]:
+    """What a cluster reaches without the proxy: its networks, all nodes and API servers, and platform_no_proxy."""
     cluster = record["clusters"][name]
     # Nodes of all clusters talk to each other in a mesh.
     nodes = [str(node["address"]) for node in record["nodes"].values()]
@@ -23,7 +23,7 @@ def no_proxy(record: Record, name: str) -> list[str]:
 
 
 def environment(http: str, https: str, without: list[str]) -> dict[str, str]:
-    """Variables of a program's environment, in the spelling that every library reads; none without a proxy."""
+    """Environment variables in both spellings, because libraries differ; none without a proxy."""
     found = {"HTTP_PROXY": http, "HTTPS_PROXY": https}
     found = {name: url for name, url in found.items() if url}
     found |= {"NO_PROXY": ",".join(without)} if found else {}
@@ -37,7 +37,7 @@ def environment_file(variables: dict[str, str]) -> str:
 
 
 def apt(variables: dict[str, str]) -> str:
-    """The variables as a file of apt.conf.d; apt knows hosts only, no ranges and no domains."""
+    """The variables as a file of apt.conf.d, which supports hosts, but neither ranges nor domains."""
     lines = []
     for scheme in ("http", "https"):
         if url := variables.get(f"{scheme}_proxy"):
@@ -48,7 +48,7 @@ def apt(variables: dict[str, str]) -> str:
 
 
 def _is_host(word: str) -> bool:
-    """Whether apt.conf can name it: in its syntax a colon parts words."""
+    """Whether it is a host that apt.conf can name; a colon separates words there."""
     try:
         return ipaddress.ip_address(word).version == 4
     except ValueError:

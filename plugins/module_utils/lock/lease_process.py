@@ -60,17 +60,19 @@ class FleetLeases:
 
     def check(self) -> None:
         """Raise ClustersInUse when a Lease was lost, as after a long sleep of this controller."""
-        if select.select([self._keeper.stdout], [], [], 0)[0]:
+        if self._keeper.stdout and select.select([self._keeper.stdout], [], [], 0)[0]:
             self._hear()
 
     def release(self) -> None:
         """Let the keeper release all, so that a run right after this one finds nothing."""
         with contextlib.suppress(OSError):
-            self._keeper.stdin.close()
+            if self._keeper.stdin:
+                self._keeper.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._keeper.wait(RELEASE_SECONDS)
 
     def _hear(self) -> None:
         """One answer of the keeper; none when it has ended."""
-        if refused := json.loads(self._keeper.stdout.readline() or "{}").get("refused"):
+        line = self._keeper.stdout.readline() if self._keeper.stdout else ""
+        if refused := json.loads(line or "{}").get("refused"):
             raise ClustersInUse("\n".join(refused))

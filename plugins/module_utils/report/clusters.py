@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Row = dict[str, Any]
@@ -70,10 +70,11 @@ def table(found: list[Row]) -> list[str]:
     return aligned(cells)
 
 
-def aligned(cells: list[tuple[str, ...]]) -> list[str]:
+def aligned(cells: Iterable[Sequence[str]]) -> list[str]:
     """Lines with columns as wide as their longest cell."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines = list(cells)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def clock(seconds: float) -> str:

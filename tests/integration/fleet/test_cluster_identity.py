@@ -39,5 +39,5 @@ def test_another_cluster_is_refused_and_the_record_stays(run: Any, clusters: dic
     record.write_text("another\n")
     refused = run("cluster_identity", clusters=clusters)
     assert refused["failed"]
-    assert "but that of earlier runs has UID another (" in refused["msg"]
+    assert ", recorded is another (" in refused["msg"]
     assert record.read_text() == "another\n"

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The rules that an inventory must obey, each adds findings. Pure."""
+"""Rules for names, values and memberships. Each adds findings. Pure."""
 
 from __future__ import annotations
 
@@ -8,67 +8,56 @@ import re
 from typing import Any
 
 from ...findings import Findings, did_you_mean
-from ..cidr import address_of, network, suggestion
-from ..schema import (
-    ON_NODES,
-    SCHEMA,
-    WITHOUT_NODES,
-    Inventory,
-    Variable,
-)
+from ..cidr import address_of, network, split_endpoint, suggestion
+from ..inventory import Inventory
+from ..record import FleetRecord
+from ..schema import ON_NODES, WITHOUT_NODES, Variable
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CLUSTER_NAME, NODE_NAME = 32, 63
-# What roles found out of a machine earlier in the run.
+# Facts that roles set earlier in the run.
 FACTS = ("node_facts", "node_planned")
-Record = dict[str, Any]
 
 
-def split_endpoint(endpoint: Any) -> tuple[str, int]:
-    """host and port of "host:port"; port 0 when it is not one."""
-    host, _, port = str(endpoint).rpartition(":")
-    return (host, int(port)) if host and port.isdigit() and int(port) < 65536 else (str(endpoint), 0)
-
-
-def names(record: Record, findings: Findings) -> None:
+def names(record: FleetRecord, findings: Findings) -> None:
     """Names become host names, unit names, file names: RFC 1123 labels of limited length."""
     limits = [(name, "cluster", CLUSTER_NAME) for name in record["clusters"]]
     limits += [(name, "node", NODE_NAME) for name in record["nodes"]]
     for name, kind, limit in [*limits, (record["name"], "fleet", CLUSTER_NAME)]:
         if len(name) > limit or not LABEL.fullmatch(name):
-            problem = f"'{name}' is no valid name of a {kind}"
+            problem = f"'{name}' is not a valid name of a {kind}"
             findings.error(name, "", problem, f"Use at most {limit} characters a-z, 0-9 and '-', not '-' at an end.")
     for name in sorted(set(record["clusters"]) & set(record["nodes"])):
-        findings.error(name, "", "is in both groups, clusters and nodes", "Give the machine another name.")
+        findings.error(name, "", "is in group clusters and in group nodes", "Give the node another name.")
     if not record["clusters"]:
-        findings.error("clusters", "", "the group has no hosts", "Add a cluster to group 'clusters' of the inventory.")
+        findings.error("clusters", "", "the group is empty", "Add a cluster to group 'clusters' of the inventory.")
 
 
 def known_variables(inventory: Inventory, findings: Findings) -> None:
-    """A variable with the prefix of a schema or of a role must be one of theirs; a misspelt one would be ignored."""
+    """A variable with the prefix of the schema or of a role must be one of theirs: a misspelt one would be ignored."""
     options = {option for role in inventory.roles.values() for option in role}
-    known = options.union(*SCHEMA.values())
+    known = options.union(*inventory.schema.values())
     passed = known.union(FACTS)
-    prefixes = tuple(f"{word}_" for word in (*SCHEMA, *inventory.roles))
+    prefixes = tuple(f"{word}_" for word in (*inventory.schema, *inventory.roles))
     hosts = {**inventory.clusters, **inventory.nodes}
     for host, name in ((host, name) for host, own in hosts.items() for name in own):
         if name.startswith(prefixes) and name not in passed:
             step = did_you_mean(name, (word for word in known if _prefix(word, prefixes) == _prefix(name, prefixes)))
-            findings.error(host, name, "is no variable of this platform", step)
+            findings.error(host, name, "is not a variable of this collection", step)
 
 
 def _prefix(name: str, prefixes: tuple[str, ...]) -> str:
-    """Whose variable it is: a role's prefix may begin like that of a schema."""
+    """The longest matching prefix: that of a role may start with one of the schema."""
     return max((one for one in prefixes if name.startswith(one)), key=len, default="")
 
 
-def values(inventory: Inventory, record: Record, findings: Findings) -> None:
-    """Every variable of the schemas holds what its kind allows."""
+def values(inventory: Inventory, record: FleetRecord, findings: Findings) -> None:
+    """Every variable of the schema is set if it is required, and its value is valid."""
     owners = [(host, own, "cluster") for host, own in inventory.clusters.items()]
     owners += [(host, own, "node") for host, own in inventory.nodes.items()]
     owners += [(record["name"], inventory.common, "platform")]
     for host, own, prefix in owners:
-        for name, spec in SCHEMA[prefix].items():
+        for name, spec in inventory.schema[prefix].items():
             value = own.get(name, spec.default)
             if value is None or (value == "" and spec.default is None):
                 findings.error(host, "", f"{name} is not set: {spec.about}", f"Set {name} for {host}.")
@@ -77,7 +66,7 @@ def values(inventory: Inventory, record: Record, findings: Findings) -> None:
 
 
 def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings) -> None:
-    """One value that was set."""
+    """A value that is not the default."""
     # A URL may hold a password.
     shown = re.sub(r"//[^/\s]*@", "//...@", str(value))
     problem = f"'{shown}' is not valid: {spec.about}"
@@ -87,7 +76,7 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
     elif spec.kind == "choice" and value not in spec.choices:
         findings.error(host, name, f"'{value}' is unknown: {spec.about}", did_you_mean(str(value), spec.choices))
     elif spec.kind == "network" and not network(value):
-        findings.error(host, name, f"'{value}' is no network", suggestion(value))
+        findings.error(host, name, f"'{value}' is not a network", suggestion(value))
     elif spec.kind == "address" and not address_of(value):
         findings.error(host, name, problem, "Write an IP address such as 10.77.0.11.")
     elif spec.kind == "endpoint" and not split_endpoint(value)[1]:
@@ -102,37 +91,40 @@ def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings)
         findings.error(host, name, problem, "Write a URL such as http://10.77.0.1:5000.")
 
 
-def membership(record: Record, findings: Findings) -> None:
-    """Every node has a cluster, every cluster on nodes a control plane, and its etcd can have a majority."""
+def membership(record: FleetRecord, findings: Findings) -> None:
+    """Every node has a cluster of a provider with nodes, which has control plane nodes and one reachable API."""
     for node in record["nodes"].values():
         if node["cluster"] and node["cluster"] not in record["clusters"]:
             step = did_you_mean(str(node["cluster"]), record["clusters"])
             findings.error(node["name"], "node_cluster", f"there is no cluster '{node['cluster']}'", step)
     for cluster in record["clusters"].values():
-        servers = cluster["control_planes"]
+        planes = cluster["control_planes"]
         if cluster["provider"] in WITHOUT_NODES:
-            for node in cluster["nodes"]:
-                problem = f"{cluster['name']} is of provider {cluster['provider']}, which has no machines of ours"
-                findings.error(node, "node_cluster", problem, f"Use {' or '.join(ON_NODES)}, or leave the node out.")
-        elif not servers:
+            for name in cluster["nodes"]:
+                problem = f"{cluster['name']} has provider {cluster['provider']}, which has no hosts in group nodes"
+                findings.error(name, "node_cluster", problem, f"Use {' or '.join(ON_NODES)}, or remove the node.")
+        elif not planes:
             step = f"Add a node with node_cluster: {cluster['name']} and node_role: control_plane."
             findings.error(cluster["name"], "", "has no control plane node", step)
-        elif len(servers) > 1 and cluster["api_host"] == record["nodes"][servers[0]]["address"]:
-            problem = f"the API of {len(servers)} control plane nodes is lost with the first, {servers[0]}"
+        elif len(planes) > 1 and cluster["api_host"] == record["nodes"][planes[0]]["address"]:
+            problem = (
+                f"the API server of {len(planes)} control plane nodes is reached through the first only, {planes[0]}"
+            )
             step = (
-                "Set cluster_virtual_address to a free address of their network, or cluster_endpoint to a balancer's."
+                "Set cluster_virtual_address to a free address in their network, "
+                "or cluster_endpoint to a load balancer."
             )
             findings.error(cluster["name"], "", problem, step)
-        elif len(servers) % 2 == 0:
-            listed, fewer = ", ".join(servers), len(servers) - 1
-            problem = f"{len(servers)} control plane nodes ({listed}) survive no more failures than {fewer} would"
+        elif len(planes) % 2 == 0:
+            listed, fewer = ", ".join(planes), len(planes) - 1
+            problem = f"{len(planes)} control plane nodes ({listed}) survive no more failures than {fewer} would"
             findings.warning(cluster["name"], "", problem, "Use 1, 3 or 5: etcd needs a majority.")
 
 
-def mesh(record: Record, findings: Findings) -> None:
-    """No two clusters have one number in the mesh."""
+def mesh(record: FleetRecord, findings: Findings) -> None:
+    """Every cluster of the mesh has its own cluster ID."""
     numbered = [cluster for cluster in record["clusters"].values() if cluster["id"]]
     for first, second in itertools.combinations(numbered, 2):
         if first["id"] == second["id"]:
-            problem = f"{second['id']} is already the number of {first['name']}"
-            findings.error(second["name"], "cluster_id", problem, "Give each cluster of the mesh its own.")
+            problem = f"{second['id']} is already the ID of {first['name']}"
+            findings.error(second["name"], "cluster_id", problem, "Give each cluster of the mesh its own ID.")

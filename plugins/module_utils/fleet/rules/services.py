@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import Any
 
 from ...findings import Findings, did_you_mean
 from ...service import declaration
 from ...service.declaration import Service
-from ..schema import OBJECT_STORES, Inventory
+from ..inventory import Inventory
+from ..record import FleetRecord
+from ..schema import OBJECT_STORES
 
 VARIABLE = "cluster_services"
 DATABASE, OPERATOR = "postgres", "cloudnative_pg"
 
 
-def services(inventory: Inventory, record: dict[str, Any], findings: Findings) -> None:
+def services(inventory: Inventory, record: FleetRecord, findings: Findings) -> None:
     """Every service has a role and what it requires; fills in `services` and `service_roles` of each cluster.
 
     services: the roles as in cluster_services, those of this collection by their short names.
@@ -95,7 +96,7 @@ def operator(name: str, wanted: list[str], database: str, findings: Findings) ->
         findings.error(name, VARIABLE, f"{OPERATOR} has no database to run", step)
 
 
-def repository(record: dict[str, Any], findings: Findings) -> None:
+def repository(record: FleetRecord, findings: Findings) -> None:
     """Flux can read the Git repository, if there is one; it does not take user@host:path."""
     url = str(record["platform"]["git_url"])
     if record["platform"]["source"] != "git" or re.fullmatch(r"(https?://[^\s/@]+|ssh://[^\s/]+)/\S+", url):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.callback.report import CallbackModule
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 from ansible_collections.opendata.platform.plugins.module_utils.report import clusters as report
 
 import inventories

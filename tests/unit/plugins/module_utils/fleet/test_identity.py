@@ -10,10 +10,10 @@ from ansible_collections.opendata.platform.plugins.module_utils.fleet import ide
 
 def test_the_words_name_both_uids_the_paths_and_the_step() -> None:
     seen = pure.Seen("north", "/f/kubeconfigs/north", "b-2", "/f/clusters/north/uid", "a-1")
-    assert pure.findings([seen]) == [
-        "Cluster north: kubeconfig /f/kubeconfigs/north leads to the cluster with UID b-2, but that of "
-        "earlier runs has UID a-1 (/f/clusters/north/uid). Put the right kubeconfig there. "
-        "If the cluster was made anew on purpose, remove the record: rm /f/clusters/north/uid"
+    assert [str(each) for each in pure.findings([seen])] == [
+        "north: kubeconfig /f/kubeconfigs/north points to the cluster with UID b-2, recorded is a-1 "
+        "(/f/clusters/north/uid). Replace the kubeconfig. "
+        "If the cluster was recreated on purpose, remove the record: rm /f/clusters/north/uid"
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Findings
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules import networks
 from hypothesis import given
 from hypothesis import strategies as st

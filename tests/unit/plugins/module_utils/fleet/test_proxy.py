@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.fleet import proxy
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 from ansible_collections.opendata.platform.plugins.module_utils.node import download
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def test_the_record_and_findings_hold_no_password() -> None:
     assert "hunter2" not in json.dumps(proxied()[0])
     findings = proxied("htp://anna:hunter2@proxy:3128")[1]
     assert [str(each) for each in findings] == [
-        "existing-hosts: platform_https_proxy: 'htp://...@proxy:3128' is not valid: proxy for https:// of the same "
+        "existing-hosts: platform_https_proxy: 'htp://...@proxy:3128' is not valid: HTTP proxy for https:// URLs "
         "(hosts.yml). Write a URL such as http://10.77.0.1:5000."
     ]
 

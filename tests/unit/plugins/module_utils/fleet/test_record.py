@@ -6,10 +6,15 @@ import ipaddress
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.findings import locate
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import Range, clashes, network
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.general import split_endpoint
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet import record
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import (
+    Range,
+    clashes,
+    network,
+    split_endpoint,
+)
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory import Inventory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +46,17 @@ def test_the_example_of_existing_clusters_has_one_in_no_mesh() -> None:
     record, _ = describe(inventories.load_shipped("existing"))
     assert record["mesh"] == ["aws", "metal"]
     assert [record["clusters"][name]["cilium"] for name in ("aws", "google", "metal")] == [True, False, True]
+
+
+@pytest.mark.parametrize("name", inventories.names("valid"))
+def test_the_record_has_exactly_the_keys_of_its_types(name: str) -> None:
+    found, _ = describe(inventories.load("valid", name))
+    assert set(found) == set(record.FleetRecord.__annotations__)
+    assert set(found["platform"]) == set(record.PlatformRecord.__annotations__)
+    for cluster in found["clusters"].values():
+        assert set(cluster) == set(record.ClusterRecord.__annotations__)
+    for node in found["nodes"].values():
+        assert set(node) == set(record.NodeRecord.__annotations__)
 
 
 def test_order_of_hosts_does_not_change_the_findings() -> None:

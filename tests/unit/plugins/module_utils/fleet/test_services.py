@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import ServiceRole
 
 import inventories

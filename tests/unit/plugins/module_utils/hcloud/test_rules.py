@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import CLUSTER, CONTROL_PLANES, PORTS
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import describe
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import costs, resources
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud.errors import STEPS, explain, unknown
 

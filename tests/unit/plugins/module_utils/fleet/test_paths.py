@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.known_hosts import known_hosts
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.paths import known_hosts
 
 
 def test_recorded_keys_of_an_earlier_release_stay_in_use(tmp_path: Path) -> None:
