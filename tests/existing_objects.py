@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Objects of clusters that somebody else made, in the shapes that kubelets, clouds and helm write."""
+"""Objects of existing clusters, in the shapes that kubelets, clouds and helm write."""
 
 import base64
 import gzip

@@ -149,7 +149,7 @@ def browser(seconds: float = 60) -> Iterator[Browser]:
         subprocess.run(["apt-get", "install", "--quiet", "--yes", "chromium"], timeout=600, check=True)
     program = _program()
     if not program:
-        pytest.skip("no page was looked at, because Chromium is not installed: apt-get install chromium")
+        pytest.skip("no page was checked, because Chromium is not installed: apt-get install chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [program, *OPTIONS, f"--user-data-dir={profile}"]
         # Chromium's own sandbox refuses root.

@@ -35,7 +35,7 @@ EXCEPTIONS = [
 ]
 TREES = ("/etc", "/opt", "/usr/local", "/var/lib", "/var/log", "/run", "/root", "/srv")
 # The caches of tools, what other programs of a living host change by themselves, the package manager's books, and
-# the roots of machines: the fleet's own directory above them is looked at.
+# the roots of machines: the fleet's own directory above them is compared.
 PASSED_OVER = re.compile(
     r"/var/lib/odp/[^/]+/machines|/root/\.(cache|ansible|npm|pyenv)|/var/lib/(apt|dpkg|systemd)|/var/log/(apt|journal)|/run/(udev|user)|.*/__pycache__"
 )

@@ -121,7 +121,7 @@ def test_check_mode_before_anything_exists(edge: K3sFleet) -> None:
     assert not (edge.state / "clusters").exists()
 
 
-def test_a_killed_run_and_a_wrong_token_are_taken_up(edge: K3sFleet) -> None:
+def test_a_run_recovers_from_a_kill_and_a_wrong_token(edge: K3sFleet) -> None:
     edge.kill_at(STAGES[0], "(Init|Join)", random.Random(SEED).randint(2, 5))
     edge.inventory["nodes"]["hosts"][AGENT]["cluster_k3s_token"] = "wrong" * 9
     edge.write()
@@ -141,7 +141,7 @@ def test_a_killed_run_and_a_wrong_token_are_taken_up(edge: K3sFleet) -> None:
     assert token.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_second_run_changes_nothing_and_mends_one_file(edge: K3sFleet) -> None:
+def test_a_second_run_changes_nothing_and_repairs_one_file(edge: K3sFleet) -> None:
     token = (edge.state / "clusters/edge/token").read_text()
     second = must(edge.make("--diff"))
     assert second.changes == 0, second.tail()

@@ -140,7 +140,7 @@ def test_a_third_cluster_joins_with_small_writes(fleet: Fleet, undisturbed: dict
     assert silent(fleet, since, "north-1", "south-1", "west-1")
 
 
-def test_a_deleted_entry_and_an_ended_certificate_are_told_and_mended(fleet: Fleet, undisturbed: dict) -> None:
+def test_a_deleted_entry_and_an_expired_certificate_are_reported_and_repaired(fleet: Fleet, undisturbed: dict) -> None:
     before = entries(fleet, "north")
     patch(fleet, "north", "cilium-kvstoremesh", {"south": None, "foreign": "not ours"})
     authority = Pair((fleet.state / "mesh/ca.crt").read_text(), (fleet.state / "mesh/ca.key").read_text())
@@ -156,15 +156,15 @@ def test_a_deleted_entry_and_an_ended_certificate_are_told_and_mended(fleet: Fle
     assert "remote-south" in planned.output
     for secret in ("PRIVATE KEY", "BEGIN CERTIFICATE", "LS0tLS"):
         assert secret not in planned.output
-    mended = fleet.must(NETWORK, "--diff")
-    assert mended.changes == 2, mended.output
-    assert "PRIVATE KEY" not in mended.output
+    repaired = fleet.must(NETWORK, "--diff")
+    assert repaired.changes == 2, repaired.output
+    assert "PRIVATE KEY" not in repaired.output
     assert entries(fleet, "north") == {**before, "foreign": "not ours"}
     patch(fleet, "north", "cilium-kvstoremesh", {"foreign": None})
     assert fleet.must(NETWORK).changes == 0
 
 
-def test_a_key_of_somebody_else_is_refused_with_the_owner(fleet: Fleet, undisturbed: dict) -> None:
+def test_a_key_of_another_manager_is_refused_with_its_name(fleet: Fleet, undisturbed: dict) -> None:
     before = entries(fleet, "north")
     patch(fleet, "north", "cilium-kvstoremesh", {"south": before["south"].replace("south.mesh", "elsewhere.mesh")})
     refused = fleet.play(NETWORK)
@@ -212,7 +212,7 @@ def test_a_killed_clustermesh_apiserver_fails_no_request(caller: Fleet) -> None:
     well(caller)
 
 
-def test_a_cut_link_is_said_although_cilium_says_ready(caller: Fleet) -> None:
+def test_a_cut_link_is_reported_although_cilium_reports_ready(caller: Fleet) -> None:
     well(caller)
     # Isolated ports of a bridge reach the host and all others, not each other.
     ports = [f"vb-{caller.name}-{node}" for node in ("north-1", "south-1")]
@@ -256,7 +256,7 @@ def test_a_new_ca_costs_no_request(caller: Fleet) -> None:
 
 
 # After the tests that count requests: for a while kubelet may still mount the Secret as it was before its server died.
-def test_an_api_server_that_dies_in_the_middle_is_made_up_for(fleet: Fleet, undisturbed: dict) -> None:
+def test_a_run_recovers_from_an_api_server_that_dies(fleet: Fleet, undisturbed: dict) -> None:
     patch(fleet, "north", "cilium-clustermesh", {"south": None})
     patch(fleet, "south", "cilium-clustermesh", {"north": None})
     records = r"network \| clustermesh \| Records"

@@ -46,7 +46,7 @@ SECRETS = ROOT / "tests/fixtures/secrets"
 
 
 def uids(fleet: Fleet, cluster: str, namespace: str, selector: str) -> set[str]:
-    """The pods of a selector, each with how often its containers were started anew."""
+    """The pods of a selector, each with the restarts of its containers."""
     text = fleet.kubectl(cluster, "-n", namespace, "get", "pods", "-l", selector, "-o", "json")
     return {
         f"{pod['metadata']['uid']} {[status['restartCount'] for status in pod['status']['containerStatuses']]}"
@@ -182,9 +182,9 @@ def test_flux_puts_back_what_a_person_changed(platform: Fleet) -> None:
     platform.kubectl("north", "-n", "flux-system", "annotate", "--overwrite", "kustomization/sail", now)
     limit = "{.spec.template.spec.containers[0].resources.limits.memory}"
     get = ("-n", "sail", "get", "deploy/sail", "-o", f"jsonpath={limit}")
-    wait_until("Flux mends the Deployment", lambda: platform.kubectl("north", *get) != "999Mi", 60)
+    wait_until("Flux repairs the Deployment", lambda: platform.kubectl("north", *get) != "999Mi", 60)
     policy = ("-n", "sail", "get", "networkpolicy/sail", "-o", "name")
-    wait_until("Flux makes the policy", lambda: bool(platform.kubectl("north", *policy, check=False)), 60)
+    wait_until("Flux recreates the policy", lambda: bool(platform.kubectl("north", *policy, check=False)), 60)
     platform.must(PLATFORM)
 
 
@@ -283,7 +283,7 @@ def disturbed(fleet: Fleet, arguments: tuple[str, ...], step: str, kill: Callabl
 
 
 @pytest.mark.timeout(1800)
-def test_what_dies_in_the_middle_is_made_up_for_by_a_rerun(platform: Fleet) -> None:
+def test_a_rerun_recovers_from_what_dies_in_the_middle(platform: Fleet) -> None:
     for number, (what, kill) in enumerate(kills(platform).items()):
         settings = ("-e", f"data_path_rows={300000 + number}", "-e", "data_path_wait_timeout=300")
         arguments = (*settings, "--limit", "north")

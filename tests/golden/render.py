@@ -1,7 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Renders a role's templates as Ansible would and compares with the golden files beside the test.
 
-UPDATE_GOLDEN=1 writes them anew; a review then sees the effect of a change.
+UPDATE_GOLDEN=1 rewrites them; a review then sees the effect of a change.
 """
 
 import os
@@ -59,5 +59,5 @@ def assert_golden(name: str, text: str) -> None:
         path.write_text(text)
     assert path.exists(), f"{path.relative_to(ROOT)} is missing: UPDATE_GOLDEN=1 writes it"
     assert text == path.read_text(), (
-        f"{path.relative_to(ROOT)} differs: UPDATE_GOLDEN=1 writes it anew if that is meant"
+        f"{path.relative_to(ROOT)} differs: UPDATE_GOLDEN=1 rewrites it if the change is intended"
     )

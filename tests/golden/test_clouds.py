@@ -29,7 +29,7 @@ def test_page_shows_the_tables(cloud: str) -> None:
     wanted = with_tables(text, {"ports": port_table(), "annotations": balancers.annotation_table(cloud)})
     if os.environ.get("UPDATE_GOLDEN"):
         page.write_text(wanted)
-    assert page.read_text() == wanted, f"{page.name}: its tables are old; UPDATE_GOLDEN=1 writes them anew"
+    assert page.read_text() == wanted, f"{page.name}: its tables are old; UPDATE_GOLDEN=1 rewrites them"
 
 
 def test_every_annotation_is_one_of_a_page_and_has_its_source() -> None:

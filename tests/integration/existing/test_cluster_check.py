@@ -116,7 +116,7 @@ def user(place: Place, directory: Path, token: str) -> str:
     return str(directory / "kubeconfig")
 
 
-def test_missing_rights_are_told_together(run: Run, place: Place, tmp_path: Path) -> None:
+def test_missing_rights_are_reported_together(run: Run, place: Place, tmp_path: Path) -> None:
     kubeconfig = user(place, tmp_path, "weak")
     result = check(run, place, kubeconfig=kubeconfig, mesh=True)
     end = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or have one grant them."

@@ -67,7 +67,7 @@ def written(server: ApiServer, before: list[str]) -> list[str]:
 
 @pytest.fixture
 def api(server: ApiServer) -> Iterator[Cluster]:
-    """The API, with one node and a Cilium of somebody else."""
+    """The API, with one node and a Cilium that is not ours."""
     api, made = Cluster(str(server.kubeconfig)), []
     for path, item in (
         ("/api/v1/nodes", objects.node("a")),

@@ -90,9 +90,9 @@ def test_what_was_altered_by_hand_is_one_change(server: ApiServer, run: Run, ins
     alter(run, arguments)
     planned = run("helm_release", check=True, **arguments)
     before = len(server.writes())
-    mended = run("helm_release", **arguments)
-    assert planned["counts"] == mended["counts"] == {"created": 0, "changed": 1, "unchanged": 0}
-    assert "by hand" in mended["diff"][0]["before"] and len(server.writes()) == before + 1
+    repaired = run("helm_release", **arguments)
+    assert planned["counts"] == repaired["counts"] == {"created": 0, "changed": 1, "unchanged": 0}
+    assert "by hand" in repaired["diff"][0]["before"] and len(server.writes()) == before + 1
     assert not run("helm_release", **arguments)["changed"]
 
 

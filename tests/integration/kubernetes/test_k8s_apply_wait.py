@@ -99,7 +99,7 @@ def test_returns_when_all_is_rolled_out(controller: Controller, run: Run, kind: 
     assert (again.get("failed"), again["changed"]) == (None, False)
 
 
-def test_what_is_not_rolled_out_is_told_with_the_reason_of_its_pods(controller: Controller, run: Run) -> None:
+def test_what_is_not_rolled_out_is_reported_with_the_reason_of_its_pods(controller: Controller, run: Run) -> None:
     controller.pod("web-x", "web", waiting={"reason": "ImagePullBackOff", "message": "not found"})
     controller.pod("other-x", "other", waiting={"reason": "ImagePullBackOff", "message": "not asked for"})
     wanted = [("Deployment", "web"), ("DaemonSet", "agent")]

@@ -107,7 +107,7 @@ def test_pods_that_are_not_ready_say_why(place: Place, run: Run) -> None:
     assert place.asked == []
 
 
-def test_what_is_wrong_in_the_ready_pod_is_told_with_what_was_expected(place: Place, run: Run) -> None:
+def test_failed_checks_are_reported_with_what_was_expected(place: Place, run: Run) -> None:
     place.pod("a-starts", ready=False)
     place.pod("runs")
     place.says = (lines(ROWS, LATE, {**LATE, "name": "cells"}), "", 1)
@@ -141,7 +141,7 @@ def test_an_answer_without_checks_is_shown(place: Place, run: Run, says: tuple[s
     assert result["msg"] == f"Pod runs: 'python3 -m trips.verify --json' {words}"
 
 
-def test_a_command_that_cannot_start_is_told_in_the_kubelets_words(place: Place, run: Run) -> None:
+def test_a_command_that_cannot_start_is_reported_in_the_kubelets_words(place: Place, run: Run) -> None:
     place.pod("runs")
     place.says = ("", "", -1)
     assert module(run, place)["msg"] == "pod runs: no such file or directory."

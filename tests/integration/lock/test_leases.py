@@ -55,7 +55,7 @@ def fleet(server: ApiServer, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def paths(fleet: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """The same as the keeper is told."""
+    """The same as the keeper reads it."""
     north = fleet["clusters"]["north"]
     return {"north": {"kubeconfig": north["kubeconfig"], "uid": north["uid_file"]}}
 

@@ -179,7 +179,7 @@ def test_a_key_of_another_manager_is_refused_before_any_write(mesh: Mesh) -> Non
     assert mesh.connect(*MESH)["changed"] is False
 
 
-def test_a_key_altered_by_hand_names_who_did_it_and_is_mended_by_force(mesh: Mesh) -> None:
+def test_a_key_altered_by_hand_names_its_manager_and_is_repaired_by_force(mesh: Mesh) -> None:
     mesh.connect(*MESH)
     wanted = mesh.state()
     mesh.patch(AGENT, {"data": {"south": b64(b"endpoints: [https://elsewhere:1]")}})
@@ -200,7 +200,7 @@ def test_a_key_of_another_manager_is_removed_by_force(mesh: Mesh) -> None:
 
 
 @pytest.mark.parametrize("name", [AGENT, KVSTORE, USERS])
-def test_what_was_deleted_is_mended(mesh: Mesh, name: str) -> None:
+def test_what_was_deleted_is_recreated(mesh: Mesh, name: str) -> None:
     mesh.connect(*MESH)
     wanted, before = mesh.state(), len(mesh.writes())
     key = "users.yaml" if name == USERS else "south"
@@ -364,7 +364,7 @@ def test_an_empty_list_purges_nothing_unless_allowed(mesh: Mesh) -> None:
     assert mesh.connect(NORTH, purge=True)["changed"] is False
 
 
-def test_all_that_is_wrong_is_said_at_once(mesh: Mesh) -> None:
+def test_all_faults_are_reported_at_once(mesh: Mesh) -> None:
     result = mesh.connect({**SOUTH, "endpoint": {}}, {"name": "West", "id": 3})
     assert len(result["findings"]) == 2
     assert result["msg"].startswith("These peers cannot be connected: peer 'south': it has no endpoint: give endpoint.")

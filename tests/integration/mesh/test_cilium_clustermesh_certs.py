@@ -253,7 +253,7 @@ def test_no_restart_where_it_is_not_wanted(call: Run, install: Callable[..., Obj
     assert call(ca_bundle=BOTH)["restarted"]
 
 
-def test_pods_that_do_not_start_are_said(call: Run, install: Callable[..., Objects], server: ApiServer) -> None:
+def test_pods_that_do_not_start_are_reported(call: Run, install: Callable[..., Objects], server: ApiServer) -> None:
     call()
     install(controller=False)
     refused = call(ca_bundle=BOTH, wait_timeout=2)
@@ -362,7 +362,7 @@ def test_the_ca_of_a_cluster_is_adopted(
     assert refused["msg"] == f"{where} holds no CA: leave adopt_from out to make one."
 
 
-def test_pods_are_told_to_look_at_what_they_mount(call: Run, cluster: Cluster, namespace: str) -> None:
+def test_pods_are_annotated_so_that_they_reread_their_mounts(call: Run, cluster: Cluster, namespace: str) -> None:
     pods = f"/api/v1/namespaces/{namespace}/pods"
     metadata = {"name": "cilium-x", "labels": {"k8s-app": "cilium"}}
     spec = {"containers": [{"name": "cilium-agent", "image": "x"}], "automountServiceAccountToken": False}

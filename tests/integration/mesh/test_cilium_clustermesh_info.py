@@ -304,7 +304,7 @@ def test_what_is_given_as_endpoint_needs_no_waiting(mesh: Mesh, run: Run) -> Non
     assert (found["type"], found["address"], found["port"]) == ("override", "mesh.example.org", 2379)
 
 
-def test_all_that_may_not_be_read_is_said_at_once(mesh: Mesh, run: Run, tmp_path: Path) -> None:
+def test_all_missing_rights_are_reported_at_once(mesh: Mesh, run: Run, tmp_path: Path) -> None:
     config = Path(mesh.kubeconfig).read_text()
     # Without a name the API server takes whoever asks for anonymous, who may read nothing.
     (tmp_path / "config").write_text(config.replace("token: secret", "{}").replace("user:\n    {}", "user: {}"))

@@ -37,7 +37,7 @@ class StandIn:
         self.stop = threading.Event()
 
     def work(self) -> None:
-        """Act until told to stop."""
+        """Act until `stop` is set."""
         while not self.stop.wait(0.05):
             with contextlib.suppress(ApiError):
                 self.act()
@@ -167,7 +167,7 @@ def test_a_datapath_that_never_follows_fails(cluster: StandIn, run: Run) -> None
     assert "cluster a, mode local: expected answers of a alone in 2 s, found a " in result["msg"]
 
 
-def test_every_mode_in_which_a_peer_does_not_answer_is_told(cluster: StandIn, run: Run) -> None:
+def test_every_mode_in_which_a_peer_does_not_answer_is_reported(cluster: StandIn, run: Run) -> None:
     result = module(run, cluster, state="probed", peers=["b", "nowhere"], wait_timeout=2)
     assert result["failed"] is True
     assert verdicts(result) == {"all": False, "local": True, "remote": False, "fallback": False}
@@ -184,13 +184,13 @@ def test_a_cluster_of_another_mesh_that_answers_is_wrong(cluster: StandIn, run: 
     assert "stranger 1" in result["wrong"][0]
 
 
-def test_without_any_peer_left_the_error_of_the_request_is_told(cluster: StandIn, run: Run) -> None:
+def test_without_any_peer_left_the_error_of_the_request_is_reported(cluster: StandIn, run: Run) -> None:
     cluster.peers = []
     result = module(run, cluster, state="probed", peers=BOTH, modes=["fallback"], wait_timeout=2)
     assert 'found error: Get "http://server/": connection refused 3; nothing from b' in result["wrong"][0]
 
 
-def test_pods_that_do_not_start_are_told_with_their_reason(cluster: StandIn, run: Run) -> None:
+def test_pods_that_do_not_start_are_reported_with_their_reason(cluster: StandIn, run: Run) -> None:
     cluster.waits = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}
     result = module(run, cluster, wait_timeout=2)
     assert result["failed"] is True
@@ -207,7 +207,7 @@ def test_what_an_earlier_run_is_still_removing_is_waited_for(cluster: StandIn, r
 
 
 @pytest.mark.parametrize("state", ["present", "probed", "absent"])
-def test_a_namespace_of_somebody_else_is_left_alone(cluster: StandIn, run: Run, state: str) -> None:
+def test_a_namespace_that_is_not_ours_is_left_alone(cluster: StandIn, run: Run, state: str) -> None:
     cluster.api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": "opendata-mesh-test"}})
     result = module(run, cluster, state=state, peers=BOTH)
     assert result["msg"] == (

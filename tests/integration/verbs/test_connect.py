@@ -145,7 +145,7 @@ def test_large_answers_come_whole_and_in_parallel(tunnel: tuple[str, int]) -> No
             assert hashlib.sha256(found).digest() == hashlib.sha256(whole).digest()
 
 
-def test_an_unknown_host_is_told_the_known_ones(ask: Callable[..., str]) -> None:
+def test_an_unknown_host_is_answered_with_the_known_ones(ask: Callable[..., str]) -> None:
     answer = ask("dagstr.localhost")
     assert answer.startswith("HTTP/1.1 404 Not Found\r\n")
     assert "there is no dagstr.localhost. There are:\n  http://airflow.localhost:" in answer

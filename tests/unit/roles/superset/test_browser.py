@@ -83,7 +83,7 @@ def test_a_condition_that_is_no_javascript_does_not_wait_for_ever(address: str) 
 def test_without_chromium_the_test_says_what_was_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _program: None)
     with (
-        pytest.raises(pytest.skip.Exception, match=r"no page was looked at, .* apt-get install chromium"),
+        pytest.raises(pytest.skip.Exception, match=r"no page was checked, .* apt-get install chromium"),
         browser.browser(),
     ):
         pass
