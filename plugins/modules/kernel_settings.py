@@ -13,13 +13,10 @@ module: kernel_settings
 short_description: Manage sysctls and kernel modules of a node
 version_added: 0.1.0
 description:
-  - Sets sysctls now and in C(/etc/sysctl.d), loads modules now and in C(/etc/modules-load.d).
+  - Sets sysctls now and in C(/etc/sysctl.d/90-opendata-platform.conf), loads modules now and in
+    C(/etc/modules-load.d/90-opendata-platform.conf).
   - A module that is built into the kernel counts as loaded.
 options:
-  name:
-    description: Name of the two files, without suffix.
-    type: str
-    default: 90-opendata-platform
   sysctls:
     description: Values by key. A key that is no longer listed leaves the file, and its value stays until the next boot.
     type: dict
@@ -153,7 +150,7 @@ def persist(params: dict[str, Any], sysctls: dict[str, str], check: bool) -> lis
     }
     diffs = []
     for folder, lines in wanted.items():
-        path = str(ROOT / folder / f"{params['name']}.conf")
+        path = str(ROOT / folder / "90-opendata-platform.conf")
         text = "".join([HEADER, *lines]) if lines else ""
         found = "" if params["planned"] else read(Path(path)) or ""
         if found == text:
@@ -194,7 +191,6 @@ def main() -> None:
     """Read the task's options and converge."""
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "default": "90-opendata-platform"},
             "sysctls": {"type": "dict", "default": {}},
             "modules": {"type": "list", "elements": "str", "default": []},
             "planned": {"type": "bool", "default": False},

@@ -45,24 +45,6 @@ options:
       - To restart a program when a file that it reads has changed, set a variable to the digest of the file.
     type: dict
     default: {}
-  autorestart:
-    description: Whether to restart a program that ended; V(unexpected) does so unless it ended with O(exitcodes).
-    type: str
-    choices: [always, unexpected, never]
-    default: always
-  exitcodes:
-    description: Expected exit statuses.
-    type: list
-    elements: int
-    default: [0]
-  start_seconds:
-    description: Seconds that the program must run to count as started.
-    type: int
-    default: 1
-  stop_seconds:
-    description: Seconds between SIGTERM and SIGKILL when the program is stopped.
-    type: int
-    default: 10
   state:
     description: Whether the program runs, or is stopped and removed.
     type: str
@@ -120,9 +102,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.supervisor.confi
 
 def described(module: AnsibleModule) -> Program:
     """Return the program of the task; fail with all findings if supervisord cannot run it."""
-    options = ("name", "command", "autorestart", "exitcodes", "start_seconds", "stop_seconds")
     environment = {key: str(value) for key, value in module.params["environment"].items()}
-    program = Program(environment=environment, **{key: module.params[key] for key in options})
+    program = Program(module.params["name"], module.params["command"], environment)
     if findings := program_findings(program):
         module.fail_json(msg="\n".join(findings))
     return program
@@ -165,10 +146,6 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "command": {"type": "list", "elements": "str", "default": []},
             "environment": {"type": "dict", "default": {}},
-            "autorestart": {"type": "str", "choices": ["always", "unexpected", "never"], "default": "always"},
-            "exitcodes": {"type": "list", "elements": "int", "default": [0]},
-            "start_seconds": {"type": "int", "default": 1},
-            "stop_seconds": {"type": "int", "default": 10},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,

@@ -68,47 +68,25 @@ def nft_objects(fleet: str, network: str, bridge: str) -> list[dict[str, Any]]:
     """Return the fleet's nft table in nft's JSON: traffic that leaves the bridge is masqueraded."""
     parsed = ipaddress.ip_network(network)
     table = {"family": "ip", "table": table_name(fleet)}
-    source = {"prefix": {"addr": str(parsed.network_address), "len": parsed.prefixlen}}
+    chain = {**table, "name": "postrouting", "type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"}
+    source = {"payload": {"protocol": "ip", "field": "saddr"}}
+    machines = {"prefix": {"addr": str(parsed.network_address), "len": parsed.prefixlen}}
+    expression = [
+        {"match": {"op": "==", "left": source, "right": machines}},
+        {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": bridge}},
+        {"masquerade": None},
+    ]
     return [
         {"table": {"family": "ip", "name": table_name(fleet)}},
-        {
-            "chain": {
-                **table,
-                "name": "postrouting",
-                "type": "nat",
-                "hook": "postrouting",
-                "prio": 100,
-                "policy": "accept",
-            }
-        },
-        {
-            "rule": {
-                **table,
-                "chain": "postrouting",
-                "expr": [
-                    {
-                        "match": {
-                            "op": "==",
-                            "left": {"payload": {"protocol": "ip", "field": "saddr"}},
-                            "right": source,
-                        }
-                    },
-                    {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": bridge}},
-                    {"masquerade": None},
-                ],
-            }
-        },
+        {"chain": chain},
+        {"rule": {**table, "chain": "postrouting", "expr": expression}},
     ]
 
 
 def nft_stripped(listing: dict[str, Any]) -> list[dict[str, Any]]:
     """Return nft's JSON listing without the version and the handles, which differ between kernels."""
-    objects = []
-    for entry in listing["nftables"]:
-        for kind, body in entry.items():
-            if kind != "metainfo":
-                objects.append({kind: {key: value for key, value in body.items() if key != "handle"}})
-    return objects
+    objects = [item for entry in listing["nftables"] for item in entry.items() if item[0] != "metainfo"]
+    return [{kind: {key: value for key, value in body.items() if key != "handle"}} for kind, body in objects]
 
 
 def sysctls_to_set(current: dict[str, int]) -> dict[str, int]:

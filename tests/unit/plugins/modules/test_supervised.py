@@ -12,7 +12,6 @@ PROGRAM = {
     "name": "sleeper",
     "command": ["sleep", f"8640{os.getpid()}"],
     "environment": {"TOKEN": "hush"},
-    "start_seconds": 0,
 }
 
 
@@ -52,7 +51,7 @@ def test_a_changed_secret_is_a_change_that_does_not_show_it(run, supervisor: Sup
     assert "other" not in str(result["diff"])
 
 
-def test_what_cannot_be_run_is_refused_before_anything_is_made(run, supervisor: Supervisor) -> None:
+def test_what_cannot_be_run_is_refused_before_anything_is_created(run, supervisor: Supervisor) -> None:
     result = run("supervised", **{**PROGRAM, "name": "a b", "command": []})
     assert result["failed"]
     assert "name: 'a b'" in result["msg"]
