@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Filters of role cluster_existing: thin doors to the pure file."""
+"""Filters of role cluster_existing: thin wrappers."""
 
 from __future__ import annotations
 

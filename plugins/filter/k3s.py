@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils.cluster import files as cluster_files
 from ansible_collections.opendata.platform.plugins.module_utils.findings import as_text
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import files as k3s_files
 
@@ -14,10 +13,7 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Filters by name."""
         return {
-            "k3s_binary_files": cluster_files.binary_files,
             "k3s_in_state": k3s_files.in_state,
-            "k3s_kept_kubeconfig": cluster_files.kept_kubeconfig,
-            "k3s_kubeconfig": cluster_files.kubeconfig,
             "k3s_inspected": k3s_files.inspected,
             "k3s_node_findings": as_text(k3s_files.node_findings),
             "k3s_registries": k3s_files.registries,

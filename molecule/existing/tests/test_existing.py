@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What the fleet keeps of a cluster that something else made, and that it writes nothing to it."""
+"""The fleet's kubeconfig of an existing cluster, to which it writes nothing."""
 
 import json
 import os
@@ -13,7 +13,7 @@ testinfra_hosts = ["local://"]
 Host = testinfra.host.Host
 DIRECTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 KUBECONFIG = DIRECTORY / "inventory/.state/kubeconfigs/given"
-# Asks what the user may do, and stores nothing.
+# Permission reviews, which are not stored.
 QUESTIONS = "/apis/authorization.k8s.io/"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 MUTATING = ("create", "update", "patch", "delete", "deletecollection")
