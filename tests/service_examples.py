@@ -24,7 +24,7 @@ CONTEXT = {
     "declared": [],
     "source": {"kind": "OCIRepository", "prefix": "."},
     "images": IMAGES,
-    "waiting": {"gateway": "unavailable (image of Envoy not available)"},
+    "waiting": {"gateway": "image of Envoy not available"},
 }
 NOTEBOOK = """\
 apiVersion: v1

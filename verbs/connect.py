@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Verb connect: every service with a route under a name of its own on one port of this machine, until Ctrl-C."""
+"""Verb connect: serves every service with a route under its own name on one port of this machine, until Ctrl-C."""
 
 import argparse
 import asyncio
@@ -82,10 +82,10 @@ class Tunnel:
                 return None
             why = os.strerror(error.errno) if error.errno else error
             step = f"`ss -ltnp 'sport = :{self._port}'` names the program; stop it, or take another port: --port 8081"
-            sys.exit(f"odp: port {self._port} of {address} cannot be had: {why}. {step}")
+            sys.exit(f"odp: port {self._port} of {address} is not available: {why}. {step}")
 
     async def _load(self) -> dict[str, str]:
-        """Read which services there are; return by cluster why it says nothing."""
+        """Read which services there are; return the reason for each cluster that does not answer."""
         found, silent = await asyncio.to_thread(read, self._fleet, self._fleet.hosts("clusters"))
         # What a cluster had that does not answer now is still known.
         found += [each for each in dict.fromkeys(self._services.values()) if each.cluster in silent]
@@ -100,7 +100,7 @@ class Tunnel:
         lines = [("url", "user", "password")]
         for service, known in names(list(dict.fromkeys(self._services.values()))).items():
             secret = password_command(service, self._inventory) if service.secret else "-"
-            last = f"none: it waits, {service.waiting}" if service.waiting else secret
+            last = f"none: unavailable ({service.waiting})" if service.waiting else secret
             lines.append((f"http://{known[0]}:{self._port}", service.user or "-", last))
         also = f"Every one also as http://<service>.<cluster>.localhost:{self._port}. Ctrl-C ends it."
         return "\n".join([*aligned(lines), also])
@@ -131,14 +131,14 @@ class Tunnel:
         service = await self._find(head.host)
         try:
             if service.waiting:
-                raise Refused(503, f"it waits: {service.waiting}")
+                raise Refused(503, f"it is unavailable ({service.waiting})")
             pod = await self._clusters[service.cluster].connect(service)
             await pipe(head.forward, reader, writer, pod)
         except Refused as refusal:
             raise Refused(refusal.status, f"{service.name} of {service.cluster}: {refusal}") from refusal
 
     async def _find(self, host: str) -> Service:
-        """The service of that name; an unknown one is looked for anew, since a run may have added it."""
+        """The service of that name; an unknown one is looked up again, since a run may have added it."""
         if host not in self._services:
             async with self._loading:
                 await self._load()

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Verb logs: what all pods of a service say, for the inventory that ODP_INVENTORY names (default: local)."""
+"""Verb logs: the logs of all pods of a service, in the inventory that ODP_INVENTORY names (default: local)."""
 
 import argparse
 import json
@@ -48,7 +48,7 @@ def choose(name: str, found: list[Service], silent: dict[str, str]) -> Service:
         where = ", ".join(each.cluster for each in hits)
         sys.exit(f"odp: {name} is in {where}. Choose: ./odp logs {name} --cluster {hits[0].cluster}")
     if hits[0].waiting:
-        sys.exit(f"odp: {name} of {hits[0].cluster} waits: {hits[0].waiting}")
+        sys.exit(f"odp: {name} of {hits[0].cluster} is unavailable ({hits[0].waiting})")
     return hits[0]
 
 

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Reads which services the clusters of a fleet have: one ConfigMap of each, which the platform stage wrote."""
+"""Reads the services of the clusters of a fleet from the ConfigMap that the platform stage wrote."""
 
 import json
 import shlex
@@ -21,7 +21,7 @@ SECONDS = 10
 
 @dataclass(frozen=True)
 class Service:
-    """One service of one cluster; without a host it has no route, and `waiting` says why it cannot be had here."""
+    """One service of one cluster; without a host it has no route, and `waiting` is why it is not available."""
 
     cluster: str
     name: str
@@ -36,11 +36,11 @@ class Service:
 
 
 def read(fleet: Fleet, clusters: list[str]) -> tuple[list[Service], dict[str, str]]:
-    """The services of these clusters in their order, and by cluster why it says nothing."""
+    """The services of these clusters in their order, and the reason for each cluster without any."""
     with ThreadPoolExecutor(max_workers=max(len(clusters), 1)) as workers:
         answers = dict(zip(clusters, workers.map(lambda cluster: _entries(fleet, cluster), clusters), strict=True))
     silent = {cluster: answer for cluster, answer in answers.items() if isinstance(answer, str)}
-    # What cannot be had has no namespace, and only `status` tells of it.
+    # What is unavailable has no namespace; only `status` lists it.
     entries = [(name, entry) for name in answers.keys() - silent.keys() for entry in answers[name]]
     found = [_service(name, entry) for name, entry in entries if entry.get("namespace")]
     return sorted(found, key=lambda service: (service.cluster, service.name)), silent
@@ -49,14 +49,14 @@ def read(fleet: Fleet, clusters: list[str]) -> tuple[list[Service], dict[str, st
 def _entries(fleet: Fleet, cluster: str) -> list[dict[str, Any]] | str:
     """The entries of a cluster's ConfigMap, or why there are none."""
     if not (fleet.state / "kubeconfigs" / cluster).exists():
-        return f"it has no kubeconfig yet. Make the cluster: ./odp up {fleet.path.name}"
+        return f"it has no kubeconfig yet. Create the cluster: ./odp up {fleet.path.name}"
     what = ["-n", catalogue.NAMESPACE, "get", "configmap", catalogue.NAME, "-o", "json", "--ignore-not-found"]
     command = kubectl(fleet, cluster, [f"--request-timeout={SECONDS}s", *what])
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        return (done.stderr.strip().splitlines() or [f"kubectl ended with {done.returncode}"])[-1]
+        return (done.stderr.strip().splitlines() or [f"kubectl exited with {done.returncode}"])[-1]
     if not done.stdout.strip():
-        return f"it has no services yet. Make them: ./odp up {fleet.path.name}"
+        return f"it has no services yet. Deliver them: ./odp up {fleet.path.name}"
     return catalogue.entries(json.loads(done.stdout))
 
 

@@ -43,7 +43,7 @@ def images(known: dict[str, Any]) -> dict[str, str]:
 def waiting(known: dict[str, Any]) -> dict[str, str]:
     """The components of Flux that are unavailable here, with the reason."""
     lacking = sorted(set(COMPONENTS) - images(known).keys())
-    return {name: f"unavailable (image of Flux {name} not available)" for name in lacking}
+    return {name: f"image of Flux {name} not available" for name in lacking}
 
 
 def install(text: str, known: dict[str, Any], nodes: int, proxy: dict[str, str] | None = None) -> list[Object]:

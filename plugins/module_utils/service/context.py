@@ -40,5 +40,5 @@ def images(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 def waiting(found: dict[str, dict[str, Any]]) -> dict[str, str]:
     """What is unavailable with these images, with the reason."""
-    lacking = {} if cilium_values.has_envoy(found) else {"gateway": "unavailable (image of Envoy not available)"}
+    lacking = {} if cilium_values.has_envoy(found) else {"gateway": "image of Envoy not available"}
     return {**flux_install.waiting(found), **lacking}

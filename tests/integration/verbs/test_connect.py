@@ -90,10 +90,10 @@ def test_each_service_has_a_line_and_no_password(fleet: Any, tunnel: tuple[str, 
     lines = {line.split()[0]: line.split(None, 2)[1:] for line in said.splitlines()[1:-1]}
     command = "kubectl north -n dagster get secret dagster-admin -o 'jsonpath={.data.password}' | base64 -d"
     assert lines[f"http://dagster.localhost:{port}"] == ["admin", f"ODP_INVENTORY=trial ./odp {command}"]
-    assert lines[f"http://keycloak.localhost:{port}"][1] == "none: it waits, no image of it can be built here"
+    assert lines[f"http://keycloak.localhost:{port}"][1] == "none: unavailable (no image of it can be built here)"
     assert "postgres" not in said
     log = (fleet.directory / "connect.log").read_text()
-    assert log == "odp: south: it has no kubeconfig yet. Make the cluster: ./odp up trial\n"
+    assert log == "odp: south: it has no kubeconfig yet. Create the cluster: ./odp up trial\n"
 
 
 @pytest.mark.parametrize("host", ["dagster.localhost", "dagster.north.localhost:8080", "DAGSTER.localhost."])
@@ -163,7 +163,7 @@ def test_a_service_that_comes_later_is_found(ask: Callable[..., str], fleet: Any
     [
         ("airflow", 502, "airflow of north: error forwarding port to pod airflow-1"),
         ("prefect", 503, "prefect of north: not ready: pod prefect-1: web: ImagePullBackOff no such image"),
-        ("keycloak", 503, "keycloak of north: it waits: no image of it can be built here"),
+        ("keycloak", 503, "keycloak of north: it is unavailable (no image of it can be built here)"),
         ("gitlab", 502, "gitlab of north: Service gitlab has no port 22, only: 80, 81."),
     ],
 )
@@ -244,7 +244,7 @@ def test_a_port_in_use_is_refused_with_the_next_step(fleet: Any) -> None:
         port = other.getsockname()[1]
         run = once(fleet, "--port", str(port))
     assert run.returncode == 1
-    assert f"odp: port {port} of 127.0.0.1 cannot be had: Address already in use. `ss -ltnp" in run.stderr
+    assert f"odp: port {port} of 127.0.0.1 is not available: Address already in use. `ss -ltnp" in run.stderr
     assert "--port 8081" in run.stderr
 
 
@@ -255,7 +255,7 @@ def test_without_a_service_it_says_what_each_cluster_lacks(fleet: Any) -> None:
     hidden.rename(kubeconfig)
     assert (run.returncode, run.stdout) == (1, "")
     for cluster in ("north", "south"):
-        assert f"odp: {cluster}: it has no kubeconfig yet. Make the cluster: ./odp up trial\n" in run.stderr
+        assert f"odp: {cluster}: it has no kubeconfig yet. Create the cluster: ./odp up trial\n" in run.stderr
 
 
 def once(fleet: Any, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -63,7 +63,7 @@ def test_an_unknown_service_is_refused_with_the_list(fleet: Any) -> None:
     run = logs(fleet, "sial")
     assert run.returncode == 1
     assert "odp: there is no service 'sial'. Did you mean sail? Known: " in run.stderr
-    assert "odp: south: it has no kubeconfig yet. Make the cluster: ./odp up trial" in run.stderr
+    assert "odp: south: it has no kubeconfig yet. Create the cluster: ./odp up trial" in run.stderr
     assert "has no host 'nroth' in group clusters" in logs(fleet, "sail", "--cluster", "nroth").stderr
 
 

@@ -22,7 +22,7 @@ def test_the_cluster_is_asked_for_when_two_have_the_service() -> None:
 def test_a_service_that_waits_says_why() -> None:
     with pytest.raises(SystemExit) as ended:
         choose("keycloak", [Service("north", "keycloak", "keycloak", waiting="no image")], {})
-    assert ended.value.code == "odp: keycloak of north waits: no image"
+    assert ended.value.code == "odp: keycloak of north is unavailable (no image)"
 
 
 def test_each_run_of_a_container_starts_once() -> None:

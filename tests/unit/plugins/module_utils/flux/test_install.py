@@ -40,9 +40,7 @@ def test_notifications_come_with_their_image() -> None:
         "webhook-receiver",
         "allow-webhooks",
     }
-    assert rules.waiting(BUILT)["notification-controller"] == (
-        "unavailable (image of Flux notification-controller not available)"
-    )
+    assert rules.waiting(BUILT)["notification-controller"] == ("image of Flux notification-controller not available")
     assert "notification-controller" not in rules.waiting(RELEASED)
 
 
