@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Files in a machine's root are seen as they are and mended in place."""
+"""Files in a machine's root are compared and repaired in place."""
 
 import os
 from pathlib import Path
