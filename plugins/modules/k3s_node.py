@@ -23,7 +23,7 @@ options:
     choices: [gathered, started, restarted, stopped, emptied, restored, absent]
     default: gathered
   server:
-    description: Whether the machine is a control-plane node (in k3s, a server).
+    description: Whether the machine is a server, that is a control-plane node, or an agent.
     type: bool
     default: false
   name:

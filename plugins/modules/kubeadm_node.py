@@ -23,8 +23,8 @@ options:
     type: str
     choices: [gathered, initialized, joined, applied, upgraded, renewed, absent]
     default: gathered
-  server:
-    description: Whether the machine is a control-plane node (in k3s, a server).
+  control_plane:
+    description: Whether the machine is a control-plane node.
     type: bool
     default: false
   config:
@@ -80,7 +80,7 @@ EXAMPLES = """
 - name: Initialize the control plane
   opendata.platform.kubeadm_node:
     state: initialized
-    server: true
+    control_plane: true
 """
 
 RETURN = """
@@ -136,7 +136,7 @@ def due(params: Params, found: pure.Found) -> list[str]:
 
 def files(params: Params) -> list[str]:
     """Files that the control plane is generated from or reads at its start; a worker has none."""
-    return [params["config"], *params["start_files"]] if params["server"] else []
+    return [params["config"], *params["start_files"]] if params["control_plane"] else []
 
 
 def tolerating(found: pure.Found) -> list[str]:
@@ -146,7 +146,7 @@ def tolerating(found: pure.Found) -> list[str]:
 
 def initialise(params: Params, found: pure.Found, lock: int) -> None:
     """Initialize the first control-plane node, or continue an interrupted init."""
-    if pure.must_reset(found, server=True):
+    if pure.must_reset(found, control_plane=True):
         client.run(lock, "kubeadm", "reset", "--force")
     client.run(lock, "kubeadm", "init", "--skip-token-print", f"--config={params['config']}", *tolerating(found))
     scale = ["-n", "kube-system", "scale", "deployment/coredns", f"--replicas={params['dns_replicas']}"]
@@ -155,9 +155,9 @@ def initialise(params: Params, found: pure.Found, lock: int) -> None:
 
 def join(params: Params, found: pure.Found, lock: int) -> None:
     """Join the cluster; a join that was interrupted before it had etcd data is reset first."""
-    if pure.is_complete(found, params["server"]):
+    if pure.is_complete(found, params["control_plane"]):
         return
-    if pure.must_reset(found, params["server"]):
+    if pure.must_reset(found, params["control_plane"]):
         client.run(lock, "kubeadm", "reset", "--force")
     path = str(client.at(JOIN_CONFIG))
     try:
@@ -227,7 +227,7 @@ def main() -> None:
                 "choices": ["gathered", "initialized", "joined", "applied", "upgraded", "renewed", "absent"],
                 "default": "gathered",
             },
-            "server": {"type": "bool", "default": False},
+            "control_plane": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
             "start_files": {"type": "list", "elements": "path", "default": []},
             "join_config": {"type": "str", "no_log": True},

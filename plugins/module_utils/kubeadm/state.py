@@ -42,7 +42,7 @@ def state(found: Found) -> str:
     return INTERRUPTED if found.traces or found.etcd else ABSENT
 
 
-def must_reset(found: Found, server: bool) -> bool:
+def must_reset(found: Found, control_plane: bool) -> bool:
     """Whether leftovers must be reset before kubeadm can run again.
 
     etcd data are never removed: an init continues with them, and a control-plane node that joined with them counts in
@@ -50,13 +50,16 @@ def must_reset(found: Found, server: bool) -> bool:
     """
     if state(found) != INTERRUPTED or found.etcd:
         return False
-    return server or not found.identity
+    return control_plane or not found.identity
 
 
-def is_complete(found: Found, server: bool) -> bool:
+def is_complete(found: Found, control_plane: bool) -> bool:
     """Whether an interrupted join had in fact succeeded, so that only the record is missing."""
     return (
-        state(found) == INTERRUPTED and not server and found.identity and "/etc/kubernetes/kubelet.conf" in found.traces
+        state(found) == INTERRUPTED
+        and not control_plane
+        and found.identity
+        and "/etc/kubernetes/kubelet.conf" in found.traces
     )
 
 

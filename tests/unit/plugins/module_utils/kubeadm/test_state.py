@@ -44,7 +44,7 @@ def test_data_of_etcd_are_never_reset(found: pure.Found, server: bool, reset: bo
 
 def test_an_agent_with_a_certificate_is_complete() -> None:
     found = pure.Found(traces=(KUBELET,), identity=True)
-    assert pure.is_complete(found, server=False) and not pure.is_complete(found, server=True)
+    assert pure.is_complete(found, control_plane=False) and not pure.is_complete(found, control_plane=True)
 
 
 def test_what_was_altered() -> None:
