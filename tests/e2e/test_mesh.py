@@ -149,7 +149,7 @@ def test_a_deleted_entry_and_an_expired_certificate_are_reported_and_repaired(fl
     patch(fleet, "south", "clustermesh-apiserver-remote-cert", {"tls.crt": ended.cert, "tls.key": ended.key})
     code, status = mesh(fleet)
     assert code != 0 and status["clusters"]["south"]["certificate_days"] < 0
-    assert "its remote certificate ended" in status["clusters"]["south"]["peers"]["north"]["reason"]
+    assert "its remote certificate expired" in status["clusters"]["south"]["peers"]["north"]["reason"]
     planned = fleet.must(NETWORK, "--check", "--diff")
     assert planned.changes == 2, planned.output
     assert "https://south.mesh.cilium.io" in planned.output

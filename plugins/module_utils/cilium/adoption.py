@@ -33,7 +33,7 @@ def differences(theirs: Values, defaults: Values, ours: Values) -> list[str]:
             f"{name} {_shown(path, value)}{'' if path in side else ' (the default)'}"
             for name, value, side in (("theirs", sides[0], other), ("ours", sides[1], mine))
         ]
-        breaking = "; pods that run must start anew" if path.startswith(_BREAKING) else ""
+        breaking = "; running pods must be restarted" if path.startswith(_BREAKING) else ""
         lines.append(f"{path}: {', '.join(shown)}{breaking}")
     return lines
 

@@ -43,19 +43,19 @@ def found(cluster: Cluster, daemon_sets: list[dict[str, Any]]) -> dict[str, Any]
         return there
     owner = [(metadata.get("labels") or {}).get(key, "") for key in _FLUX]
     if not release:
-        there["problem"] = "there is a Cilium that no helm release owns"
-        there["step"] = "Remove it, or install it anew by helm, or keep it and set cilium_enabled: false."
+        there["problem"] = "an existing Cilium belongs to no Helm release"
+        there["step"] = "Remove it, reinstall it with Helm, or keep it and set cilium_enabled: false."
     elif namespace != NAMESPACE:
         there["problem"] = (
             f"Cilium is helm release {release} in namespace {namespace}; the platform looks in {NAMESPACE}"
         )
-        there["step"] = f"Install it anew in {NAMESPACE}, or keep it and set cilium_enabled: false."
+        there["step"] = f"Reinstall it in {NAMESPACE}, or keep it and set cilium_enabled: false."
     elif any(owner):
-        there["problem"] = f"Cilium is delivered by HelmRelease {'/'.join(owner)} of a Flux that is not the platform's"
-        there["step"] = "Take it out of that Flux without removing the release, or set cilium_enabled: false."
+        there["problem"] = f"Cilium is managed by HelmRelease {'/'.join(owner)} of another Flux"
+        there["step"] = "Remove it from that Flux without uninstalling the release, or set cilium_enabled: false."
     elif helm_release.newest(cluster, NAMESPACE, release)[1] is None:
         there["problem"] = (
-            f"helm's record of release {release} is in no Secret of {NAMESPACE}, so nothing can be compared"
+            f"helm's record of release {release} is in no Secret of {NAMESPACE}, so it cannot be compared"
         )
-        there["step"] = "Use helm's storage of Secrets, or set cilium_enabled: false."
+        there["step"] = "Use Helm's Secret storage driver, or set cilium_enabled: false."
     return there

@@ -79,7 +79,7 @@ def notes(name: str, values: Values, known: Mapping[str, Values], nodes: Mapping
     found = []
     if not has_envoy(known):
         lost = "Envoy, L7 policies, the Gateway API's traffic and Hubble"
-        found.append(f"{name}: {lost} are off: where images are built there is no {_ENVOY}")
+        found.append(f"{name}: {lost} are off: image {_ENVOY} is not available where images are built")
     for words, _off, without, asked in _impossible(values, nodes):
         request = " although it is asked for" if asked else ""
         harm = "; traffic between nodes is NOT encrypted" if asked and words == "WireGuard" else ""

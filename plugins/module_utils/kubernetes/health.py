@@ -18,7 +18,7 @@ def node(item: Object) -> str:
             return (
                 f"node {item['metadata']['name']} is not ready: {condition.get('message') or condition.get('reason')}"
             )
-    return f"node {item['metadata']['name']} is not ready: its kubelet has said nothing yet"
+    return f"node {item['metadata']['name']} is not ready: its kubelet has not reported yet"
 
 
 def nodes(items: list[Object], expected: Iterable[str]) -> list[str]:

@@ -87,7 +87,7 @@ def findings(manifests: Iterable[Any]) -> list[str]:
             continue
         identity = (*known.values(), metadata.get("namespace"))
         if identity in seen:
-            found.append(f"manifest {number} ({name_of(manifest)}) stands there twice: remove one")
+            found.append(f"manifest {number} ({name_of(manifest)}) is listed twice: remove one")
         seen.add(identity)
     return found
 

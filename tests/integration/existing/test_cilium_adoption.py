@@ -20,8 +20,8 @@ THEIRS = {"kubeProxyReplacement": False, "tls": {"ca": {"key": "very-secret"}}}
 DEFAULTS = {"kubeProxyReplacement": "false", "cluster": {"name": "default", "id": 0}}
 STEP = "Copy what must stay to cilium_values and set cilium_adopt: true; or keep it: cilium_enabled: false."
 DIFFERENCES = [
-    "cluster.id: theirs 0 (the default), ours 1; pods that run must start anew",
-    "cluster.name: theirs default (the default), ours aws; pods that run must start anew",
+    "cluster.id: theirs 0 (the default), ours 1; running pods must be restarted",
+    "cluster.name: theirs default (the default), ours aws; running pods must be restarted",
     "kubeProxyReplacement: theirs false, ours true",
 ]
 
@@ -137,8 +137,8 @@ def test_once_adopted_it_is_ours(place: Place) -> None:
 def test_a_cilium_without_a_helm_release_is_refused(place: Place, adopt: bool) -> None:
     place.cilium(release="")
     text = (
-        "aws: there is a Cilium that no helm release owns (DaemonSet kube-system/cilium). "
-        "Remove it, or install it anew by helm, or keep it and set cilium_enabled: false."
+        "aws: an existing Cilium belongs to no Helm release (DaemonSet kube-system/cilium). "
+        "Remove it, reinstall it with Helm, or keep it and set cilium_enabled: false."
     )
     assert place.ask(adopt=adopt)["msg"] == text
     assert place.check()["msg"] == text
@@ -148,7 +148,7 @@ def test_a_cilium_of_another_namespace_is_refused(place: Place) -> None:
     place.cilium(namespace="cilium")
     text = (
         "aws: Cilium is helm release cilium in namespace cilium; the platform looks in kube-system "
-        "(DaemonSet cilium/cilium). Install it anew in kube-system, or keep it and set cilium_enabled: false."
+        "(DaemonSet cilium/cilium). Reinstall it in kube-system, or keep it and set cilium_enabled: false."
     )
     assert place.ask(adopt=True)["msg"] == text
     assert place.check()["msg"] == text
@@ -158,15 +158,13 @@ def test_a_cilium_of_another_flux_is_refused(place: Place) -> None:
     labels = {"helm.toolkit.fluxcd.io/name": "cilium", "helm.toolkit.fluxcd.io/namespace": "infra"}
     place.cilium(labels=labels)
     place.release()
-    assert place.ask(adopt=True)["msg"].startswith(
-        "aws: Cilium is delivered by HelmRelease infra/cilium of a Flux that is not the platform's"
-    )
+    assert place.ask(adopt=True)["msg"].startswith("aws: Cilium is managed by HelmRelease infra/cilium of another Flux")
 
 
 def test_a_release_whose_record_is_elsewhere_is_refused(place: Place) -> None:
     place.cilium()
     assert place.ask(adopt=True)["msg"].startswith(
-        "aws: helm's record of release cilium is in no Secret of kube-system, so nothing can be compared"
+        "aws: helm's record of release cilium is in no Secret of kube-system, so it cannot be compared"
     )
 
 

@@ -98,6 +98,6 @@ def test_a_cilium_that_is_there_is_compared_before_anything_of_it_is_written(ser
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "aws: helm release theirs of Cilium would go from 1.20.1 to 1.20.2, " in said
-    assert "ipam.mode: theirs unset (the default), ours cluster-pool; pods that run must start anew" in said
+    assert "ipam.mode: theirs unset (the default), ours cluster-pool; running pods must be restarted" in said
     assert "tls.ca.key: theirs sha256:" in said and "very-secret" not in said
     assert written(server, before) == []

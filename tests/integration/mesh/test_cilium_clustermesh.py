@@ -133,9 +133,11 @@ def test_joining_again_at_once_is_warned_of(mesh: Mesh, monkeypatch: pytest.Monk
     monkeypatch.setattr(ClusterModule, "warn", lambda _self, text: said.append(text))
     mesh.connect(*MESH)
     mesh.connect(NORTH, SOUTH, purge=True)
-    assert said == ["KVStoreMesh drains west for 180 s: do not add it again before"]
+    assert said == ["drain grace period of KVStoreMesh for west: do not add it again within 180 s"]
     mesh.connect(*MESH)
-    assert len(said) == 2 and said[1].startswith("peer 'west' joins again while KVStoreMesh drains it: it may take 1")
+    assert len(said) == 2 and said[1].startswith(
+        "peer 'west' joins again during the drain grace period of KVStoreMesh: it may take 1"
+    )
     assert mesh.connect(*MESH)["changed"] is False
 
 
@@ -242,7 +244,7 @@ FORBIDDEN = "Secret cilium-clustermesh in namespace {} cannot be written: PATCH 
 def test_a_failed_write_sets_back_those_before_it(mesh: Mesh, restricted: str) -> None:
     result = mesh.connect(*MESH, kubeconfig=restricted)
     assert result["msg"].startswith(FORBIDDEN.format(mesh.namespace, mesh.namespace))
-    assert "is forbidden" in result["msg"] and result["msg"].endswith("; what was written before is set back.")
+    assert "is forbidden" in result["msg"] and result["msg"].endswith("; the earlier writes are rolled back.")
     assert (result["failed"], result["rolled_back"]) == (True, True)
     assert [mesh.cluster.get(mesh.path(name)) for name in (KVSTORE, USERS, AGENT)] == [None, None, None]
 
@@ -258,7 +260,7 @@ def test_what_is_set_back_is_what_was_there(mesh: Mesh, restricted: str) -> None
 
 def test_without_rollback_the_next_run_completes(mesh: Mesh, restricted: str) -> None:
     result = mesh.connect(*MESH, kubeconfig=restricted, rollback="never")
-    assert result["msg"].endswith("; what was written before stays, and the next run completes it.")
+    assert result["msg"].endswith("; the earlier writes are kept, and the next run completes them.")
     assert result["rolled_back"] is False and mesh.state()[KVSTORE].keys() == {"south", "west"}
     assert actions(mesh.connect(*MESH)) == {"north": "self", "south": "updated", "west": "updated"}
 
@@ -285,8 +287,8 @@ def test_what_others_changed_meanwhile_is_not_set_back(
     monkeypatch.setattr(Cluster, "request", meddled)
     result = mesh.connect(*MESH, kubeconfig=restricted)
     assert result["rolled_back"] is False
-    assert "Secret cilium-kvstoremesh cannot be set back: " in result["msg"]
-    assert result["msg"].endswith("; the next run completes or mends it.")
+    assert "Secret cilium-kvstoremesh cannot be rolled back: " in result["msg"]
+    assert result["msg"].endswith("; the next run repairs it.")
 
 
 def test_an_object_that_was_written_twice_is_set_back_in_reverse(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,8 +195,8 @@ def test_waiting_in_vain_says_all_that_is_missing(mesh: Mesh, run: Run) -> None:
         "After 1 s this is still missing:",
         "cluster a: clustermesh-apiserver: its last change has not been taken up",
         "cluster a: Service clustermesh-apiserver has no address that peers can dial",
-        "cluster a, peer b: KVStoreMesh mesh-x: does not know it: "
-        "its entry comes with kubelet's next look at the Secret, or its removal still drains",
+        "cluster a, peer b: KVStoreMesh mesh-x: does not know this peer: "
+        "the kubelet has not refreshed the Secret, or the drain grace period goes on",
         "cluster a, peer b: agent cilium-x: connected, but its cluster configuration has not arrived",
         "cluster a, peer b: traffic: no node of it is known",
     ]

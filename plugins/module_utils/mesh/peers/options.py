@@ -28,7 +28,7 @@ def findings(asked: list[dict[str, Any]], own: str, own_id: int, dial: str, name
             )
             continue
         if name in names:
-            found.append(f"peer '{name}' stands there twice: remove one")
+            found.append(f"peer '{name}' is listed twice: remove one")
         names[name] = item
         if not names_only and name != own:
             found += _id(name, item.get("id"), ids)

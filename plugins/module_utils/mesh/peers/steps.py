@@ -153,12 +153,14 @@ def update_removals(
     """Return the marks after this run, and warnings about the drain grace periods of peers that join or leave."""
     left = {name: DRAIN_SECONDS - max(int((now - at).total_seconds()), 0) for name, at in marks.items()}
     warnings = [
-        f"peer '{name}' joins again while KVStoreMesh drains it: it may take {left[name]} s longer"
+        f"peer '{name}' joins again during the drain grace period of KVStoreMesh: it may take {left[name]} s longer"
         for name in sorted({*added} & left.keys())
         if left[name] > 0
     ]
     removed = sorted(removed)
     if removed:
-        warnings.append(f"KVStoreMesh drains {', '.join(removed)} for {DRAIN_SECONDS} s: do not add it again before")
+        warnings.append(
+            f"drain grace period of KVStoreMesh for {', '.join(removed)}: do not add it again within {DRAIN_SECONDS} s"
+        )
     kept = {name: at for name, at in marks.items() if left[name] > 0 and name not in added}
     return kept | dict.fromkeys(removed, now), warnings

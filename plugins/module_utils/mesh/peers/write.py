@@ -113,14 +113,14 @@ class Writer:
         if self.check or not done:
             return WriteFailed(f"{text}; nothing was changed", False)
         if not self.rollback:
-            return WriteFailed(f"{text}; what was written before stays, and the next run completes it", False)
+            return WriteFailed(f"{text}; the earlier writes are kept, and the next run completes them", False)
         for written, before in reversed(done):
             try:
                 self._undo(written, before)
             except (ApiError, Unreachable) as second:
-                rest = f"{written.kind} {written.name} cannot be set back: {second}; the next run completes or mends it"
+                rest = f"{written.kind} {written.name} cannot be rolled back: {second}; the next run repairs it"
                 return WriteFailed(f"{text}; {rest}", False)
-        return WriteFailed(f"{text}; what was written before is set back", True)
+        return WriteFailed(f"{text}; the earlier writes are rolled back", True)
 
     def _undo(self, step: Step, before: Manifest | None) -> None:
         """Set one object back, unless somebody else changed it meanwhile."""

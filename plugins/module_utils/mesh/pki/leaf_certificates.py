@@ -120,7 +120,7 @@ def authority_findings(pair: Pair, bundle: str, now: datetime, check: bool = Fal
         found.append(f"ca_cert {shown} ended on {end}: rotate the CA with cilium_clustermesh_ca")
     try:
         if certs.fingerprint(cert) not in certs.fingerprints(bundle):
-            found.append(f"ca_bundle does not contain ca_cert {shown}: nobody would trust what it signs; add it")
+            found.append(f"ca_bundle does not contain ca_cert {shown}: no cluster would trust what it signs; add it")
     except ValueError:
         found.append("ca_bundle is no PEM text of certificates")
     if check and not pair.key:

@@ -110,7 +110,7 @@ def authority_step(namespace: str, live: Manifest | None, pair: Pair, release: s
     if live and before != after:
         raise ValueError(
             f"Secret {trust.AUTHORITY} holds another CA (sha256 {before[0][:16] if before else 'unreadable'}) than "
-            f"ca_cert ({after[0][:16]}), and the chart's next run would sign everything anew; begin with that one "
+            f"ca_cert ({after[0][:16]}), and the next run of the chart would reissue everything; begin with that CA "
             "(cilium_clustermesh_ca, adopt_from) and rotate, or delete the Secret"
         )
     manifest, metadata = trust.authority_secret(namespace, pair, release), (live or {}).get("metadata") or {}

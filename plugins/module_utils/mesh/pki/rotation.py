@@ -84,7 +84,7 @@ def _lack(answer: Answer, authority: Authority, phase: str) -> str:
     if not record:
         why = str(answer.get("msg") or "").rstrip(".")
         return (
-            f"it did not answer ({why}): mend it, or name it in clustermesh_absent if it is gone for good"
+            f"it did not answer ({why}): repair it, or add it to clustermesh_absent if it no longer exists"
             if why
             else ""
         )
@@ -102,5 +102,5 @@ def _lack(answer: Answer, authority: Authority, phase: str) -> str:
 
 def asked(members: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Answer]:
     """Return the answers of all members from fact ``__clustermesh_trust``."""
-    nobody = {"msg": "this run did not ask it"}
+    nobody = {"msg": "it is not in this run"}
     return {name: hostvars[name].get("__clustermesh_trust", nobody) for name in members}

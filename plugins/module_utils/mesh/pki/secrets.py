@@ -150,10 +150,10 @@ def _leaf(secret: str, other: str) -> str:
             f"Secret {secret} is rendered by Helm (method {other}) and would be overwritten; set "
             "clustermesh.apiserver.tls.auto.enabled=false and (before 1.20) enableSecrets=false, or use mode=shared_ca"
         )
-    return f"Secret {secret} is managed by {other} and would be overwritten; take it out there, then run again"
+    return f"Secret {secret} is managed by {other} and would be overwritten; remove it there, then run again"
 
 
 def _config(name: str, other: str, step: str) -> str:
     if other in _CHART:
         return f"ConfigMap {name} is rendered by Helm and would be overwritten; {step}"
-    return f"ConfigMap {name} is managed by {other} and would be overwritten; take it out there, then run again"
+    return f"ConfigMap {name} is managed by {other} and would be overwritten; remove it there, then run again"

@@ -63,13 +63,13 @@ def expected(records: Iterable[dict[str, Any]], own: str, count_nodes: bool) -> 
 def lack(remote: Remote | None, wanted: Expected | None = None) -> str:
     """Return why a peer is not as it must be; an empty text is well."""
     if remote is None:
-        return "does not know it: its entry comes with kubelet's next look at the Secret, or its removal still drains"
+        return "does not know this peer: the kubelet has not refreshed the Secret, or the drain grace period goes on"
     config, synced = remote.get("config") or {}, remote.get("synced") or {}
     found = config.get("cluster-id", 0)
     if not remote.get("connected"):
         return f"not connected: {remote.get('status', 'no reason given')}"
     if wanted and found and found != wanted.id:
-        return f"reaches a cluster with id {found}, expected is {wanted.id}: its endpoint leads to another cluster"
+        return f"reaches a cluster with id {found}, expected is {wanted.id}: its endpoint belongs to another cluster"
     if not remote.get("ready"):
         waits = [name for name in _SYNCED if not synced.get(name)]
         if config.get("required") and not config.get("retrieved"):

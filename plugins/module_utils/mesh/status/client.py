@@ -78,7 +78,7 @@ class Viewer:
 
     def _ask(self, pod: dict[str, Any], container: str, command: list[str]) -> Answer:
         if (pod.get("status") or {}).get("phase") != "Running":
-            raise ExecError(health.pod(pod) or "it does not run yet")
+            raise ExecError(health.pod(pod) or "it is not running yet")
         return self._run(self._namespace, pod["metadata"]["name"], container, command)
 
     def _agent(self, pod: dict[str, Any]) -> Seen:
@@ -129,7 +129,7 @@ class Viewer:
     @staticmethod
     def _first(agents: list[dict[str, Any]]) -> dict[str, Any]:
         if not agents:
-            raise ExecError("there is no agent to probe from")
+            raise ExecError("there is no agent that could probe")
         return agents[0]
 
     def _traffic(self, agents: list[dict[str, Any]], peers: list[str]) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ Row = dict[str, Any]
 # What module cilium_clustermesh_info returned: cluster (the record) and reasons (lines).
 Answer = Mapping[str, Any]
 
-_UNKNOWN = {"nodes": 0, "endpoints": 0, "services": 0, "error": "no agent knows it"}
+_UNKNOWN = {"nodes": 0, "endpoints": 0, "services": 0, "error": "no agent knows this peer"}
 _COUNTS = ("nodes", "endpoints", "services")
 _OF_CLUSTER = ("peers", "certificate_days")
 _OF_CHECK = ("name", "ok", "expected", "found", "seconds")
@@ -74,9 +74,9 @@ def _lacks(answer: Answer, name: str, members: Iterable[str]) -> tuple[list[str]
     # The module's lines say first whose they are.
     general = [line.removeprefix(f"cluster {own}: ") for line in lines if line.startswith(f"cluster {own}: ")]
     if own != name:
-        general.append(f"its kubeconfig leads to cluster {own}")
+        general.append(f"its kubeconfig points to cluster {own}")
     ended = [(leaf, each["not_after"]) for leaf, each in sorted(_leafs(answer).items()) if each["days_left"] < 0]
-    general += [f"its {leaf} certificate ended {end}" for leaf, end in ended]
+    general += [f"its {leaf} certificate expired {end}" for leaf, end in ended]
     by_peer = {}
     for peer in sorted({*members, *(record.get("peers") or {})} - {name}):
         mark = f"cluster {own}, peer {peer}: "

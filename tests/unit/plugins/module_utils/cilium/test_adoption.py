@@ -21,9 +21,9 @@ def test_each_value_path_by_path() -> None:
     theirs = {"kubeProxyReplacement": "true", "cluster": {"name": "old"}, "bpf": {"masquerade": True}}
     assert differences(theirs, DEFAULTS, OURS) == [
         "bpf.masquerade: theirs true, ours unset (the default)",
-        "cluster.id: theirs 0 (the default), ours 1; pods that run must start anew",
-        "cluster.name: theirs old, ours aws; pods that run must start anew",
-        "ipam.mode: theirs cluster-pool (the default), ours kubernetes; pods that run must start anew",
+        "cluster.id: theirs 0 (the default), ours 1; running pods must be restarted",
+        "cluster.name: theirs old, ours aws; running pods must be restarted",
+        "ipam.mode: theirs cluster-pool (the default), ours kubernetes; running pods must be restarted",
     ]
 
 

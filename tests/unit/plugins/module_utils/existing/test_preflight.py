@@ -159,9 +159,9 @@ def test_a_cluster_that_has_our_cilium_is_too(cilium: Any) -> None:
             "The network stage compares its values with the platform's, and adopts it only with cilium_adopt: true.",
         ),
         (
-            {"cilium": {**THERE, "problem": "there is a Cilium that no helm release owns", "step": "Remove it."}},
+            {"cilium": {**THERE, "problem": "an existing Cilium belongs to no Helm release", "step": "Remove it."}},
             True,
-            "aws: there is a Cilium that no helm release owns (DaemonSet kube-system/cilium). Remove it.",
+            "aws: an existing Cilium belongs to no Helm release (DaemonSet kube-system/cilium). Remove it.",
         ),
     ],
 )

@@ -18,7 +18,7 @@ def test_nodes() -> None:
         "node other has not joined",
         "node n is not ready: cni plugin not initialized",
     ]
-    assert health.node(node(None)) == "node n is not ready: its kubelet has said nothing yet"
+    assert health.node(node(None)) == "node n is not ready: its kubelet has not reported yet"
 
 
 def daemon_set(**status: int) -> dict[str, Any]:

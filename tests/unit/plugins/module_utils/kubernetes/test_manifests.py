@@ -62,7 +62,7 @@ def test_all_findings_at_once() -> None:
         "manifest 1 is no mapping but str",
         "manifest 2 (ConfigMap a) has no apiVersion",
         "manifest 3 (ConfigMap without name) has no metadata.name",
-        "manifest 5 (ConfigMap twice) stands there twice: remove one",
+        "manifest 5 (ConfigMap twice) is listed twice: remove one",
     ]
 
 

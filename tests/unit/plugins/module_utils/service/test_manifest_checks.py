@@ -163,7 +163,7 @@ TEXTS = {
     ),
     "twice": (
         "{apiVersion: v1, kind: X, metadata: {name: x}}\n---\n{apiVersion: v1, kind: X, metadata: {name: x}}",
-        f"notebook: manifest 2 (X x) stands there twice: remove one {WHERE}. {OBJECT}",
+        f"notebook: manifest 2 (X x) is listed twice: remove one {WHERE}. {OBJECT}",
     ),
     "Secret": (
         "{apiVersion: v1, kind: Secret, metadata: {name: x}, stringData: {key: very-secret}}",

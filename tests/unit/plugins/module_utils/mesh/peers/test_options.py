@@ -59,7 +59,7 @@ def test_all_refusals_at_once_in_the_order_of_the_list() -> None:
     assert findings(SOUTH, west, SOUTH) == [
         "'south' and 'west' both have id 2: ids are unique in the mesh",
         "peer 'west': it has no endpoint: give endpoint.ips or endpoint.address",
-        "peer 'south' stands there twice: remove one",
+        "peer 'south' is listed twice: remove one",
     ]
 
 

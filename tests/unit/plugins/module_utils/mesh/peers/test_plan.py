@@ -109,7 +109,7 @@ def test_peers_are_removed_where_they_are_read_first() -> None:
     plan = peers.plan(after(cluster(), wish("south", "west")), wish("south", purge=True), NOW)
     assert order(plan) == [(AGENT, ["south"]), (KVSTORE, ["south"]), (USERS, ["users.yaml"])]
     assert actions(plan) == {"south": "unchanged", "west": "removed"}
-    assert plan.warnings == ["KVStoreMesh drains west for 180 s: do not add it again before"]
+    assert plan.warnings == ["drain grace period of KVStoreMesh for west: do not add it again within 180 s"]
     notes = plan.steps[1].body["metadata"]["annotations"]
     assert notes == {"cilium-clustermesh-ansible/removed-at": '{"west": "2026-11-24T06:00:00Z"}'}
 
@@ -231,7 +231,7 @@ def test_the_diff_shows_entries_and_only_those_that_change() -> None:
 def test_joining_again_while_it_is_drained_is_warned_of(seconds: int, left: int) -> None:
     live = after(after(cluster(), wish("south", "west")), wish("south", purge=True))
     plan = peers.plan(live, wish("south", "west"), NOW + timedelta(seconds=seconds))
-    words = f"peer 'west' joins again while KVStoreMesh drains it: it may take {left} s longer"
+    words = f"peer 'west' joins again during the drain grace period of KVStoreMesh: it may take {left} s longer"
     assert plan.warnings == ([words] if left else [])
     joined = after(live, wish("south", "west"), NOW + timedelta(seconds=seconds))
     assert joined.objects[KVSTORE]["metadata"]["annotations"] == {}

@@ -158,7 +158,7 @@ def test_what_is_wrong_with_a_ca_is_said() -> None:
     leaf = make()
     leaf_shown = f"(sha256 {certs.fingerprints(leaf.cert)[0][:16]})"
     several = "ca_cert is not one PEM certificate: give the CA that signs, and the others in ca_bundle"
-    strange = f"ca_bundle does not contain ca_cert {shown}: nobody would trust what it signs; add it"
+    strange = f"ca_bundle does not contain ca_cert {shown}: no cluster would trust what it signs; add it"
     late = NOW + timedelta(days=3651)
 
     def findings(pair: Pair, bundle: str = CA.cert, now: datetime = NOW, check: bool = False) -> list[str]:

@@ -184,7 +184,7 @@ def test_what_others_write_is_refused_all_at_once() -> None:
         "Secret clustermesh-apiserver-server-cert is rendered by Helm (method helm) and would be overwritten; set "
         "clustermesh.apiserver.tls.auto.enabled=false and (before 1.20) enableSecrets=false, or use mode=shared_ca",
         "Secret clustermesh-apiserver-admin-cert is managed by ExternalSecret tls and would be overwritten; "
-        "take it out there, then run again",
+        "remove it there, then run again",
         "Secret clustermesh-apiserver-remote-cert is of type Opaque, which cannot be changed; "
         "delete it, then run again",
         "ConfigMap cilium-root-ca.crt is rendered by Helm and would be overwritten; leave tls.caBundle.content empty",
@@ -195,7 +195,7 @@ def test_what_others_write_is_refused_all_at_once() -> None:
     assert trust.refusals(live, users_due=False) == found[:-1]
     other = {"bundle": secret(managedFields=fields("flux"))}
     assert trust.refusals(other, users_due=False) == [
-        "ConfigMap cilium-root-ca.crt is managed by flux and would be overwritten; take it out there, then run again"
+        "ConfigMap cilium-root-ca.crt is managed by flux and would be overwritten; remove it there, then run again"
     ]
 
 
@@ -218,8 +218,8 @@ def test_another_shared_ca_is_never_overwritten() -> None:
         plan.authority_step("kube-system", live, NEW, "cilium")
     assert str(caught.value) == (
         f"Secret cilium-ca holds another CA (sha256 {fingerprints(OLD.cert)[0][:16]}) than "
-        f"ca_cert ({fingerprints(NEW.cert)[0][:16]}), and the chart's next run would sign everything anew; begin with "
-        "that one (cilium_clustermesh_ca, adopt_from) and rotate, or delete the Secret"
+        f"ca_cert ({fingerprints(NEW.cert)[0][:16]}), and the next run of the chart would reissue everything; begin "
+        "with that CA (cilium_clustermesh_ca, adopt_from) and rotate, or delete the Secret"
     )
 
 

@@ -74,8 +74,8 @@ def test_what_follows_in_words() -> None:
 def test_who_did_not_answer_is_named_in_every_phase() -> None:
     answers = {"west": SILENT, "north": answer(OLD), "south": SILENT}
     words = (
-        "it did not answer (https://south does not answer): mend it, or name it in clustermesh_absent "
-        "if it is gone for good"
+        "it did not answer (https://south does not answer): repair it, or add it to clustermesh_absent "
+        "if it no longer exists"
     )
     for authority, phase in ((STABLE, "prepare"), (PREPARE, "prepare"), (SWITCH, "switch"), (STABLE, "stable")):
         assert rotation.lacks(answers, authority, phase) == [f"south: {words}", f"west: {words}"]
@@ -103,7 +103,7 @@ def test_the_old_ca_goes_only_when_it_signed_nothing_any_more() -> None:
 def test_a_cluster_of_the_mesh_that_the_run_did_not_ask() -> None:
     hostvars = {"north": {"__clustermesh_trust": answer(OLD)}, "south": {}}
     answers = rotation.asked(["north", "south"], hostvars)
-    assert answers == {"north": answer(OLD), "south": {"msg": "this run did not ask it"}}
+    assert answers == {"north": answer(OLD), "south": {"msg": "it is not in this run"}}
     assert [each.partition(":")[0] for each in rotation.lacks(answers, STABLE, "prepare")] == ["south"]
 
 

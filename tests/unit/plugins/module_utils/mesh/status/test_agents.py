@@ -52,8 +52,8 @@ def test_a_real_peer_that_drains() -> None:
     }
     assert status_agents.reasons("a", [PEER], "agent", agents) == [f"cluster a, peer b: agent cilium-x: {waits}"]
     assert status_agents.reasons("a", [PEER], "KVStoreMesh", meshes) == [
-        "cluster a, peer b: KVStoreMesh mesh-x: does not know it: "
-        "its entry comes with kubelet's next look at the Secret, or its removal still drains"
+        "cluster a, peer b: KVStoreMesh mesh-x: does not know this peer: "
+        "the kubelet has not refreshed the Secret, or the drain grace period goes on"
     ]
 
 
@@ -75,7 +75,7 @@ def test_an_agent_without_mesh_knows_no_peers() -> None:
         (
             {},
             Expected("b", 7),
-            "reaches a cluster with id 2, expected is 7: its endpoint leads to another cluster",
+            "reaches a cluster with id 2, expected is 7: its endpoint belongs to another cluster",
         ),
         ({"ready": False, "synced": {"nodes": True, "services": True}}, PEER, "not in sync yet: endpoints, identities"),
         ({"ready": False}, PEER, "not ready: etcd: 1/1 connected, leases=0"),
@@ -91,9 +91,9 @@ def test_reasons_name_the_pods_that_share_them() -> None:
     known = {"b": remote()}
     lame = {"b": remote(ready=False, synced={})}
     seen = [Seen(f"cilium-{name}", lame) for name in "edcba"] + [Seen("cilium-ok", known)]
-    seen.append(Seen("cilium-new", {}, "it does not run yet"))
+    seen.append(Seen("cilium-new", {}, "it is not running yet"))
     lines = [
-        "cluster a: agent cilium-new: it does not run yet",
+        "cluster a: agent cilium-new: it is not running yet",
         "cluster a, peer b: agent cilium-a, cilium-b, cilium-c and 2 more: "
         "not in sync yet: nodes, endpoints, identities, services",
     ]

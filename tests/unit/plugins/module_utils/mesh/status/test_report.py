@@ -75,7 +75,7 @@ def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
 def test_an_agent_and_kvstoremesh_that_see_nobody() -> None:
     row = peer(answer(agent={}, mesh={}))
     assert (row["ready"], row["nodes"], row["endpoints"], row["services"]) == (False, 0, 0, 0)
-    why = "does not know it: its entry comes with kubelet's next look at the Secret, or its removal still drains"
+    why = "does not know this peer: kubelet has not refreshed the Secret yet, or its drain grace period has not ended"
     assert row["reason"] == f"KVStoreMesh mesh-x: {why}; agent cilium-x: {why}"
 
 
@@ -90,8 +90,8 @@ def test_what_concerns_the_whole_cluster_concerns_each_peer() -> None:
         "admin": {"days_left": 0, "not_after": ""},
     }
     found = answer(tls={"leafs": leafs})
-    found["reasons"] = ["cluster a: agent cilium-y: it does not run yet"]
-    why = "agent cilium-y: it does not run yet; its remote certificate ended 2026-01-02T03:04:05Z"
+    found["reasons"] = ["cluster a: agent cilium-y: it is not running yet"]
+    why = "agent cilium-y: it is not running yet; its remote certificate expired 2026-01-02T03:04:05Z"
     row = status_report.matrix(["a", "b"], {"a": found}, {})["a"]
     assert row["reason"] == row["peers"]["b"]["reason"] == why
     assert row["certificate_days"] == -1
@@ -101,13 +101,13 @@ def test_what_concerns_the_whole_cluster_concerns_each_peer() -> None:
 
 def test_a_kubeconfig_that_leads_elsewhere() -> None:
     assert status_report.unwell(answer(), "north", ["north", "b"]) == [
-        "cluster north: its kubeconfig leads to cluster a"
+        "cluster north: its kubeconfig points to cluster a"
     ]
 
 
 def test_an_entry_that_the_inventory_does_not_know_is_a_row() -> None:
     entries = {name: {} for name in ("a", "b", "elsewhere")}
-    assert peer(answer(peers=entries), "elsewhere")["reason"] == "no agent knows it"
+    assert peer(answer(peers=entries), "elsewhere")["reason"] == "no agent knows this peer"
     status = copy.deepcopy(answer()["cluster"]["status"])
     status["clusters"]["elsewhere"] = {**status["clusters"]["b"], "ready": False, "error": "not connected: EOF"}
     found = answer(peers=entries, status=status)

@@ -62,12 +62,12 @@ def test_reasons_name_the_pod_and_the_peer() -> None:
     seen = [
         Shaken("mesh-x", {handshake.OWN: old, "b": WELL}, []),
         Shaken("mesh-y", {"b": WELL, "c": WELL}, ["c"]),
-        Shaken("mesh-z", {}, [], "it does not run yet"),
+        Shaken("mesh-z", {}, [], "it is not running yet"),
     ]
     assert handshake.reasons("a", ["b", "c"], "KVStoreMesh", WANTED, seen) == [
         "cluster a: KVStoreMesh mesh-x, its own etcd: its mounted CA file lacks cccccccccccccccc",
         "cluster a: KVStoreMesh mesh-x, peer c: no entry",
         "cluster a: KVStoreMesh mesh-y, peer c: its mounted entry is the one from before",
-        "cluster a: KVStoreMesh mesh-z: it does not run yet",
+        "cluster a: KVStoreMesh mesh-z: it is not running yet",
     ]
     assert handshake.reasons("a", ["b"], "agent", WANTED, [Shaken("x", {"b": WELL, "gone": old}, [])]) == []
