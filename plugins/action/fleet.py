@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Controller part of module fleet: reads the inventory, lets the pure rules judge it."""
+"""Action plugin fleet: reads the inventory and checks it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ COMMON = ("cluster_", "node_", "platform_", "machine_nspawn_network")
 
 
 class ActionModule(ActionBase):
-    """Makes the fleet record from the inventory, or fails with every finding."""
+    """Builds the fleet record from the inventory, or fails with all findings."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The record as fact `fleet`; the state directory exists afterwards, but in check mode."""
+        """Return the record as `fleet`; creates the state directory except in check mode."""
         result = super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
         variables = task_vars or {}
@@ -88,7 +88,7 @@ class ActionModule(ActionBase):
         return [playbook / "roles", *paths, playbook, Path.cwd() / "roles"]
 
     def _own(self, hostvars: Any, host: str, prefixes: tuple[str, ...]) -> dict[str, Any]:
-        """The variables of one host that the rules look at."""
+        """The variables of one host that the rules need."""
         own = hostvars[host]
         try:
             return {name: own[name] for name in own if name.startswith(prefixes)}
@@ -97,7 +97,7 @@ class ActionModule(ActionBase):
 
 
 def report(findings: list[Finding]) -> None:
-    """Warn of what works, fail with all that does not."""
+    """Show warnings, and fail with all errors."""
     for finding in findings:
         if not finding.is_error:
             Display().warning(str(finding))

@@ -3,27 +3,27 @@
 
 DOCUMENTATION = r"""
 module: fleet
-short_description: Make the fleet record from the inventory
+short_description: Check the inventory and build the fleet record
 version_added: 0.1.0
 author: [Open Data Platform contributors (@opendata)]
 description:
-  - Reads the groups C(clusters) and C(nodes) of the inventory, fills every default in, and checks the whole.
-  - Every fault is reported at once, with the variable, its value, the file and the next step.
-  - Makes the directory C(.state) of the inventory with mode 0700.
+  - Reads the groups C(clusters) and C(nodes) of the inventory, fills in all defaults, and checks the result.
+  - Reports all errors at once, each with the variable, its value, the file and the next step.
+  - Creates the directory C(.state) of the inventory with mode 0700.
 options: {}
 attributes:
   check_mode:
     description: Can run in check mode.
     support: full
-    details: [The state directory is not made.]
+    details: [The state directory is not created.]
   diff_mode:
     description: Returns details of what changed.
     support: none
-    details: [Nothing of the fleet is changed.]
+    details: [The module changes nothing but the state directory.]
 """
 
 EXAMPLES = r"""
-- name: The fleet's record is made
+- name: Check the inventory and build the fleet record
   opendata.platform.fleet:
   run_once: true
   register: __fleet
@@ -31,7 +31,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 fleet:
-  description: The record, the inventory with every default filled in.
+  description: The fleet record, the validated inventory with all defaults.
   returned: success
   type: dict
   sample:

@@ -1,8 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Which run holds the Lease of a cluster, and what it looks like. Pure.
+"""Which run holds the Lease of a cluster, and the content of the Lease. Pure.
 
-All times are the API server's: two controllers whose clocks differ compare nothing of their own, and whether a Lease
-has ended is known at once. client-go's leader election would have to watch it for its whole duration first.
+It replaces kubernetes.leaderelection, whose LeaseLock never deletes a Lease and which takes over an expired one only
+after watching it for its whole duration, because it compares the clock of the controller and not of the API server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAMESPACE, NAME = "kube-system", "opendata-platform-fleet"
 LIST = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 PATH = f"{LIST}/{NAME}"
 HOLDER, COMMAND = "opendata.platform/holder", "opendata.platform/command"
-# A run renews three times before its Lease ends.
+# A run renews three times before its Lease expires.
 SECONDS = 30
 
 Lease = dict[str, Any]
@@ -25,8 +25,8 @@ Lease = dict[str, Any]
 class Run:
     """A run.
 
-    identity: no other run's, and below that of its controller; controller: its other runs on this fleet are known to be
-    dead; who: user, host and process.
+    identity: unique to the run, starts with that of its controller; controller: one of a fleet on a machine, which the
+    local lock allows one run at a time; who: user, host and process.
     """
 
     identity: str
@@ -36,18 +36,22 @@ class Run:
 
 
 def is_free(lease: Lease | None, run: Run, now: datetime.datetime) -> bool:
-    """Whether the run may hold the Lease: nobody else does, or the holder is dead or silent for too long."""
+    """Whether the run may take the Lease: it has no holder, has expired, or its holder is an earlier run here."""
     holder = (lease or {}).get("spec", {}).get("holderIdentity") or ""
     return not holder or holder.startswith(f"{run.controller}/") or now > end(lease or {})
 
 
 def taken(lease: Lease | None, run: Run, now: datetime.datetime, seconds: int) -> Lease:
-    """The Lease as the run writes it, from the one that was read (None: there is none)."""
+    """The Lease as the run writes it.
+
+    :param lease: the Lease that was read; None when there is none.
+    :param seconds: duration until it expires.
+    """
     spec = (lease or {}).get("spec", {})
     since = spec["acquireTime"] if spec.get("holderIdentity") == run.identity else _text(now)
     metadata = {"name": NAME, "namespace": NAMESPACE, "annotations": {HOLDER: run.who, COMMAND: run.command}}
     if lease:
-        # Whoever wrote it since then has the Lease.
+        # The write fails with a conflict if another run wrote the Lease meanwhile.
         metadata["resourceVersion"] = lease["metadata"]["resourceVersion"]
     return {
         "apiVersion": "coordination.k8s.io/v1",
@@ -63,7 +67,7 @@ def taken(lease: Lease | None, run: Run, now: datetime.datetime, seconds: int) -
 
 
 def end(lease: Lease) -> datetime.datetime:
-    """When the Lease ends without its holder; one second later, because servers tell whole seconds."""
+    """When the Lease expires; one second later, because the Date header has whole seconds."""
     spec = lease.get("spec", {})
     renewed = spec.get("renewTime") or "1970-01-01T00:00:00Z"
     seconds = (spec.get("leaseDurationSeconds") or 0) + 1
@@ -81,7 +85,7 @@ def refusal(cluster: str, lease: Lease, now: datetime.datetime) -> str:
     return (
         f"Cluster {cluster} is in use by {who}, since {since}: {command} (Lease {NAMESPACE}/{NAME}). "
         "Wait until that run has ended, or stop it. "
-        f"If it does not live any more, the Lease ends by itself in {left} seconds, at {_shown(end(lease))}."
+        f"If that run is dead, the Lease expires in {left} seconds, at {_shown(end(lease))}."
     )
 
 

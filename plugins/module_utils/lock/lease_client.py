@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Takes, renews and releases the Leases of the clusters of a run."""
+"""Takes, renews and releases the Leases of a run: one Lease for each cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFLICT = 409
 
 @dataclass
 class Held:
-    """One cluster, where its kubeconfig is, and its Lease as it was read last."""
+    """A cluster, the path of its kubeconfig, and its Lease as last read."""
 
     name: str
     kubeconfig: str
@@ -30,7 +30,7 @@ class Held:
         self.lease = self.api.get(pure.PATH)
 
     def write(self, run: pure.Run, seconds: int) -> bool:
-        """Take or renew it; False when another run was faster."""
+        """Take or renew it; False when another run wrote it first."""
         wanted = pure.taken(self.lease, run, self.api.now, seconds)
         try:
             verb, path = ("PUT", pure.PATH) if self.lease else ("POST", pure.LIST)
@@ -42,7 +42,7 @@ class Held:
         return True
 
     def release(self) -> None:
-        """Remove it, unless somebody else has it by now."""
+        """Delete it, unless another run has taken it."""
         metadata = (self.lease or {})["metadata"]
         exact = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         self.api.request(
@@ -58,20 +58,20 @@ class Leases:
         self._held: dict[str, Held] = {}
 
     def take(self, clusters: dict[str, dict[str, str]]) -> list[str]:
-        """Take those of the clusters that answer; return why others refuse the run.
+        """Take the Leases of the clusters that answer; return the refusals if other runs hold some.
 
-        clusters: by name `kubeconfig` and `uid`, the paths of the kubeconfig and of the recorded UID.
-        One whose UID is another is left alone: the stages refuse it.
+        :param clusters: by name `kubeconfig` and `uid`, the paths of the kubeconfig and of the recorded UID. A cluster
+            with another UID is skipped: the stages refuse it.
         """
         found = [each for each in _together(lambda item: _reached(*item), clusters.items()) if each]
-        # In the order of their names and one by one, so that of two runs one has all.
+        # One by one in the order of their names, so that one of two runs gets all of them.
         for each in sorted(found, key=lambda each: each.name):
             if reason := self._taken(each):
                 return [reason, *(why for other in found if other is not each and (why := self._refusal(other)))]
         return []
 
     def renew(self) -> list[str]:
-        """Renew what is held; return what was lost to others meanwhile."""
+        """Renew all held Leases; return the refusals for those that other runs have taken."""
         lost = []
         for each, reason in zip(list(self._held.values()), _together(self._renewed, self._held.values()), strict=True):
             if reason:
@@ -80,12 +80,12 @@ class Leases:
         return lost
 
     def release(self) -> None:
-        """Remove all that is held, but of clusters that this run took down."""
+        """Delete all held Leases, except of clusters that this run removed."""
         _together(_released, [each for each in self._held.values() if Path(each.kubeconfig).exists()])
         self._held = {}
 
     def _taken(self, each: Held) -> str:
-        """Why the cluster refuses the run; empty when its Lease is held now, or cannot be had at all."""
+        """The refusal; empty when the Lease is held now, or when the API server cannot be reached."""
         with contextlib.suppress(ApiError, Unreachable):
             while not (reason := self._refusal(each)):
                 if each.write(self._run, self._seconds):
@@ -108,7 +108,7 @@ class Leases:
 
 
 def _reached(name: str, paths: dict[str, str]) -> Held | None:
-    """The cluster with its Lease; None when it is not made yet, does not answer, or is another one."""
+    """The cluster with its Lease; None when it does not exist yet, does not answer, or has another UID."""
     if not Path(paths["kubeconfig"]).exists():
         return None
     recorded = Path(paths["uid"])

@@ -1,9 +1,9 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The process that keeps the Leases of a run.
+"""The process that renews the Leases of a run.
 
-A process and not a thread of ansible-playbook, which forks for each task: a fork in the midst of a TLS request would
-leave the child with locks that nobody frees. It reads one JSON object a line, answers each with `{"refused": [...]}`,
-says the same by itself when a Lease was lost, and releases all of them at the end of its input or of its parent.
+It is not a thread, because ansible-playbook forks for each task: a fork during a TLS request would leave the child with
+locks that are never released. It reads one JSON object per line and answers each with `{"refused": [...]}`. It writes
+the same when a Lease is lost, and releases all of them when its input or its parent ends.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from .lease import Run
 from .lease_client import Leases
 
-# How soon the end of a parent is noticed whose own children hold our input open.
+# How often to check for the end of the parent, whose other children may keep the input open.
 LOOK_SECONDS = 1
 
 
 def main() -> None:
-    """Arguments: the run as JSON, and the seconds that a Lease lasts."""
+    """Arguments: the run as JSON, and the duration of a Lease in seconds."""
     seconds = int(sys.argv[2])
     leases = Leases(Run(**json.loads(sys.argv[1])), seconds)
     due = time.monotonic() + seconds / 3
@@ -44,7 +44,7 @@ def _say(refused: list[str]) -> None:
 
 
 def _lines(parent: int) -> Iterator[str]:
-    """Lines of standard input; an empty one whenever there was none for a while."""
+    """Lines of standard input; an empty one after each interval without any."""
     rest = b""
     while os.getppid() == parent:
         if not select.select([0], [], [], LOOK_SECONDS)[0]:

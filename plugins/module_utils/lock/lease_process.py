@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Starts and asks the process that keeps the Leases of this run."""
+"""Starts and queries the process that renews the Leases of this run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ RELEASE_SECONDS = 10
 
 
 class ClustersInUse(Exception):
-    """Other runs hold Leases; the text says of each who, where, since when and until when."""
+    """Other runs hold Leases; the text has the holder, the start and the expiry of each."""
 
 
 class FleetLeases:
-    """The Leases of the clusters that this run writes to, until `release` or the end of this process."""
+    """The Leases of the clusters that this run writes to, held until `release` or the end of this process."""
 
     def __init__(self, run: lease.Run, seconds: int = lease.SECONDS) -> None:
-        """Start the keeper; it is ready when the inventory was read."""
-        # Where this collection is, whatever finds it for Ansible.
+        """Start the keeper, which is ready by the time the inventory is read."""
+        # The root of the collections that contain this one, however Ansible found it.
         paths = [str(Path(__file__).parents[6]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        # Of its own session: Ctrl-C is for the run, whose end it notices.
+        # In its own session, because Ctrl-C is for the run, whose end it detects.
         self._keeper = subprocess.Popen(
             [sys.executable, "-m", KEEPER, json.dumps(asdict(run)), str(seconds)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
@@ -43,11 +43,14 @@ class FleetLeases:
 
     @property
     def alive(self) -> bool:
-        """Whether the keeper runs; without it only the kernel's lock is left."""
+        """Whether the keeper runs; without it only the local lock is left."""
         return self._keeper.poll() is None
 
     def take(self, fleet: dict[str, Any], hosts: set[str]) -> None:
-        """Take the Leases of those clusters of the hosts that answer. Raises ClustersInUse."""
+        """Take the Leases of the clusters that hosts belong to and that answer.
+
+        :raises ClustersInUse: other runs hold some of them.
+        """
         clusters = {
             name: {"kubeconfig": cluster["kubeconfig"], "uid": cluster["uid_file"]}
             for name, cluster in fleet["clusters"].items()
@@ -59,12 +62,12 @@ class FleetLeases:
                 self._hear()
 
     def check(self) -> None:
-        """Raise ClustersInUse when a Lease was lost, as after a long sleep of this controller."""
+        """Raise ClustersInUse if a Lease was lost, for example while this controller was suspended."""
         if self._keeper.stdout and select.select([self._keeper.stdout], [], [], 0)[0]:
             self._hear()
 
     def release(self) -> None:
-        """Let the keeper release all, so that a run right after this one finds nothing."""
+        """Let the keeper release all Leases, so that the next run does not have to wait."""
         with contextlib.suppress(OSError):
             if self._keeper.stdin:
                 self._keeper.stdin.close()
@@ -72,7 +75,7 @@ class FleetLeases:
             self._keeper.wait(RELEASE_SECONDS)
 
     def _hear(self) -> None:
-        """One answer of the keeper; none when it has ended."""
+        """Read one answer of the keeper; nothing if it has ended."""
         line = self._keeper.stdout.readline() if self._keeper.stdout else ""
         if refused := json.loads(line or "{}").get("refused"):
             raise ClustersInUse("\n".join(refused))

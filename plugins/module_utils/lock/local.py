@@ -1,7 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""One writing run at a time for each fleet.
+"""Allows one writing run at a time for each fleet on this machine.
 
-A POSIX record lock belongs to the process, not to its children: the kernel frees it at any end of the process.
+A POSIX record lock belongs to the process, not to its children, and the kernel releases it however the process ends.
 """
 
 from __future__ import annotations
@@ -20,14 +20,18 @@ from pathlib import Path
 
 
 class FleetInUse(Exception):
-    """Another run holds the lock; the text says who, where and since when."""
+    """Another run holds the lock; the text has its user, host, process and start."""
 
 
 class FleetLock:
     """Holds <state>/lock until `release` or the end of the process."""
 
     def __init__(self, state: Path, command: Sequence[str]) -> None:
-        """Take the lock, make `state` when it is not there. Raises FleetInUse, OSError."""
+        """Take the lock; creates the directory `state` if it does not exist.
+
+        :raises FleetInUse: another run holds it.
+        :raises OSError: the lock file cannot be written.
+        """
         state.mkdir(mode=0o700, exist_ok=True)
         path = state / "lock"
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -37,14 +41,14 @@ class FleetLock:
             holder = self._read()[0]
             os.close(self._fd)
             raise FleetInUse(refusal(state, holder)) from error
-        # Its runs exclude one another, so that one of them knows that all others are dead.
+        # The lock excludes other runs of this controller, so Leases that they left belong to dead runs.
         host, kept = socket.gethostname(), self._read()[1].split("/")
         self.controller = "/".join(kept[:2] if kept[0] == host and kept[1:] else (host, str(uuid.uuid4())))
         self.identity = f"{self.controller}/{uuid.uuid4()}"
         self._write(holder_text(command), self.identity)
 
     def _read(self) -> tuple[str, str]:
-        """Who holds the lock, and the identity of that run or of its controller."""
+        """The holder as text, and the identity of that run or of its controller."""
         words, identity, *_ = [*os.pread(self._fd, 65536, 0).decode(errors="replace").split("\n"), "", ""]
         return words.strip(), identity
 
@@ -53,7 +57,7 @@ class FleetLock:
         os.pwrite(self._fd, f"{words}\n{identity}\n".encode(), 0)
 
     def release(self) -> None:
-        """Free the lock; the file stays, and says nobody."""
+        """Release the lock; the file stays, without a holder."""
         try:
             self._write("", self.controller)
         finally:
@@ -61,7 +65,7 @@ class FleetLock:
 
 
 def holder_text(command: Sequence[str]) -> str:
-    """Who holds the lock, for the one who is refused."""
+    """The holder of the lock, for the message of a refused run."""
     since = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return f"{who()}, since {since}: {shown(command)}"
 
@@ -72,7 +76,7 @@ def who() -> str:
 
 
 def shown(command: Sequence[str]) -> str:
-    """The command on one line, without the values of extra variables: they may be secret."""
+    """The command on one line, without the values of extra variables, which may be secret."""
     words = [os.path.basename(command[0])]
     for before, word in itertools.pairwise(command):
         extra = before in ("-e", "--extra-vars") or word.startswith(("-e", "--extra-vars="))
@@ -86,5 +90,5 @@ def refusal(state: Path, holder: str) -> str:
     """The message of a refused run."""
     return (
         f"Fleet {state.parent.name} is in use by {holder or 'another run'} (lock {state / 'lock'}). "
-        "Wait until that run has ended or stop it: the lock ends with its process. `./odp status` works meanwhile."
+        "Wait until that run has ended, or stop it: the lock ends with its process. `./odp status` works meanwhile."
     )

@@ -96,4 +96,4 @@ def test_preflight_refuses_what_is_wrong_with_a_name_or_a_variable(fleet: Path) 
     assert "Did you mean acme.services.hello_world? Known: acme.services.hello_world, beside, " in output
     assert "role 'undeclared' does not declare itself a service" in output
     assert "north: hello_world_valus: is no variable of this platform" in output
-    assert "TASK [The platform is delivered" not in output
+    assert "TASK [Publish and apply the platform" not in output

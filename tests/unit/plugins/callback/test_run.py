@@ -71,7 +71,7 @@ def runner(tmp_path: Path) -> Runner:
 def test_record_is_made_and_messages_are_said(runner: Runner) -> None:
     run = runner(str(runner.playbook))
     assert run.returncode == 0, run.stdout
-    assert "] playbook | fleet | The inventory is sound" in run.stdout
+    assert "] playbook | fleet | Check the inventory and build the fleet record" in run.stdout
     assert "] one line\n" in run.stdout
     assert "] endpoint 10.77.0.11:6443" in run.stdout
     assert (runner.inventory / ".state").stat().st_mode & 0o777 == 0o700
@@ -98,8 +98,8 @@ def test_every_fault_of_the_inventory_is_told_before_anything_is_done(tmp_path: 
 def test_a_cluster_without_servers_ends_and_the_others_go_on(runner: Runner) -> None:
     run = runner(str(runner.playbook), "-e", "breaking=south-1")
     assert run.returncode == 2
-    assert "no server of south is left: see the first failure of south-1" in run.stdout
-    assert "no server of north" not in run.stdout
+    assert "no control plane node of south is left: see the first failure of south-1" in run.stdout
+    assert "no control plane node of north" not in run.stdout
     assert runner.status["ok"] is False
     assert runner.status["clusters"][1]["reason"] == "south-1: It breaks: no disk is left"
 
@@ -146,7 +146,7 @@ def test_a_fleet_without_a_mesh_is_told_how_to_get_one(runner: Runner) -> None:
     hosts.write_text(re.sub(r" *cluster_id: .*\n", "", hosts.read_text()))
     run = runner("playbooks/mesh_status.yml")
     assert run.returncode == 2
-    assert "No cluster of fleet trial is in a mesh. Give each that shall be a cluster_id" in run.stdout
+    assert "No cluster of fleet trial is in a mesh. Set a unique cluster_id" in run.stdout
     assert runner.status == {"ok": False, "clusters": {}}
 
 
@@ -215,7 +215,7 @@ def test_a_fleet_that_was_given_goes_down_only_by_its_name(tmp_path: Path, typed
     kubeconfig.touch()
     run = runner("playbooks/down.yml", *typed)
     assert run.returncode == 2
-    words = "Fleet trial has given machines or clusters. To take it down add: -e down_confirm=trial"
+    words = "Fleet trial has existing hosts or clusters. To tear it down, add: -e down_confirm=trial"
     assert words in " ".join(run.stdout.split())
     assert "PLAY [Given machines]" not in run.stdout
     assert kubeconfig.exists()

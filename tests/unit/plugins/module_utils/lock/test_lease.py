@@ -2,12 +2,17 @@
 """Who may hold a Lease, and the words for the one who may not."""
 
 import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.lock import lease
 from ansible_collections.opendata.platform.plugins.module_utils.lock.local import shown
 from hypothesis import given
 from hypothesis import strategies as st
+from kubernetes import client
+from kubernetes.leaderelection.electionconfig import Config
+from kubernetes.leaderelection.leaderelection import LeaderElection
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
 NOON = datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.UTC)
 ANNA = lease.Run("laptop/1", "laptop", "anna on laptop, process 42", "ansible-playbook site.yml -i inventories/prd")
@@ -30,7 +35,7 @@ def test_the_words_say_who_where_since_when_what_and_until_when() -> None:
         "Cluster north is in use by anna on laptop, process 42, since 2026-11-28 12:00:00 UTC: "
         "ansible-playbook site.yml -i inventories/prd (Lease kube-system/opendata-platform-fleet). "
         "Wait until that run has ended, or stop it. "
-        "If it does not live any more, the Lease ends by itself in 21 seconds, at 2026-11-28 12:00:31 UTC."
+        "If that run is dead, the Lease expires in 21 seconds, at 2026-11-28 12:00:31 UTC."
     )
 
 
@@ -74,3 +79,18 @@ def test_values_of_extra_variables_are_not_shown() -> None:
     assert shown([*command, "--extra-vars=key=hunter2", "-ekey=hunter2", "-e", "@vars.yml"]) == (
         "ansible-playbook site.yml -e password=... --extra-vars '{...}' --extra-vars=... -ekey=... -e @vars.yml"
     )
+
+
+def test_the_leader_election_of_the_library_neither_takes_an_expired_lease_at_once_nor_deletes_one() -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    renewed = now - datetime.timedelta(hours=1)
+    lock = LeaseLock(lease.NAME, lease.NAMESPACE, BERT.identity)
+    spec = client.V1LeaseSpec(
+        holder_identity=ANNA.identity, lease_duration_seconds=30, acquire_time=renewed, renew_time=renewed
+    )
+    found = client.V1Lease(metadata=client.V1ObjectMeta(name=lease.NAME), spec=spec)
+    lock.api_instance = SimpleNamespace(read_namespaced_lease=lambda *_: found)
+    election = LeaderElection(Config(lock, 30, 20, 5, onstarted_leading=print, onstopped_leading=print))
+    assert election.try_acquire_or_renew() is False
+    assert lease.is_free(held(renewTime=renewed.isoformat()), BERT, now)
+    assert not hasattr(lock, "delete") and not hasattr(lock, "release")
