@@ -37,7 +37,9 @@ def objects(place: Path, values: dict[str, Any] | None = None, **platform: Any) 
             "state": str(place),
             "mesh": [],
             "platform": {**PLATFORM, "object_store": "garage", **platform},
-            "clusters": {"north": {"cilium": True, "services": ["garage", "postgres", "superset"]}},
+            "clusters": {
+                "north": {"cilium": True, "services": ["garage", "postgres", "superset"], "tree_path": "."},
+            },
         },
         "artifacts": {"images": IMAGES},
         "platform_releases": others,

@@ -24,7 +24,7 @@ VARIABLES = {
     "fleet": {
         "mesh": ["north"],
         "platform": {**PLATFORM, "object_store": "garage", "database": "postgres"},
-        "clusters": {"north": {"cilium": True, "services": ["one_thing", "two"]}},
+        "clusters": {"north": {"cilium": True, "services": ["one_thing", "two"], "tree_path": "."}},
     },
     "artifacts": {"images": IMAGES},
 }
