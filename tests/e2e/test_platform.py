@@ -381,7 +381,7 @@ def test_the_tree_can_come_from_git(platform: Fleet, tmp_path: Path) -> None:
         (platform.directory / "secrets").mkdir()
         shutil.copy(SECRETS / "warehouse.sops.yaml", platform.directory / "secrets")
         refused = platform.play(PLATFORM)
-        assert refused.code != 0 and "there is no age key for them" in refused.output, refused.tail()
+        assert refused.code != 0 and "there is no age key to decrypt them" in refused.output, refused.tail()
         shutil.copy(SECRETS / "only-for-tests.age.key", platform.state / "age.key")
         platform.must(PLATFORM)
         password = platform.kubectl("south", "get", "secret/warehouse", "-o", "jsonpath={.data.password}")

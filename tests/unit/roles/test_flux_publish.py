@@ -74,7 +74,7 @@ def test_encrypted_secrets_of_the_inventory_are_in_the_tree(clone: git_clones.Cl
     shutil.copy(FIXTURES / "warehouse.sops.yaml", directory / "secrets")
     refused = play(clone, "publish", "--check")
     assert refused.returncode != 0
-    assert f"there is no age key for them: age-keygen -o {directory}/.state/age.key" in refused.stdout
+    assert f"there is no age key to decrypt them. Run age-keygen -o {directory}/.state/age.key" in refused.stdout
     shutil.copy(FIXTURES / "only-for-tests.age.key", directory / ".state/age.key")
     planned = play(clone, "publish", "--check", "--diff")
     assert planned.returncode == 0, planned.stdout
