@@ -1,31 +1,30 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Progress, the table at the end, and the locks of the fleet."""
+"""Shows progress and the tables at the end of a run, and holds the locks of the fleet."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: report
 type: aggregate
-short_description: Progress, the clusters' table, and the locks of the fleet
+short_description: Show progress and the state of clusters, and lock the fleet
 version_added: 0.1.0
 author: [Open Data Platform contributors (@opendata)]
 description:
   - Prints the elapsed time, the stage and the name of each task that starts.
-  - Ends a run that had the stage C(status) with one row for each cluster, also when every host failed,
-    and below it one for each service of each cluster.
-    Ends C(mesh_status.yml) with one row for each pair of clusters, and C(mesh_test.yml) and C(verify.yml) with one for
-    each check.
-  - Prints the warnings of tasks that changed nothing, which the stdout callback hides with them.
-  - Holds a kernel lock on C(.state/lock) of the inventory while a playbook of this collection, or one with its roles,
-    runs; a second run is refused. C(status.yml), C(mesh_status.yml), C(preflight.yml) and check mode only read
-    and take no lock.
-  - Between controllers it holds the Lease C(opendata-platform-fleet) in namespace C(kube-system) of each cluster of the
-    run that answers, from the moment when the inventory was found sound, or when the stage C(clusters) has ended.
-    A Lease ends 30 seconds after its run does not renew it any more.
+  - At the end of a run with the stage C(status), prints a table with one row for each cluster, even if all
+    hosts failed, and one for each service of each cluster. At the end of C(mesh_status.yml) it has one row for
+    each pair of clusters, at the end of C(mesh_test.yml) and C(verify.yml) one for each check.
+  - Prints the warnings of tasks that changed nothing, which the stdout callback hides.
+  - Holds a kernel lock on C(.state/lock) of the inventory while a playbook of this collection, or one with its
+    roles, runs, and refuses a second run. C(status.yml), C(mesh_status.yml), C(preflight.yml) and check mode
+    only read and take no lock.
+  - Between controllers, holds the Lease C(opendata-platform-fleet) in namespace C(kube-system) of each cluster
+    of the run that answers. It is taken after the inventory is validated, for new clusters at the end of the
+    stage C(clusters), and expires 30 seconds after it was last renewed.
 requirements: [enable in configuration]
 options:
   status_file:
-    description: File that gets as JSON what the table shows.
+    description: Path of a file for the content of the table as JSON.
     type: path
     env: [{name: ODP_STATUS_FILE}]
 """
@@ -52,7 +51,7 @@ QUIET = ("validate_argument_spec", "include_role", "include_tasks", "import_role
 
 
 class CallbackModule(CallbackBase):
-    """Speaks beside the stdout callback, so that a run works without it."""
+    """Runs next to the stdout callback; a run also works without it."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -78,7 +77,7 @@ class CallbackModule(CallbackBase):
         self._common = ""
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Take the lock of this controller, or end the run."""
+        """Take the local lock, or end the run."""
         ours = any(_is_ours(play) for play in playbook.get_plays())
         reading = context.CLIARGS.get("check") or Path(playbook._file_name).name in READING
         if self._lock or not ours:
@@ -92,14 +91,14 @@ class CallbackModule(CallbackBase):
             self._end(error)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        """A stage is a playbook file; several plays of one file are one stage."""
+        """Enter the stage: all plays of one playbook file are one stage."""
         variables = play.get_variable_manager().get_vars(play=play)
         self._hosts |= {*variables["ansible_play_hosts_all"]}
         self._clusters |= {*variables["groups"].get("clusters", [])} & self._hosts
         self._enter(Path(play.get_path().rpartition(":")[0]).stem)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        """One line for each task; none is begun after a Lease was lost."""
+        """Print one line for each task; end the run if a Lease was lost."""
         try:
             if self._leases:
                 self._leases.check()
@@ -110,31 +109,31 @@ class CallbackModule(CallbackBase):
             self._say(f"{self._stage} | {item}")
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
-        """A handler is a task like others."""
+        """Print one line for each handler."""
         self.v2_playbook_on_task_start(task, False)
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Remember the record and the states of clusters; say what the stdout callback hides."""
+        """Collect results, and print the warnings that the stdout callback hides."""
         self._remember(result)
         if not result.result.get("changed"):
             for warning in result.result.get("warnings") or []:
-                # Ansible's display says each but once.
+                # Ansible prints each warning only once.
                 self._display.warning(warning)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Remember the first failure of each host."""
+        """Collect the first failure of each host."""
         self._remember(result)
         if not ignore_errors:
             self._failures.setdefault(result.host.get_name(), self._message(result))
             self._common = self._common or (self._message(result) if result.task.run_once else "")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """An unreachable host failed."""
+        """Collect an unreachable host as failed."""
         if not result.task.ignore_unreachable:
             self._failures.setdefault(result.host.get_name(), self._message(result))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """The table and the file for programs."""
+        """Print the table and write the status file."""
         self._enter("")
         failures = {host: why for host, why in self._failures.items() if host in stats.failures or host in stats.dark}
         lines, status = self._found(failures)
@@ -149,7 +148,7 @@ class CallbackModule(CallbackBase):
             self._lock = self._leases = None
 
     def _take_leases(self) -> None:
-        """Those of the clusters that exist and answer by now."""
+        """Take the Leases of the clusters that exist and answer."""
         try:
             if self._leases and self._fleet:
                 self._leases.take(self._fleet, self._hosts)
@@ -159,7 +158,7 @@ class CallbackModule(CallbackBase):
             self._end(error)
 
     def _end(self, error: Exception) -> NoReturn:
-        """End the run: SystemExit is what the dispatcher of callbacks lets through."""
+        """End the run; SystemExit is not caught by the dispatcher of callbacks."""
         self._display.error(str(error), wrap_text=False)
         if self._lock and self._leases:
             self._leases.release()
@@ -167,11 +166,11 @@ class CallbackModule(CallbackBase):
         raise SystemExit(1) from error
 
     def _found(self, failures: dict[str, str]) -> tuple[list[str], report.Row]:
-        """The table, and the same for programs: of the mesh where that was asked for, else of the clusters."""
+        """The table and its content for programs: of the mesh for playbooks of the mesh, else of the clusters."""
         lost = {name: failures.get(name) or self._common for name in self._clusters}
         lost = {name: why for name, why in lost.items() if why}
         if "mesh_status" in self._seconds:
-            # Who was in the play and says nothing has left the mesh.
+            # A cluster of the play without a result has left the mesh.
             left = self._clusters - {*self._mesh, *lost}
             pairs = mesh.matrix({*self._fleet.get("mesh", self._clusters)} - left, self._mesh, lost)
             return mesh.table(pairs), mesh.status(pairs, bool(failures))
@@ -185,7 +184,7 @@ class CallbackModule(CallbackBase):
         return lines, services.joined(report.status(found, bool(failures)), served)
 
     def _enter(self, stage: str) -> None:
-        """Count the seconds since the last change to the stage that was."""
+        """Add the elapsed seconds to the previous stage."""
         now = time.monotonic()
         if self._stage:
             self._seconds[self._stage] = self._seconds.get(self._stage, 0) + now - self._stage_start
@@ -194,11 +193,11 @@ class CallbackModule(CallbackBase):
             self._take_leases()
 
     def _say(self, line: str) -> None:
-        """One line with the time since the start."""
+        """Print one line with the elapsed time."""
         self._display.display(f"[{report.clock(time.monotonic() - self._start)}] {line}")
 
     def _remember(self, result: Any) -> None:
-        """The fleet record and what the tables show are results of our own modules."""
+        """Collect the fleet record and the content of the tables from the results of our modules."""
         action, host, data = result.task.action, result.host.get_name(), result.result
         if action == f"{COLLECTION}.fleet" and data.get("fleet"):
             self._fleet = data["fleet"]
@@ -212,13 +211,13 @@ class CallbackModule(CallbackBase):
         elif action in (f"{COLLECTION}.cilium_clustermesh_probe", f"{COLLECTION}.pod_checks"):
             self._checks.setdefault(host, []).extend(data.get("checks") or [])
         elif action == "ansible.builtin.debug" and data.get("msg"):
-            # What a role says aloud; the stdout callback hides it with all that did not change.
+            # Messages of roles; the stdout callback hides them because nothing changed.
             for line in data["msg"] if isinstance(data["msg"], list) else str(data["msg"]).splitlines():
                 self._say(line)
 
     @staticmethod
     def _message(result: Any) -> str:
-        """What failed, in the words of the module; of a loop the first item that failed."""
+        """Name of the task and the message of the module; of a loop, the first item that failed."""
         items = [item for item in result.result.get("results", []) if item.get("failed")]
         words = (items[0] if items else result.result).get("msg") or "failed without a message"
         return f"{result.task.get_name().rpartition(' : ')[2]}: {words}"

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a run tells at its end: one row a cluster. Pure."""
+"""The table of clusters at the end of a run. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ REASON_WIDTH = 200
 def rows(clusters: Iterable[str], fleet: Row, seen: dict[str, Row], failures: dict[str, str], common: str) -> list[Row]:
     """One row for each cluster, sorted by name.
 
-    fleet: the fleet record, empty when the run ended before it was made.
-    seen: by cluster what module cluster_info returned as `cluster`.
-    failures: by host the first message of its failure, in the order of the run.
-    common: the failure that ended the run for all, or nothing.
+    fleet: the fleet record; empty when the run ended before it was built.
+    seen: by cluster the value `cluster` of module cluster_info.
+    failures: by host the message of its first failure, in the order of the run.
+    common: the failure that ended the run for all hosts, or empty.
     """
     records = fleet.get("clusters", {})
     return [_row(name, records.get(name, {}), seen.get(name), failures, common) for name in sorted(clusters)]
 
 
 def _row(name: str, record: Row, seen: Row | None, failures: dict[str, str], common: str) -> Row:
-    """What was seen of a cluster beside what the inventory says of it; the first failure is the reason."""
+    """The state of a cluster next to the inventory; its reason is the first failure."""
     shown = seen or {}
     expected = len(record.get("nodes", []))
     row = {
@@ -50,12 +50,12 @@ def _row(name: str, record: Row, seen: Row | None, failures: dict[str, str], com
 
 
 def status(found: list[Row], failed: bool) -> Row:
-    """The object of `status --json`; ok only when the run failed nowhere and every cluster is well."""
+    """The object of `status --json`; ok only when no host failed and every cluster is healthy."""
     return {"ok": bool(found) and not failed and not any(row["reason"] for row in found), "clusters": found}
 
 
 def table(found: list[Row]) -> list[str]:
-    """Lines of a table for a person, one cluster a line."""
+    """Lines of the table, one for each cluster."""
     cells = [COLUMNS] + [
         (
             row["name"],
@@ -83,6 +83,6 @@ def clock(seconds: float) -> str:
 
 
 def timings(stages: dict[str, float]) -> str:
-    """Seconds of each stage and of all."""
+    """Duration of each stage and of the run."""
     parts = [f"{stage} {seconds:.1f}" for stage, seconds in stages.items()]
     return f"seconds: {', '.join(parts)}, all {sum(stages.values()):.1f}"

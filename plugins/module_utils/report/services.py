@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What a run tells of services: one row for each of each cluster. Pure.
+"""The table of services at the end of a run. Pure.
 
 An entry is one item of `services.json` in ConfigMap flux-system/platform-services, which the role `service` writes.
 """
@@ -13,14 +13,14 @@ from .clusters import REASON_WIDTH, aligned
 
 Row = dict[str, Any]
 COLUMNS = ("service", "cluster", "ready", "version", "revision", "url", "reason")
-# Where `./odp connect` listens unless told otherwise.
+# Default port of `./odp connect`.
 PORT = 8080
 
 
 def hostnames(described: Mapping[str, Iterable[Row]]) -> dict[tuple[str, str], list[str]]:
-    """Names under which `connect` serves what has a route, by (cluster, service), the shortest first.
+    """Host names of services with a route in `connect`, by (cluster, service), the shortest first.
 
-    Every one has <host>.<cluster>.localhost; <host>.localhost is that of the first cluster by name.
+    Each has <host>.<cluster>.localhost; <host>.localhost belongs to the first cluster by name.
     """
     found: dict[tuple[str, str], list[str]] = {}
     taken = set()
@@ -34,10 +34,10 @@ def hostnames(described: Mapping[str, Iterable[Row]]) -> dict[tuple[str, str], l
 
 
 def rows(described: Mapping[str, Iterable[Row]], seen: Mapping[str, Iterable[Row]]) -> list[Row]:
-    """One row for each service of each cluster, also for what Flux has and nothing describes.
+    """One row for each service of each cluster, including objects of Flux without a description.
 
-    described: by cluster its entries.
-    seen: by cluster what module flux_ready returned as `services`.
+    described: entries by cluster.
+    seen: by cluster the value `services` of module flux_ready.
     """
     hosts = hostnames(described)
     found = []
@@ -54,9 +54,9 @@ def rows(described: Mapping[str, Iterable[Row]], seen: Mapping[str, Iterable[Row
 
 
 def _state(entry: Row, objects: list[Row]) -> Row:
-    """What is so of a service: all its objects are ready, or why not.
+    """Whether all objects of a service are ready, or why not.
 
-    It waits when it cannot be had here, or when all of it that is not ready was suspended by a person.
+    It is waiting when an image is not available, or when all its objects that are not ready are suspended.
     """
     unready = [each for each in objects if not each["ready"]]
     reasons = [f"{each['kind']}: {each.get('reason') or 'not ready'}" for each in unready]
@@ -75,23 +75,23 @@ def _state(entry: Row, objects: list[Row]) -> Row:
 
 
 def _url(entry: Row, hosts: list[str]) -> str:
-    """The public address where a Gateway serves it, else the one that `connect` gives it."""
+    """The URL at the Gateway, or else the one of `connect`."""
     return entry.get("url") or (f"http://{hosts[0]}:{PORT}" if hosts else "")
 
 
 def joined(status: Row, found: list[Row]) -> Row:
-    """The object of `status --json` with its services; one that waits is shown and is no fault."""
+    """The object of `status --json` with its services; a waiting one does not count as a failure."""
     well = all(row["ready"] or row["waiting"] for row in found)
     return {**status, "ok": status["ok"] and well, "services": found}
 
 
 def table(found: list[Row]) -> list[str]:
-    """Lines below the table of clusters, one a service; none without services."""
+    """Lines below the table of clusters, one for each service; none without services."""
     cells = [
         (
             row["name"],
             row["cluster"],
-            "yes" if row["ready"] else "waiting" if row["waiting"] else "no",
+            "yes" if row["ready"] else "unavailable" if row["waiting"] else "no",
             row["version"] or "-",
             row["revision"] or "-",
             row["url"] or "-",

@@ -100,9 +100,9 @@ def test_table_has_a_line_for_each_service_below_the_clusters() -> None:
     described = {"north": [entry("dagster"), entry("keycloak", waiting="no\n image", version="")]}
     assert report.table(report.rows(described, {"north": [flux("dagster")]})) == [
         "",
-        "service   cluster  ready    version  revision      url                             reason",
-        "dagster   north    yes      1.2.3    0123456789ab  http://dagster.localhost:8080   ok",
-        "keycloak  north    waiting  -        -             http://keycloak.localhost:8080  no image",
+        "service   cluster  ready        version  revision      url                             reason",
+        "dagster   north    yes          1.2.3    0123456789ab  http://dagster.localhost:8080   ok",
+        "keycloak  north    unavailable  -        -             http://keycloak.localhost:8080  no image",
     ]
     assert report.table([]) == []
 
