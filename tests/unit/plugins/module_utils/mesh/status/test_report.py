@@ -75,7 +75,7 @@ def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
 def test_an_agent_and_kvstoremesh_that_see_nobody() -> None:
     row = peer(answer(agent={}, mesh={}))
     assert (row["ready"], row["nodes"], row["endpoints"], row["services"]) == (False, 0, 0, 0)
-    why = "does not know this peer: kubelet has not refreshed the Secret yet, or its drain grace period has not ended"
+    why = "does not know this peer: the kubelet has not refreshed the Secret, or the drain grace period goes on"
     assert row["reason"] == f"KVStoreMesh mesh-x: {why}; agent cilium-x: {why}"
 
 
