@@ -217,7 +217,7 @@ def test_a_fleet_that_was_given_goes_down_only_by_its_name(tmp_path: Path, typed
     assert run.returncode == 2
     words = "Fleet trial has existing hosts or clusters. To tear it down, add: -e down_confirm=trial"
     assert words in " ".join(run.stdout.split())
-    assert "PLAY [Given machines]" not in run.stdout
+    assert "PLAY [Teardown of existing hosts]" not in run.stdout
     assert kubeconfig.exists()
 
 
