@@ -15,7 +15,20 @@ from repository import ROOT
 BIN = Path(sys.executable).parent
 ROLES = sorted(f"opendata.platform.{path.name}" for path in (ROOT / "roles").iterdir())
 MODULES = sorted(f"opendata.platform.{path.stem}" for path in (ROOT / "plugins/modules").glob("*.py"))
-UNWANTED = (".venv", ".git", ".state", ".collections", "tests", "molecule", "benchmarks", "verbs", "odp", ".ci")
+UNWANTED = (
+    ".venv",
+    ".git",
+    ".state",
+    ".collections",
+    "tests",
+    "molecule",
+    "benchmarks",
+    "verbs",
+    "odp",
+    ".ci",
+    "build",
+    "clusters",
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +58,11 @@ def test_archive_holds_what_a_user_needs_and_no_more(elsewhere: Path) -> None:
     assert {"README.md", "LICENSE", "meta/runtime.yml", "playbooks/site.yml", "plugins/callback/report.py"} <= names
     assert [name for name in names if name.split("/")[0] in UNWANTED or "/.state/" in name] == []
     assert [name for name in names if name.endswith(".pyc")] == []
+    # Pages and metadata, no program of a clone.
+    for directory, suffixes in (("docs", {".md", ".svg", ".png", ".yml"}), ("meta", {".yml", ".txt"})):
+        found = {Path(name).suffix for name in names if name.startswith(f"{directory}/")}
+        assert found and found <= suffixes
+    assert {"CHANGELOG.rst", "CONTRIBUTING.md", "SECURITY.md", "meta/execution-environment.yml"} <= names
 
 
 def test_every_role_and_module_can_be_read_about(elsewhere: Path) -> None:
@@ -64,3 +82,9 @@ def test_playbooks_are_found_by_their_full_names(elsewhere: Path) -> None:
     )
     for stage in ("Preflight of the fleet", "Artifacts", "Machines", "Clusters", "Network", "Status"):
         assert f": {stage}" in listed
+
+
+def test_every_ignored_sanity_finding_has_a_reason() -> None:
+    [ignores] = (ROOT / "tests/sanity").glob("ignore-*.txt")
+    for line in ignores.read_text().splitlines():
+        assert " # " in line, line
