@@ -89,7 +89,7 @@ def test_every_fault_of_the_inventory_is_told_before_anything_is_done(tmp_path: 
     run = runner("playbooks/preflight.yml")
     assert run.returncode == 2
     assert "The inventory has 3 faults, nothing was changed:" in run.stdout
-    assert "trial/hosts.yml:8). Give each its own." in run.stdout
+    assert "trial/hosts.yml:8). Use another address." in run.stdout
     assert not (runner.inventory / ".state").exists()
     assert [row["name"] for row in runner.status["clusters"]] == ["north", "south"]
     assert all("The inventory has 3 faults" in row["reason"] for row in runner.status["clusters"])
