@@ -75,7 +75,7 @@ def test_no_other_role_may_enter_the_database(postgres: dict[str, str]) -> None:
 
 
 def test_a_server_that_refuses_fails_the_job(postgres: dict[str, str]) -> None:
-    refused = provision({**postgres, "PGPASSWORD": "wrong"}, "secret")
+    refused = run_job({**postgres, "PGPASSWORD": "wrong"}, "secret")
     assert refused.returncode != 0
     assert "password authentication failed" in refused.stderr
     assert "secret" not in refused.stderr
