@@ -42,3 +42,13 @@ def namespaces(server: api_server.ApiServer) -> Iterator[None]:
         # What kube-controller-manager would do.
         space["spec"]["finalizers"] = []
         api.request("PUT", f"{path}/finalize", body=space)
+
+
+@pytest.fixture(scope="module")
+def daemon_sets(server: api_server.ApiServer) -> Iterator[None]:
+    """Remove the DaemonSets that the tests of one file created: others would find a Cilium in the cluster."""
+    yield
+    api = Cluster(str(server.kubeconfig))
+    for each in api.request("GET", "/apis/apps/v1/daemonsets")["items"]:
+        metadata = each["metadata"]
+        api.request("DELETE", f"/apis/apps/v1/namespaces/{metadata['namespace']}/daemonsets/{metadata['name']}")

@@ -93,9 +93,9 @@ def test_all_faults_at_once(run: Run, place: Place) -> None:
     assert result["failed"]
     said = result["msg"].splitlines()
     assert [line.split(" (")[0] for line in said] == [
-        "aws: the VPC CNI of AWS is its network",
+        "aws: the VPC CNI of AWS is its network plugin",
         "aws: cluster_service_cidr is 172.20.0.0/16, but its Services have addresses from 10.250.0.0/24",
-        "aws: cluster_pod_cidr 192.0.2.0/24 holds the addresses of a",
+        "aws: cluster_pod_cidr 192.0.2.0/24 contains the addresses of a",
     ]
 
 

@@ -34,7 +34,9 @@ def play(clone: git_clones.Clone, entry: str, *options: str) -> subprocess.Compl
     fleet = render.fleet("git") | {"directory": str(directory), "state": str(directory / ".state")}
     fleet["platform"] |= {"git_branch": "main"}
     north = fleet["clusters"]["north"] | {"kubeconfig": str(directory / ".state/none")}
-    fleet["clusters"] = {name: north | {"name": name} for name in ("north", "south")}
+    fleet["clusters"] = {
+        name: north | {"name": name, "tree_path": f"./clusters/git/{name}"} for name in ("north", "south")
+    }
     variables: dict[str, Any] = {
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "fleet": fleet,

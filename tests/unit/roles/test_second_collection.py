@@ -95,5 +95,5 @@ def test_preflight_refuses_what_is_wrong_with_a_name_or_a_variable(fleet: Path) 
     assert "north: cluster_services: there is no service role 'acme.services.hello_wrld'" in output
     assert "Did you mean acme.services.hello_world? Known: acme.services.hello_world, beside, " in output
     assert "role 'undeclared' does not declare itself a service" in output
-    assert "north: hello_world_valus: is no variable of this platform" in output
+    assert "north: hello_world_valus: is not a variable of this collection" in output
     assert "TASK [Publish and apply the platform" not in output

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.opendata.platform.plugins.callback.report import CallbackModule
 from ansible_collections.opendata.platform.plugins.module_utils.report import services as report
+from ansible_collections.opendata.platform.plugins.module_utils.service import catalogue
 
 
 def entry(name: str, **more: Any) -> dict[str, Any]:
@@ -124,8 +125,8 @@ def test_the_callback_collects_what_flux_ready_returns_also_when_it_failed() -> 
 
 
 def test_entries_come_from_the_config_map() -> None:
-    assert report.entries({"data": {"services.json": '[{"name": "dagster"}]'}}) == [{"name": "dagster"}]
-    assert report.entries(None) == []
+    assert catalogue.entries({"data": {"services.json": '[{"name": "dagster"}]'}}) == [{"name": "dagster"}]
+    assert catalogue.entries(None) == []
 
 
 def test_the_password_is_a_command_never_a_value() -> None:

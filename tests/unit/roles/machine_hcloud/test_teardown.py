@@ -81,7 +81,7 @@ def test_down_shows_what_stays_and_deletes_what_was_typed(two: Any) -> None:
     assert gone.code == 0, gone.text[-5000:]
     things = two.stand_in.world.things
     assert [things[kind] for kind in ("servers", "volumes", "networks", "primary_ips")] == [{}, {}, {}, {}]
-    assert "together 0.03 EUR a month" in gone.text
+    assert "total: 0.03 EUR a month" in gone.text
 
 
 def test_refusals_of_hetzner_say_what_to_do_and_a_rerun_goes_on(site: Any) -> None:
@@ -92,10 +92,9 @@ def test_refusals_of_hetzner_say_what_to_do_and_a_rerun_goes_on(site: Any) -> No
     spent = site.run(entry="check")
     assert spent.code != 0
     assert (
-        "limit of 3600 requests per hour reached (rate_limit_exceeded). The project has used up its requests "
-        "(3600 an hour, they come back one a second). Wait a few minutes and run again; nothing else should use this "
-        "project's tokens "
-        "meanwhile."
+        "limit of 3600 requests per hour reached (rate_limit_exceeded). The project has reached its rate limit "
+        "(3600 requests an hour, refilled at one a second). Wait a few minutes and run again; nothing else should use "
+        "the project's tokens meanwhile."
     ) in spent.text
     assert len(site.stand_in.exchanges) == 6
 
@@ -103,16 +102,16 @@ def test_refusals_of_hetzner_say_what_to_do_and_a_rerun_goes_on(site: Any) -> No
     theirs = site.run()
     assert theirs.code != 0
     assert (
-        "name is already used (uniqueness_error). The project has something of this name or key without the labels of "
-        "the fleet. Rename or delete it there, or give the fleet a project of its own."
+        "name is already used (uniqueness_error). The project has a resource of this name or key without the labels of "
+        "the fleet. Rename or delete it, or use a separate project for the fleet."
     ) in theirs.text
 
     site.stand_in.faults = [LIMIT]
     limit = site.run()
     assert limit.code != 0
     assert (
-        "server limit exceeded (resource_limit_exceeded). The project has reached its limit. Ask for a higher one in "
-        "the Cloud Console (Limits), or delete what you do not need there, and run again."
+        "server limit exceeded (resource_limit_exceeded). The project has reached its limit. Request a higher one in "
+        "the Cloud Console (Limits), or delete unused resources, and run again."
     ) in limit.text
 
     site.stand_in.world.failing = "create_server"
