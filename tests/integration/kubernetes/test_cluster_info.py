@@ -5,11 +5,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.cluster import status as cluster_status
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 import mesh_objects
 from api_server import ApiServer
+
+pytestmark = pytest.mark.usefixtures("daemon_sets")
 
 Run = Callable[..., dict[str, Any]]
 

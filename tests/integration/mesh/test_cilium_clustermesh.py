@@ -22,6 +22,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.write
 from api_server import ApiServer
 from repository import TESTS
 
+pytestmark = pytest.mark.usefixtures("daemon_sets")
+
 Run = Callable[..., dict[str, Any]]
 AGENT, KVSTORE, USERS = "cilium-clustermesh", "cilium-kvstoremesh", "clustermesh-remote-users"
 SOUTH = {"name": "south", "id": 2, "endpoint": {"ips": ["192.0.2.2"], "port": 32379}}

@@ -17,6 +17,8 @@ import mesh_objects as objects
 from api_server import ApiServer
 from stand_in_kubelet import stand_in_kubelet
 
+pytestmark = pytest.mark.usefixtures("daemon_sets")
+
 Run = Callable[..., dict[str, Any]]
 SYSTEM = "/api/v1/namespaces/kube-system"
 APPS = "/apis/apps/v1/namespaces/kube-system"
