@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 DOCUMENTATION = r"""
 module: engine_container
 short_description: Manage a container of a fleet on Docker or Podman
@@ -74,6 +72,7 @@ status:
   type: str
 """
 
+import contextlib
 import hashlib
 import json
 from typing import Any
