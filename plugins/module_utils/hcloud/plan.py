@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..findings import Finding
-from .resources import LABEL, carries
+from .resources import LABEL, ROLES, carries
 
 VARIABLE = "machine_hcloud_delete"
 Record = dict[str, Any]
@@ -125,7 +125,7 @@ def _running(names: list[str], wanted: dict[str, Record], found: dict[str, Recor
 def _lost(server: Record, volumes: list[Record], why: str) -> str:
     """Why a server is deleted, and what is lost and kept."""
     # Release 0.1.0 labelled them "server".
-    control_plane = server["labels"].get(f"{LABEL}/role") in ("control_plane", "server")
+    control_plane = server["labels"].get(f"{LABEL}/role") == ROLES["control_plane"]
     etcd = " and its etcd member" if control_plane else ""
     lost = f"{why}; lost: its disk{etcd} ({_words(server)}, {server['ipv4_address']}, created {server['created'][:10]})"
     mine = [f"{one['name']} ({one['size']} GB)" for one in volumes if one["server"] == server["name"]]

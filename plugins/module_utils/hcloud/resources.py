@@ -18,11 +18,15 @@ LABEL = "opendata.platform"
 EVERYWHERE = ["0.0.0.0/0", "::/0"]
 # Seconds and attempts, the defaults of the Cloud Console.
 CHECK = {"protocol": "tcp", "interval": 15, "timeout": 10, "retries": 3}
+# Values of the label "role": servers and targets of load balancers already carry these words.
+ROLES = {"control_plane": "server", "worker": "agent"}
 Record = dict[str, Any]
 
 
 def labels(fleet: str, **more: str) -> dict[str, str]:
     """Labels of an owned resource: labels("prd", cluster="hz") -> {"opendata.platform/fleet": "prd", …}."""
+    if "role" in more:
+        more["role"] = ROLES[more["role"]]
     return {f"{LABEL}/{name}": value for name, value in {"fleet": fleet, **more}.items()}
 
 

@@ -130,7 +130,7 @@ def owner(live: Manifest | None, cron_job: bool = False) -> str:
 
 
 def refusals(live: Mapping[str, Manifest | None], users_due: bool) -> list[str]:
-    """Return a sentence for each object that somebody else writes. live is what Trust.read returns."""
+    """Return a sentence for each object that another field manager writes. live is what Trust.read returns."""
     found = []
     for role, secret in LEAFS.items():
         if other := owner(live.get(role), bool(live.get("cron_job"))):

@@ -2,7 +2,7 @@
 """Whether packets reach the peers' nodes, pods and endpoints now. Pure.
 
 cilium-health probes by itself, but each address only about once a minute, and says the old answer in between; so the
-nodes that the agent knows are asked for, and each is connected to anew.
+nodes that the agent knows are asked for, and each gets a new connection.
 """
 
 from __future__ import annotations

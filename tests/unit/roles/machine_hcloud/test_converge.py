@@ -86,7 +86,7 @@ def test_converge(site: Any) -> None:
 def alter(world: Any) -> None:
     """What somebody does by hand."""
     server = world.by_name("servers", "hz-1")
-    server |= {"name": "renamed", "status": "off", "labels": {**server["labels"], "opendata.platform/role": "worker"}}
+    server |= {"name": "renamed", "status": "off", "labels": {**server["labels"], "opendata.platform/role": "agent"}}
     world.by_name("firewalls", "opendata-prd-hz")["rules"].pop()
 
 
@@ -104,14 +104,14 @@ def check_world(site: Any) -> None:
     for name, address in (("hz-1", "10.78.0.11"), ("hz-2", "10.78.0.12")):
         server = world.by_name("servers", name)
         assert [net["ip"] for net in server["private_net"]] == [address]
-        assert server["labels"] == {**MINE, "opendata.platform/role": "control_plane", "opendata.platform/node": name}
+        assert server["labels"] == {**MINE, "opendata.platform/role": "server", "opendata.platform/node": name}
         assert (server["status"], server["placement_group"]["name"]) == ("running", "opendata-prd-hz")
         assert [one["id"] for one in server["public_net"]["firewalls"]] == [wall["id"]]
         check_user_data(site, name)
     balancer = world.by_name("load_balancers", "opendata-prd-hz-api")
     [target] = balancer["targets"]
     assert target["label_selector"]["selector"] == ",".join(
-        f"{key}={value}" for key, value in {**MINE, "opendata.platform/role": "control_plane"}.items()
+        f"{key}={value}" for key, value in {**MINE, "opendata.platform/role": "server"}.items()
     )
     assert [(one["listen_port"], one["destination_port"]) for one in balancer["services"]] == [(6443, 6443)]
     assert balancer["private_net"][0]["ip"].startswith("10.78.128.")
