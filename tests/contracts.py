@@ -1,10 +1,8 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Contracts of other projects: from the artifact store, else from tests/fixtures/contracts."""
 
-import contextlib
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -40,23 +38,13 @@ def _crds(pattern: str) -> Crds:
     return [each for each in documents if each and each["kind"] == "CustomResourceDefinition"]
 
 
-@contextlib.contextmanager
-def served(kubeconfig: str, definitions: Crds) -> Iterator[None]:
-    """Let an API server serve these kinds until the block ends; their objects are gone afterwards."""
+def serve(kubeconfig: str, definitions: Crds) -> None:
+    """Let an API server serve these kinds. There is no way back: it may take minutes to remove a CRD."""
     cluster = Cluster(kubeconfig)
     for definition in definitions:
         cluster.request("POST", DEFINITIONS, body=definition)
     wanted = {each["spec"]["names"]["kind"] for each in definitions}
-    _until(lambda: wanted <= {kind for _api, kind in cluster.discover()})
-    yield
-    names = {each["metadata"]["name"] for each in definitions}
-    for name in names:
-        cluster.request("DELETE", f"{DEFINITIONS}/{name}")
-    _until(lambda: not names & {each["metadata"]["name"] for each in cluster.request("GET", DEFINITIONS)["items"]})
-
-
-def _until(met: Any) -> None:
     deadline = time.monotonic() + SECONDS
-    while not met():
-        assert time.monotonic() < deadline, f"the API server did not take the CRDs up within {SECONDS} s"
+    while not wanted <= {kind for _api, kind in cluster.discover()}:
+        assert time.monotonic() < deadline, f"the API server did not serve the CRDs within {SECONDS} s"
         time.sleep(0.1)

@@ -20,11 +20,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api_server.ApiS
 
 
 @pytest.fixture(scope="module")
-def flux_crds(server: api_server.ApiServer) -> Iterator[contracts.Crds]:
-    """Flux's CRDs, which the API server serves for the tests of one file."""
-    definitions = contracts.flux()
-    with contracts.served(str(server.kubeconfig), definitions):
-        yield definitions
+def flux_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api_server.ApiServer]:
+    """An API server with Flux's CRDs for the tests of one file: others need one without them."""
+    with api_server.api_server(tmp_path_factory.mktemp("api")) as running:
+        contracts.serve(str(running.kubeconfig), contracts.flux())
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ class Controllers:
 
 
 @pytest.fixture
-def controllers(server: api_server.ApiServer, flux_crds: Any) -> Iterator[Controllers]:
+def controllers(server: api_server.ApiServer) -> Iterator[Controllers]:
     """A cluster with Flux's kinds and without their objects, and the stand-in for its controllers."""
     played = Controllers(server)
     yield played

@@ -12,7 +12,12 @@ from repository import TESTS
 GOLDEN = TESTS / "golden/files/flux"
 
 
-@pytest.mark.usefixtures("flux_crds")
+@pytest.fixture(scope="module")
+def server(flux_server: ApiServer) -> ApiServer:
+    """The API server of this file."""
+    return flux_server
+
+
 def test_the_dry_run_accepts_every_object(server: ApiServer, run: Callable[..., dict[str, Any]]) -> None:
     cluster = {"kubeconfig": str(server.kubeconfig)}
     spaces = [

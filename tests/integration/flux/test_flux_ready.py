@@ -31,6 +31,12 @@ def lines(result: dict[str, Any]) -> list[str]:
     return re.sub(r"after \d+ s", "after N s", result["msg"]).splitlines()
 
 
+@pytest.fixture(scope="module")
+def server(flux_server: ApiServer) -> ApiServer:
+    """The API server of this file."""
+    return flux_server
+
+
 def test_all_gets_ready_by_watches_alone(run: Run, server: ApiServer, controllers: Any) -> None:
     controllers.make(flux.source(OLD), flux.applied(ROOT, OLD))
     release = flux.owned(flux.made("HelmRelease", "trino", "trino", interval="1h"), "Kustomization", "trino")

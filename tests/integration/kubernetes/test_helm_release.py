@@ -47,6 +47,12 @@ def stored(content: dict[str, Any]) -> str:
     return base64.b64encode(inner).decode()
 
 
+@pytest.fixture(scope="module")
+def server(flux_server: ApiServer) -> ApiServer:
+    """The API server of this file."""
+    return flux_server
+
+
 @pytest.fixture
 def install(server: ApiServer, run: Run) -> Callable[[str], dict[str, Any]]:
     """install("deployed") -> the module's arguments, after such a release was put into a namespace of its own."""
@@ -145,8 +151,8 @@ class Flux:
 
 
 @pytest.fixture
-def flux(server: ApiServer, flux_crds: Any) -> Flux:
-    """The API server serves HelmReleases."""
+def flux(server: ApiServer) -> Flux:
+    """Flux in a cluster that serves HelmReleases."""
     return Flux(server)
 
 

@@ -1,7 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """A real API server takes all that is rendered, with the CRDs of Flux, Cilium and the operators."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,14 +33,11 @@ KINDS = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("crds", "namespaces")
-
-
 @pytest.fixture(scope="module")
-def crds(server: ApiServer, flux_crds: contracts.Crds) -> Iterator[None]:
-    """The API server serves all kinds that the platform writes."""
-    with contracts.served(str(server.kubeconfig), contracts.gateway_api() + contracts.of_operators()):
-        yield
+def server(flux_server: ApiServer) -> ApiServer:
+    """An API server with all kinds that the platform writes."""
+    contracts.serve(str(flux_server.kubeconfig), contracts.gateway_api() + contracts.of_operators())
+    return flux_server
 
 
 def test_every_object_is_accepted(server: ApiServer, run: Callable[..., dict[str, Any]]) -> None:
