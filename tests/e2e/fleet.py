@@ -122,7 +122,7 @@ class Fleet:
         }
         self.write()
 
-    def add_agent(self, name: str, cluster: str, last: int) -> None:
+    def add_worker(self, name: str, cluster: str, last: int) -> None:
         """Add a machine made here; `last` is the last part of its address."""
         self.inventory["nodes"]["hosts"][name] = {
             "node_cluster": cluster,
@@ -145,7 +145,7 @@ class Fleet:
         del self.inventory["nodes"]["hosts"][f"{name}-1"]
         self.write()
 
-    def given(self, directory: Path, machines: dict[str, int]) -> "Fleet":
+    def existing_hosts(self, directory: Path, machines: dict[str, int]) -> "Fleet":
         """Another fleet whose machines exist already, reached with this one's key; the last part of each address."""
         other = Fleet(directory, self.network)
         other.inventory = {

@@ -36,7 +36,7 @@ class K3sFleet(Fleet):
             name: {"node_cluster": "edge", "node_role": "control_plane", "node_address": f"10.79.0.{10 + number}"}
             for number, name in enumerate(SERVERS, 1)
         }
-        self.add_agent(AGENT, "edge", 14)
+        self.add_worker(AGENT, "edge", 14)
         facts = {"artifacts": {"binaries": {}, "images": {}, "files": {"machine_root": {"path": str(root)}}}}
         facts["mirror"] = {"registry": "", "files": "", "push": ""}
         (directory.parent / "facts.json").write_text(json.dumps(facts))

@@ -89,8 +89,8 @@ def test_four_alterations_are_four_changes(fleet: Fleet, undisturbed: dict) -> N
     assert fleet.must().changes == 0
 
 
-def test_an_agent_joins_and_pods_of_two_nodes_talk(fleet: Fleet, undisturbed: dict) -> None:
-    fleet.add_agent("north-2", "north", 13)
+def test_a_worker_joins_and_pods_of_two_nodes_talk(fleet: Fleet, undisturbed: dict) -> None:
+    fleet.add_worker("north-2", "north", 13)
     joined = fleet.must()
     assert joined.changed["south-1"] == 0, joined.tail()
     assert ready(fleet, "north", 2)
@@ -154,18 +154,18 @@ def test_one_dead_cluster_does_not_stop_the_other(fleet: Fleet, undisturbed: dic
 
 
 def test_machines_that_cannot_be_nodes_are_refused_together(fleet: Fleet, undisturbed: dict, tmp_path: Path) -> None:
-    given = fleet.given(tmp_path / "inventories/given", {"metal-1": 13, "metal-2": 99})
+    existing = fleet.existing_hosts(tmp_path / "inventories/existing", {"metal-1": 13, "metal-2": 99})
     # A stand-in for another system: the machine is real, what its os-release says is not.
     fleet.ssh("north-2", "printf 'ID=alpine\\nVERSION_ID=3.22\\nPRETTY_NAME=\"Alpine 3.22\"\\n' > /run/alpine")
     fleet.ssh("north-2", "mount --bind /run/alpine /etc/os-release")
     before = fleet_state.snapshot(fleet)
     try:
-        run = given.play()
+        run = existing.play()
     finally:
         fleet.ssh("north-2", "umount /etc/os-release")
     assert run.code != 0
     assert run.changes == 0
-    where = f"{given.directory}/hosts.yml"
+    where = f"{existing.directory}/hosts.yml"
     assert (
         f"metal-1: node_address: 10.78.0.13 runs Alpine 3.22, which is not supported ({where}). Supported: debian"
         in run.output
