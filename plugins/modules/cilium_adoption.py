@@ -73,7 +73,7 @@ adopts:
 from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 NOTHING = {"release": "cilium", "summary": "", "differences": [], "adopts": False}
 
@@ -81,14 +81,12 @@ NOTHING = {"release": "cilium", "summary": "", "differences": [], "adopts": Fals
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "name": {"type": "str", "required": True},
             "chart_version": {"type": "str", "required": True},
             "values": {"type": "dict", "required": True},
             "adopt": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     name, wanted, version = (module.params[key] for key in ("name", "values", "chart_version"))
     module.params["values"] = "not shown: may hold secrets"

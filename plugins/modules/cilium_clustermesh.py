@@ -142,7 +142,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import options
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import write as peers_write
@@ -248,8 +248,7 @@ def result(made: Plan, own: str, listed: list[dict[str, Any]]) -> dict[str, Any]
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"type": "str", "default": "kube-system"},
             "name": {"type": "str"},
             "id": {"type": "int"},
@@ -267,7 +266,6 @@ def main() -> None:
             "wait_timeout": {"type": "int", "default": 300},
             "rollback": {"type": "str", "choices": ["never", "on_write_error"], "default": "on_write_error"},
         },
-        supports_check_mode=True,
     )
     asked = module.params
     if module.planned:

@@ -136,7 +136,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
@@ -218,7 +218,7 @@ def given(wish: dict[str, Any], now: datetime) -> Authority:
     return Authority("stable", (pair,))
 
 
-def converge(module: ClusterModule, path: Path, now: datetime) -> tuple[bool, Authority | None, Authority]:
+def converge(module: ControllerModule, path: Path, now: datetime) -> tuple[bool, Authority | None, Authority]:
     """Bring the directory to the phase; return whether it changed, the CA before and after. Raise ValueError etc."""
     wish = module.params
 
@@ -240,9 +240,8 @@ def converge(module: ClusterModule, path: Path, now: datetime) -> tuple[bool, Au
 
 def main() -> None:
     """Run the module."""
-    module = ClusterModule(
-        argument_spec=OPTIONS,
-        supports_check_mode=True,
+    module = ControllerModule(
+        OPTIONS,
         required_together=[("ca_cert", "ca_key")],
         required_one_of=[("path", "ca_cert")],
         required_if=[("state", "absent", ["path"])],

@@ -149,7 +149,7 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import USERS
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.write import nudge
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
@@ -166,7 +166,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets_client import NotRolledOut, Trust
 
 OPTIONS = {
-    **CLUSTER_OPTIONS,
     "namespace": {"type": "str", "default": "kube-system"},
     "name": {"type": "str"},
     "mode": {"type": "str", "choices": ["leafs", "shared_ca", "bundle"], "default": "leafs"},
@@ -240,7 +239,7 @@ def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], no
 
 def main() -> None:
     """Run the module."""
-    module = ClusterModule(argument_spec=OPTIONS, supports_check_mode=True)
+    module = ClusterModule(OPTIONS)
     wish, now = module.params, datetime.now(UTC)
     if found := option_findings(wish, module.check_mode, now):
         module.fail_json(msg="\n".join(found), findings=found)

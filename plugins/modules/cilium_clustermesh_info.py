@@ -141,7 +141,7 @@ reasons:
 """
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.info import OF_OBJECTS, OF_PODS, Info
 
@@ -165,8 +165,7 @@ def main() -> None:
     texts = {"type": "list", "elements": "str"}
     override = {"ips": texts, "address": {}, "port": {"type": "int", "default": 2379}}
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"default": "kube-system"},
             "gather": {**texts, "choices": [*PARTS, "status", "traffic", "reach"], "default": PARTS},
             "endpoint": {
@@ -190,7 +189,6 @@ def main() -> None:
             "ca_fingerprint": {"default": ""},
             "max_unready_agents": {"type": "int", "default": 0},
         },
-        supports_check_mode=True,
     )
     check(module)
     if module.planned:

@@ -118,7 +118,7 @@ peers_by_cluster:
 
 from datetime import UTC, datetime
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.check import judge, peers
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.messages import RULES
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.shape import faults
@@ -127,15 +127,14 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.s
 def main() -> None:
     """Run the module."""
     underlay = {"mtu": {"type": "int", "default": 0}}
-    module = ClusterModule(
-        argument_spec={
+    module = ControllerModule(
+        {
             "clusters": {"type": "list", "elements": "dict", "required": True},
             "underlay": {"type": "dict", "default": {}, "options": underlay},
             "ignore": {"type": "list", "elements": "str", "default": [], "choices": sorted(RULES)},
             "cert_warn_days": {"type": "int", "default": 30},
             "max_minor_skew": {"type": "int", "default": 1},
         },
-        supports_check_mode=True,
     )
     wanted = module.params
     # In check mode cilium_clustermesh_info returns an empty record where Cilium is not installed yet.

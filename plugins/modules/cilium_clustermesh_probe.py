@@ -110,7 +110,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import Pods
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    CLUSTER_OPTIONS,
     ClusterModule,
     summary,
 )
@@ -158,8 +157,7 @@ def probed(module: ClusterModule, probe: Probe) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"default": "kube-system"},
             "name": {"required": True},
             "state": {"choices": ["present", "probed", "absent"], "default": "present"},
@@ -174,7 +172,6 @@ def main() -> None:
             "requests": {"type": "int", "default": 20},
             "wait_timeout": {"type": "int", "default": 60},
         },
-        supports_check_mode=True,
     )
     asked, dry = module.params, module.check_mode
     check(module)

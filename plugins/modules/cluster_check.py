@@ -111,7 +111,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.existing.preflig
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import split_endpoint
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 
 def cluster_entry(path: str, context: str) -> dict[str, Any]:
@@ -158,8 +158,7 @@ def summary(state: State) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "name": {"type": "str", "required": True},
             "cilium": {"type": "bool", "default": True},
             "cilium_version": {"type": "str", "required": True},
@@ -169,7 +168,6 @@ def main() -> None:
             "service_cidr": {"type": "str", "required": True},
             "endpoint": {"type": "str", "default": ""},
         },
-        supports_check_mode=True,
     )
     params = module.params
     try:

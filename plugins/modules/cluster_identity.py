@@ -47,7 +47,7 @@ from pathlib import Path
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 from ansible_collections.opendata.platform.plugins.module_utils.fleet import identity as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 
 
 def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
@@ -64,7 +64,7 @@ def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
 
 def main() -> None:
     """Run the module."""
-    module = ClusterModule(argument_spec={"clusters": {"type": "dict", "required": True}}, supports_check_mode=True)
+    module = ControllerModule({"clusters": {"type": "dict", "required": True}})
     clusters = sorted(module.params["clusters"].items())
     with ThreadPoolExecutor(max(len(clusters), 1)) as pool:
         seen = list(pool.map(lambda item: look(item[0], item[1]["kubeconfig"], item[1]["uid_file"]), clusters))

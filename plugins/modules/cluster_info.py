@@ -86,23 +86,21 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.cluster import status as cluster_status
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
+        {
             "name": {"type": "str", "required": True},
             "provider": {"type": "str", "default": ""},
-            **CLUSTER_OPTIONS,
             "nodes": {"type": "list", "elements": "str", "default": []},
             "cilium": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
             "fail_when_unwell": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     wanted, details = module.params, list[str]()
     info: dict[str, Any] = {

@@ -77,9 +77,9 @@ import hashlib
 import json
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.output import by_digest
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 # Required on the controller: libraries.require reports what is missing.
 with contextlib.suppress(ImportError):
@@ -111,7 +111,7 @@ def shown(params: dict[str, Any]) -> str:
     return str(yaml.safe_dump(public))
 
 
-def converge(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
+def converge(module: Module, engine: Engine) -> dict[str, Any]:
     """Create, start or remove the container and return the module's result. Raises EngineError."""
     params, act = module.params, not module.check_mode
     found = [each for each in engine.containers(f"name={params['name']}") if each["Name"].lstrip("/") == params["name"]]
@@ -140,8 +140,8 @@ def converge(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "image": {"type": "str"},
@@ -152,7 +152,6 @@ def main() -> None:
             "environment": {"type": "dict", "default": {}},
         },
         required_if=[("state", "present", ("image",))],
-        supports_check_mode=True,
     )
     try:
         result = converge(module, Engine(module.params["engine"]))

@@ -114,15 +114,14 @@ from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencie
 from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge
 from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Flux, diagnose
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.service import catalogue
 
 
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"default": "flux-system"},
             "source": {"default": "platform"},
             "revision": {"default": ""},
@@ -130,7 +129,6 @@ def main() -> None:
             "wait_timeout": {"type": "int", "default": 900, "aliases": ["timeout"]},
             "fail_when_unwell": {"type": "bool", "default": True},
         },
-        supports_check_mode=True,
     )
     if module.planned:
         module.exit_json(services=[], described=[], reason="", details=[])

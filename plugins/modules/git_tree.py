@@ -75,10 +75,9 @@ revision:
 import posixpath
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.git.cli import GitError
 from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, Tree
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
 
 
@@ -100,19 +99,18 @@ def differences(tree: Tree, before: dict[str, Entry], files: dict[str, str]) -> 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "directory": {"type": "path", "required": True},
             "path": {"type": "str", "required": True},
             "files": {"type": "dict", "required": True},
             "branch": {"type": "str", "default": "main"},
             "commit_message": {"type": "str", "required": True},
         },
-        supports_check_mode=True,
+        libraries=("yaml",),
         # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
-    require(module, "yaml")
     files = module.params["files"]
     # The recorded invocation must not contain the texts.
     module.params["files"] = sorted(files)

@@ -90,7 +90,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes impor
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    CLUSTER_OPTIONS,
     ClusterModule,
     summary,
 )
@@ -128,15 +127,13 @@ def taken_up(module: ClusterModule, cluster: Cluster, wanted: dict[str, Any]) ->
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "chart_version": {"type": "str", "required": True},
             "values": {"type": "dict", "required": True},
             "wait_timeout": {"type": "int", "default": 300},
         },
-        supports_check_mode=True,
     )
     wanted = module.params["values"]
     module.params["values"] = "not shown: may hold secrets"

@@ -76,10 +76,10 @@ snapshot:
 import re
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 Params = dict[str, Any]
 
@@ -138,8 +138,8 @@ def carry_out(params: Params) -> str:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "state": {
                 "type": "str",
                 "choices": ["gathered", "drained", "uncordoned", "removed", "saved"],
@@ -153,7 +153,6 @@ def main() -> None:
         },
         required_if=NEEDS_NODE,
         required_by={"version": ("node",)},
-        supports_check_mode=True,
     )
     params, snapshot = module.params, ""
     try:

@@ -100,10 +100,10 @@ credentials:
 import contextlib
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
 
@@ -203,8 +203,8 @@ def identity(params: Params, found: pure.Found) -> dict[str, object]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "state": {
                 "type": "str",
                 "choices": ["gathered", "started", "restarted", "stopped", "emptied", "restored", "absent"],
@@ -220,7 +220,6 @@ def main() -> None:
             "planned": {"type": "bool", "default": False},
         },
         required_if=[*NEEDS_NAME, ("state", "restored", ("snapshot", "url"))],
-        supports_check_mode=True,
     )
     params = module.params
     try:

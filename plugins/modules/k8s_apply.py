@@ -111,7 +111,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes impor
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier, Change
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    CLUSTER_OPTIONS,
     ClusterModule,
     summary,
 )
@@ -162,8 +161,7 @@ def settled(module: ClusterModule, applier: Applier, wanted: list[manifests.Mani
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "manifests": {"type": "list", "elements": "dict", "default": []},
             "files": {"type": "list", "elements": "path", "default": []},
             "field_manager": {"type": "str", "default": "odp"},
@@ -173,7 +171,6 @@ def main() -> None:
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 120},
         },
-        supports_check_mode=True,
     )
     wanted, asked = read(module), module.params
     if module.planned:

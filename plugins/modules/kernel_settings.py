@@ -65,7 +65,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 ROOT = Path("/")
@@ -189,13 +189,12 @@ def converge(params: dict[str, Any], check: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Read the task's options and converge."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "sysctls": {"type": "dict", "default": {}},
             "modules": {"type": "list", "elements": "str", "default": []},
             "planned": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     try:
         result = converge(module.params, module.check_mode or module.params["planned"])

@@ -65,25 +65,23 @@ findings:
   returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import inspect_engine
 from ansible_collections.opendata.platform.plugins.module_utils.kind.preflight import Wanted, findings
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 
 def main() -> None:
     """Inspect the engine and fail with all findings."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "engine": {"type": "str", "choices": ["docker", "podman"], "required": True},
             "directory": {"type": "path", "required": True},
             "network": {"type": "str", "required": True},
             "memory_gib": {"type": "float", "required": True},
             "clusters": {"type": "dict", "required": True},
         },
-        supports_check_mode=True,
+        libraries=("yaml",),
     )
-    require(module, "yaml")
     given = module.params
     wanted = Wanted(
         engine=given["engine"],

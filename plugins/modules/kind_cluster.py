@@ -110,20 +110,19 @@ actions:
 import contextlib
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
 from ansible_collections.opendata.platform.plugins.module_utils.kind import config as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kind import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import Kind, KindError, locked
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 
 
 class Run:
     """One run of the module over one cluster."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Module) -> None:
         """Inspect the cluster."""
         self.module, self.params = module, module.params
         self.kind = Kind(Engine(self.params["engine"]), self.params["name"], self.params["network"])
@@ -211,8 +210,8 @@ class Run:
 def main() -> None:
     """Entry point of the module."""
     file = {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}}
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent", "gathered"], "default": "present"},
             "config": {"type": "dict"},
@@ -224,10 +223,9 @@ def main() -> None:
             "recreate": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 120},
         },
+        libraries=("yaml",),
         required_if=[("state", "present", ("config", "kind"))],
-        supports_check_mode=True,
     )
-    require(module, "yaml")
     state, path = module.params["state"], Path(f"{module.params['kubeconfig']}.lock")
     # Without the lock's directory no run of kind can be left over.
     writes = not module.check_mode and (state == "present" or (state == "absent" and path.parent.exists()))

@@ -105,9 +105,9 @@ credentials:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
 
 Params = dict[str, Any]
@@ -220,8 +220,8 @@ def carry_out(params: Params, found: pure.Found, lock: int) -> None:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "state": {
                 "type": "str",
                 "choices": ["gathered", "initialized", "joined", "applied", "upgraded", "renewed", "absent"],
@@ -240,7 +240,6 @@ def main() -> None:
             "planned": {"type": "bool", "default": False},
         },
         required_if=[("state", "joined", ("join_config",)), ("state", "upgraded", ("version",))],
-        supports_check_mode=True,
     )
     params = module.params
     try:

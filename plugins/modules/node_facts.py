@@ -70,7 +70,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import facts
 
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
@@ -176,12 +176,11 @@ def as_planned(found: dict[str, object]) -> dict[str, object]:
 
 def main() -> None:
     """Read the task's options and gather the facts."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "packages": {"type": "list", "elements": "str", "default": []},
             "planned": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     found = gather(module.params["packages"])
     if module.params["planned"]:

@@ -111,7 +111,7 @@ units:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import download as download_client
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as client
 from ansible_collections.opendata.platform.plugins.module_utils.node import files as pure
@@ -198,8 +198,8 @@ def converge(params: dict[str, Any], files: list[pure.File], check: bool, folder
 
 def main() -> None:
     """Read the task's options and converge."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "files": {"type": "list", "elements": "dict", "default": [], "options": FILE_SPEC},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "path", "default": []},
@@ -207,7 +207,6 @@ def main() -> None:
             "units": {"type": "list", "elements": "dict", "default": [], "options": UNIT_SPEC},
             "planned": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     params = module.params
     files = described(params)

@@ -48,7 +48,7 @@ unreached:
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 SECONDS = 3
 
@@ -67,7 +67,7 @@ def why_not(address: str, port: int) -> str:
 def main() -> None:
     """Run the module."""
     spec = {"addresses": {"type": "dict", "required": True}, "port": {"type": "int", "default": 4240}}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = Module(spec)
     names, addresses = list(module.params["addresses"]), module.params["addresses"].values()
     with ThreadPoolExecutor(max(len(names), 1)) as pool:
         reasons = pool.map(lambda address: why_not(str(address), module.params["port"]), addresses)

@@ -74,7 +74,7 @@ findings:
 import os
 import shutil
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.preflight import Seen, Wanted, findings
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor
@@ -84,8 +84,8 @@ def main() -> None:
     """Inspect the host and fail with all findings."""
     text = {"type": "str", "required": True}
     number = {"type": "float", "required": True}
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "fleet": text,
             "directory": {"type": "path", "required": True},
             "network": text,
@@ -94,7 +94,6 @@ def main() -> None:
             "disk_gib": number,
             "machines": {"type": "dict", "required": True},
         },
-        supports_check_mode=True,
     )
     params = dict(module.params)
     wanted = Wanted(addresses=params.pop("machines"), **params)

@@ -78,7 +78,7 @@ exceptions:
 
 import json
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import teardown as down
@@ -87,7 +87,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.nspawn import te
 class Host:
     """The host as a fleet needs it; ``changes`` lists what differs, which is changed unless in check mode."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Module) -> None:
         self.check = module.check_mode
         self.fleet, self.directory = module.params["fleet"], module.params["directory"]
         self.network, self.bridge = module.params["network"], module.params["bridge"]
@@ -168,8 +168,8 @@ class Host:
 
 def main() -> None:
     """Read the task's options and prepare or restore the host."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "fleet": {"type": "str", "required": True},
             "directory": {"type": "path", "required": True},
             "network": {"type": "str"},
@@ -177,7 +177,6 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ("network", "bridge"))],
-        supports_check_mode=True,
     )
     present = module.params["state"] == "present"
     changes: list[str] = []

@@ -127,8 +127,8 @@ base:
 import uuid
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import (
     STATE,
     bridge_address,
@@ -158,7 +158,7 @@ def _text(path: Path) -> str:
 class Machine:
     """A machine as the task describes it, and as it is on this host."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Module) -> None:
         params = module.params
         self.name, self.keys, self.address = params["name"], Path(params["keys"]), params["address"]
         self.network = params["network"]
@@ -246,8 +246,8 @@ def main() -> None:
         "link": {"type": "str", "default": ""},
     }
     required = ("fleet", "name", "address", "network", "bridge", "start")
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             **{name: {"type": "str", "required": True} for name in required},
             "base": {"type": "path", "required": True},
             "keys": {"type": "path", "required": True, "no_log": False},
@@ -255,7 +255,6 @@ def main() -> None:
             "masked": {"type": "list", "elements": "str", "default": []},
             "seconds": {"type": "int", "default": 60},
         },
-        supports_check_mode=True,
     )
     machine = Machine(module)
     where = f"machine {machine.name} of fleet {module.params['fleet']}"

@@ -84,8 +84,7 @@ reference:
 import ssl
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive, registry
 from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
 from ansible_collections.opendata.platform.plugins.module_utils.oci import chart as oci_chart
@@ -97,7 +96,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.oci.registry imp
 )
 
 
-def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
+def target(module: Module, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
     """Return the reference and the trusted CAs; faults are added to the findings."""
     params = module.params
     reference = tls = None
@@ -114,7 +113,7 @@ def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None
     return reference, tls
 
 
-def content(module: AnsibleModule, reference: Reference | None, findings: list[str]) -> Artifact | None:
+def content(module: Module, reference: Reference | None, findings: list[str]) -> Artifact | None:
     """Return what to publish, None for a chart that does not exist yet; faults are added to the findings."""
     files, chart = module.params["files"], module.params["chart"]
     if files is not None:
@@ -135,7 +134,7 @@ def content(module: AnsibleModule, reference: Reference | None, findings: list[s
     return oci_artifact.chart(metadata, packed)
 
 
-def published(module: AnsibleModule, repository: Repository) -> str:
+def published(module: Module, repository: Repository) -> str:
     """Return the digest under the tag, empty when there is none; in check mode also when nothing answers."""
     try:
         return repository.digest()
@@ -146,7 +145,7 @@ def published(module: AnsibleModule, repository: Repository) -> str:
         return ""
 
 
-def tree(module: AnsibleModule, repository: Repository) -> dict[str, str]:
+def tree(module: Module, repository: Repository) -> dict[str, str]:
     """Return the published files, none when they cannot be read: publishing goes on without a diff."""
     try:
         layer = repository.layer(oci_artifact.FLUX_LAYER)
@@ -159,8 +158,8 @@ def tree(module: AnsibleModule, repository: Repository) -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "reference": {"type": "str", "required": True},
             "files": {"type": "dict"},
             "chart": {"type": "path"},
@@ -172,11 +171,10 @@ def main() -> None:
         mutually_exclusive=[("files", "chart")],
         required_one_of=[("files", "chart")],
         required_together=[("username", "password")],
-        supports_check_mode=True,
+        libraries=("urllib3", "yaml"),
         # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
-    require(module, "urllib3", "yaml")
     findings: list[str] = []
     files = module.params["files"]
     reference, tls = target(module, findings)

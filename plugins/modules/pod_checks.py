@@ -69,7 +69,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import ExecError, Pods
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
@@ -104,15 +104,13 @@ def read(text: str) -> list[dict[str, Any]]:
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"required": True},
             "selector": {"required": True},
             "container": {"required": True},
             "command": {"type": "list", "elements": "str", "required": True},
             "wait_timeout": {"type": "int", "default": 900},
         },
-        supports_check_mode=True,
     )
     if module.check_mode:
         module.exit_json(checks=[])

@@ -79,8 +79,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as pure
 
@@ -154,8 +154,8 @@ class Refused(Exception):
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "name": {"type": "str", "required": True},
             "address": {"type": "str", "required": True},
             "where": {"type": "str", "required": True},
@@ -165,7 +165,6 @@ def main() -> None:
             "arguments": {"type": "str", "default": ""},
             "known_hosts": {"type": "path", "required": True},
         },
-        supports_check_mode=True,
     )
     params, file = module.params, module.params["known_hosts"]
     try:

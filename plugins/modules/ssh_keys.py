@@ -55,8 +55,8 @@ made:
 import subprocess
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 
 def make_key(path: Path, comment: str) -> None:
@@ -83,9 +83,8 @@ def known_hosts(directory: Path, machines: dict[str, str]) -> str:
 
 def main() -> None:
     """Create the keys that are missing."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={"directory": {"type": "path", "required": True}, "machines": {"type": "dict", "required": True}},
-        supports_check_mode=True,
     )
     directory, machines = Path(module.params["directory"]), module.params["machines"]
     keys = {"id_ed25519": "opendata-platform", **{f"hosts/{name}": name for name in sorted(machines)}}

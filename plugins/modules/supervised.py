@@ -87,7 +87,7 @@ log:
 import re
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
     UP,
     Supervisor,
@@ -100,7 +100,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.supervisor.confi
 )
 
 
-def described(module: AnsibleModule) -> Program:
+def described(module: Module) -> Program:
     """Return the program of the task; fail with all findings if supervisord cannot run it."""
     environment = {key: str(value) for key, value in module.params["environment"].items()}
     program = Program(module.params["name"], module.params["command"], environment)
@@ -114,7 +114,7 @@ def shown(text: str, status: str) -> str:
     return re.sub(r'="[^"]*"', "=(hidden)", text) + f"status={status}\n" if text else ""
 
 
-def converge(module: AnsibleModule, supervisor: Supervisor) -> dict[str, Any]:
+def converge(module: Module, supervisor: Supervisor) -> dict[str, Any]:
     """Bring a program to the wanted state and return the module's result. Raises SupervisorError."""
     name, present = module.params["name"], module.params["state"] == "present"
     wanted = program_text(described(module), supervisor.logs) if present else ""
@@ -140,15 +140,14 @@ def converge(module: AnsibleModule, supervisor: Supervisor) -> dict[str, Any]:
 
 def main() -> None:
     """Read the task's options and converge."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "fleet": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "command": {"type": "list", "elements": "str", "default": []},
             "environment": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        supports_check_mode=True,
     )
     try:
         result = converge(module, Supervisor.of_fleet(module.params["fleet"]))
