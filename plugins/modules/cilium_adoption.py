@@ -72,7 +72,6 @@ adopts:
 
 from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 NOTHING = {"release": "cilium", "summary": "", "differences": [], "adopts": False}
@@ -93,7 +92,7 @@ def main() -> None:
     if module.planned:
         module.exit_json(**NOTHING)
     cluster = module.connect()
-    try:
+    with module.reporting_api():
         daemon_sets = cluster.request("GET", "/apis/apps/v1/daemonsets")["items"]
         there = installed.found(cluster, daemon_sets)
         if not there or there["ours"]:
@@ -102,8 +101,6 @@ def main() -> None:
             where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
             module.fail_json(msg=f"{name}: {there['problem']} ({where}). {there['step']}")
         release = helm_release.newest(cluster, installed.NAMESPACE, there["release"])[1] or {}
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     chart = release["chart"]
     who, theirs = f"{name}: helm release {there['release']} of Cilium", chart["metadata"]["version"]
     if problem := adoption.version_problem(theirs, version):

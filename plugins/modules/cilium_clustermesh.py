@@ -140,7 +140,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
@@ -271,10 +271,8 @@ def main() -> None:
     if module.planned:
         planned(module)
     cluster = module.connect()
-    try:
+    with module.reporting_api():
         objects = peers_write.read(cluster, asked["namespace"])
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     if CONFIG not in objects:
         if module.check_mode:
             planned(module)

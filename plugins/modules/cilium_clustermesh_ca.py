@@ -135,7 +135,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
@@ -249,7 +249,7 @@ def main() -> None:
     )
     wish, now = module.params, datetime.now(UTC)
     path = Path(wish["path"] or "")
-    try:
+    with module.reporting_api(ValueError, OSError):
         if wish["state"] == "absent":
             gone = store.remove(path, module.check_mode)
             module.exit_json(
@@ -260,8 +260,6 @@ def main() -> None:
         else:
             changed, before = False, given(wish, now)
             after = before
-    except (ValueError, OSError, ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     found = result(after, now)
     if found["days_left"] < _WARN_DAYS:
         module.warn(

@@ -147,7 +147,6 @@ restarted:
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import USERS
@@ -162,7 +161,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_ce
     name_findings,
     remote_cn,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets import refusals
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets_client import NotRolledOut, Trust
 
 OPTIONS = {
@@ -241,16 +239,14 @@ def main() -> None:
     """Run the module."""
     module = ClusterModule(OPTIONS)
     wish, now = module.params, datetime.now(UTC)
-    if found := option_findings(wish, module.check_mode, now):
-        module.fail_json(msg="\n".join(found), findings=found)
-    try:
+    module.refuse(option_findings(wish, module.check_mode, now))
+    with module.reporting_api(NotRolledOut, ValueError):
         client = None if module.planned else Trust(module.connect(), wish["namespace"])
         live = client.read(wish["mode"]) if client else {}
         name = cluster_name(module, live.get("config"))
         wanted = steps(module, name, live, now)
         due = [step for step in wanted if step.action != "unchanged"]
-        if found := refusals(live, any(step.name.endswith(f"/{USERS}") for step in due)):
-            module.fail_json(msg="\n".join(found), findings=found)
+        module.refuse(trust.refusals(live, any(step.name.endswith(f"/{USERS}") for step in due)))
         mark = next((step.mark for step in wanted if step.mark), "")
         restart = trust.restart_due(mark, live.get("deployment"))
         if client and not module.check_mode:
@@ -260,8 +256,6 @@ def main() -> None:
                 nudge(client.cluster, wish["namespace"], now)
             if restart and wish["restart"] == "auto":
                 client.restart(mark, wish["wait_timeout"])
-    except (ApiError, Unreachable, NotRolledOut, ValueError) as error:
-        module.fail_json(msg=f"{error}.")
     if restart and wish["restart"] == "never":
         module.warn("clustermesh-apiserver does not trust the new CAs before its restart (restart=never).")
     restarted = restart and wish["restart"] == "auto"

@@ -140,9 +140,8 @@ reasons:
   sample: ["cluster north, peer south: agent cilium-x: not in sync yet: endpoints"]
 """
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record.client import Unreadable
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.info import OF_OBJECTS, OF_PODS, Info
 
 PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
@@ -194,12 +193,10 @@ def main() -> None:
     if module.planned:
         module.exit_json(cluster={}, reasons=[])
     info = Info(module, module.connect())
-    try:
+    with module.reporting_api(Unreadable, ValueError):
         missing = info.objects()
         record = info.record()
         found = info.reach(record) + info.pods(record)
-    except (ApiError, Unreachable, record_client.Unreadable, ValueError) as error:
-        module.fail_json(msg=f"{error}.")
     missing = [f"cluster {record['name']}: {text}" for text in missing]
     if info.waits and (missing or found):
         text = "\n".join([f"After {module.params['wait_timeout']} s this is still missing:", *missing, *found])

@@ -107,12 +107,8 @@ wrong:
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Change, Refused
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import Pods
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    ClusterModule,
-    summary,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import judge
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import manifests as objects
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity.client import Probe, ProbeError
@@ -163,12 +159,7 @@ def main() -> None:
             "state": {"choices": ["present", "probed", "absent"], "default": "present"},
             "image": {"default": "ghcr.io/opendata/testserver:0.1.0"},
             "peers": {"type": "list", "elements": "str", "default": []},
-            "modes": {
-                "type": "list",
-                "elements": "str",
-                "choices": [*judge.MODES],
-                "default": [*judge.MODES],
-            },
+            "modes": {"type": "list", "elements": "str", "choices": [*judge.MODES], "default": [*judge.MODES]},
             "requests": {"type": "int", "default": 20},
             "wait_timeout": {"type": "int", "default": 60},
         },
@@ -178,11 +169,13 @@ def main() -> None:
     if module.planned:
         planned(module)
     cluster = module.connect()
-    probe = Probe(
-        cluster, Pods(asked["kubeconfig"], asked["context"]), asked["name"], asked["image"], asked["wait_timeout"]
-    )
-    result: dict[str, Any] = {}
-    try:
+    pods = Pods(asked["kubeconfig"], asked["context"])
+    probe = Probe(cluster, pods, asked["name"], asked["image"], asked["wait_timeout"])
+    refused = f"The API server {cluster.host} did not take these objects: "
+    with (
+        module.reporting_api(ProbeError, **NOTHING),
+        module.reporting(Refused, before=refused, after=".", **NOTHING),
+    ):
         if asked["state"] == "absent":
             module.exit_json(**NOTHING, changed=probe.remove(dry))
         probe.identify(asked["namespace"], asked["context"] or "current", asked["kubeconfig"])
@@ -190,10 +183,6 @@ def main() -> None:
             result = {**NOTHING, **summary(probe.apply("all", dry))}
         else:
             result = {**NOTHING, "changed": False} if dry else probed(module, probe)
-    except Refused as error:
-        module.fail_json(msg=f"The API server {cluster.host} did not take these objects: {error}.", **NOTHING)
-    except (ApiError, Unreachable, ProbeError) as error:
-        module.fail_json(msg=f"{error}.", **NOTHING)
     if result["wrong"]:
         hint = "Module cilium_clustermesh_info (gather status, traffic) shows the status of the peers in the agents."
         module.fail_json(msg="\n".join([*result["wrong"], hint]), **result)

@@ -48,6 +48,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.files import ato
 from ansible_collections.opendata.platform.plugins.module_utils.fleet import identity as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import difference
 
 
 def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
@@ -71,19 +72,14 @@ def main() -> None:
     if found := pure.findings(seen):
         module.fail_json(msg="\n".join(map(str, found)))
     due = pure.unrecorded(seen)
-    try:
+    with module.reporting(OSError, after=". Fix that, then run again."):
         for each in due if not module.check_mode else []:
             Path(each.file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             atomic_write(each.file, f"{each.uid}\n", 0o600)
-    except OSError as error:
-        module.fail_json(msg=f"{error}. Fix that, then run again.")
     module.exit_json(
         changed=bool(due),
         uids={each.name: each.uid for each in seen if each.uid},
-        diff=[
-            {"before_header": each.file, "after_header": each.file, "before": "", "after": f"{each.uid}\n"}
-            for each in due
-        ],
+        diff=[difference(each.file, "", f"{each.uid}\n") for each in due],
     )
 
 

@@ -84,7 +84,7 @@ details:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.cluster import status as cluster_status
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import status
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
@@ -103,14 +103,8 @@ def main() -> None:
         },
     )
     wanted, details = module.params, list[str]()
-    info: dict[str, Any] = {
-        "name": wanted["name"],
-        "provider": wanted["provider"],
-        "api": "",
-        "kubernetes": "",
-        "cilium": "",
-    }
-    info |= {"nodes": len(wanted["nodes"]), "nodes_ready": 0, "reason": ""}
+    info: dict[str, Any] = {"name": wanted["name"], "provider": wanted["provider"], "api": "", "kubernetes": ""}
+    info |= {"cilium": "", "nodes": len(wanted["nodes"]), "nodes_ready": 0, "reason": ""}
     if not Path(wanted["kubeconfig"]).exists():
         info["reason"] = f"not created yet (no kubeconfig at {wanted['kubeconfig']})"
     else:
@@ -118,11 +112,9 @@ def main() -> None:
             cluster = Cluster(wanted["kubeconfig"], wanted["context"])
             info["api"] = cluster.host.partition("://")[2]
             if wanted["wait"] and not module.check_mode:
-                seen, details = cluster_status.settle(
-                    cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"]
-                )
+                seen, details = status.settle(cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"])
             else:
-                seen, details = cluster_status.read(cluster, wanted["nodes"], wanted["cilium"])
+                seen, details = status.read(cluster, wanted["nodes"], wanted["cilium"])
             info |= seen
         except (ApiError, Unreachable) as error:
             info["reason"] = str(error)

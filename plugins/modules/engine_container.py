@@ -153,10 +153,8 @@ def main() -> None:
         },
         required_if=[("state", "present", ("image",))],
     )
-    try:
+    with module.reporting(EngineError, before=f"{module.params['name']}: {module.params['engine']} says: "):
         result = converge(module, Engine(module.params["engine"]))
-    except EngineError as error:
-        module.fail_json(msg=f"{module.params['name']}: {module.params['engine']} says: {error}")
     module.exit_json(**result)
 
 

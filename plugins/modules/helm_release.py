@@ -88,7 +88,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import manifests as kubernetes_manifests
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
     ClusterModule,
     summary,
@@ -141,7 +141,7 @@ def main() -> None:
         module.exit_json(gap=helm_release.gap(None, "", {}), owner="helm", suspended=False, **summary([]))
     cluster = module.connect()
     namespace = module.params["namespace"]
-    try:
+    with module.reporting_api():
         delivered, suspended = of_flux(cluster, namespace, module.params["name"])
         path, release = helm_release.newest(cluster, namespace, module.params["name"])
         gap = helm_release.gap(release, module.params["chart_version"], wanted)
@@ -153,8 +153,6 @@ def main() -> None:
         pending = status.startswith("pending-")
         if pending and not module.check_mode:
             cluster.request("DELETE", path)
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     stored = kubernetes_manifests.load(release["manifest"]) if release and status == "deployed" else []
     manifests = [helm_release.as_installed(each, module.params["name"], namespace) for each in stored]
     # Forced, because whoever altered a field by hand owns it now.

@@ -155,7 +155,7 @@ def main() -> None:
         required_by={"version": ("node",)},
     )
     params, snapshot = module.params, ""
-    try:
+    with module.reporting(client.K3sError):
         if params["version"] and not module.check_mode:
             cluster_client.wait_for(params["node"], params["version"])
         # In this order: the first error is the most specific.
@@ -165,8 +165,6 @@ def main() -> None:
             require_quorum(params, members)
         if actions and not module.check_mode:
             snapshot = carry_out(params)
-    except client.K3sError as error:
-        module.fail_json(msg=str(error))
     diff = [{"before": "", "after": f"{action}\n"} for action in actions]
     module.exit_json(changed=bool(actions), diff=diff, nodes=nodes, members=members, snapshot=snapshot)
 

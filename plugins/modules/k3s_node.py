@@ -104,8 +104,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli a
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
-from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io, systemd
 
 Params = dict[str, Any]
 
@@ -132,7 +131,7 @@ def due(params: Params, found: pure.Found) -> list[str]:
 
 def name_cluster(url: str) -> None:
     """Configure which cluster k3s joins when it has no data."""
-    files_client.write(str(client.at(client.CLUSTER_PART)), pure.cluster_part(url), 0o600)
+    file_io.write(str(client.at(client.CLUSTER_PART)), pure.cluster_part(url), 0o600)
 
 
 def start(params: Params, found: pure.Found) -> None:
@@ -146,10 +145,10 @@ def start(params: Params, found: pure.Found) -> None:
         name_cluster(params["url"])
         # A server with data ignores it; an agent finds its servers by it.
         if not params["server"]:
-            units_client.systemctl("stop", unit)
-    units_client.systemctl("daemon-reload")
-    units_client.systemctl("enable", unit)
-    units_client.systemctl("start", "--no-block", unit)
+            systemd.systemctl("stop", unit)
+    systemd.systemctl("daemon-reload")
+    systemd.systemctl("enable", unit)
+    systemd.systemctl("start", "--no-block", unit)
     if params["wait"]:
         client.ready(params["server"], params["name"])
         name_cluster(params["url"])
@@ -170,22 +169,22 @@ def carry_out(params: Params, found: pure.Found) -> None:
         start(params, found)
         return
     if state == "restarted":
-        units_client.systemctl("restart", unit)
+        systemd.systemctl("restart", unit)
         client.ready(params["server"], params["name"])
         return
     if found.active:
-        units_client.systemctl("stop", unit)
+        systemd.systemctl("stop", unit)
     if state == "emptied":
         client.remove(client.DATABASE)
     elif state == "restored":
         restore(params)
     elif state == "absent":
         if found.enabled:
-            units_client.systemctl("disable", unit)
+            systemd.systemctl("disable", unit)
         client.end_containers()
         for path in client.present(params["server"]):
             client.remove(path)
-        units_client.systemctl("daemon-reload")
+        systemd.systemctl("daemon-reload")
 
 
 def identity(params: Params, found: pure.Found) -> dict[str, object]:
@@ -222,16 +221,16 @@ def main() -> None:
         required_if=[*NEEDS_NAME, ("state", "restored", ("snapshot", "url"))],
     )
     params = module.params
-    try:
-        with contextlib.nullcontext() if params["planned"] else client.lock():
-            found = pure.Found() if params["planned"] else client.inspect(params["server"])
-            now, actions = found, due(params, found)
-            if actions and not (module.check_mode or params["planned"]):
-                carry_out(params, found)
-                now = client.inspect(params["server"])
-            known = identity(params, now)
-    except (client.K3sError, files_client.NodeFileError, units_client.UnitError) as error:
-        module.fail_json(msg=str(error))
+    with (
+        module.reporting(client.K3sError, file_io.NodeFileError, systemd.UnitError),
+        contextlib.nullcontext() if params["planned"] else client.lock(),
+    ):
+        found = pure.Found() if params["planned"] else client.inspect(params["server"])
+        now, actions = found, due(params, found)
+        if actions and not (module.check_mode or params["planned"]):
+            carry_out(params, found)
+            now = client.inspect(params["server"])
+        known = identity(params, now)
     diff = [{"before": "", "after": f"{action}\n"} for action in actions]
     named = now.part == pure.cluster_part(params["url"] or "")
     module.exit_json(changed=bool(actions), diff=diff, state=pure.state(now), named=named, **known)

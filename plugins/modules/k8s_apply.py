@@ -109,7 +109,6 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory, manifests
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier, Change
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
     ClusterModule,
     summary,
@@ -149,10 +148,8 @@ def counted(result: dict[str, Any]) -> dict[str, Any]:
 def settled(module: ClusterModule, applier: Applier, wanted: list[manifests.Manifest]) -> None:
     """Wait until all is rolled out; fails with what is not, and what its pods say."""
     seconds = module.params["wait_timeout"]
-    try:
+    with module.reporting_api():
         lines = settle(applier.cluster, wanted, seconds)
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     if lines:
         text = "\n".join([f"Not rolled out after {seconds} s:", *lines, "Fix what is named and run again."])
         module.fail_json(msg=text, findings=lines)

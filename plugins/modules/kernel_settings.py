@@ -65,7 +65,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.module import Module
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 ROOT = Path("/")
@@ -155,7 +155,7 @@ def persist(params: dict[str, Any], sysctls: dict[str, str], check: bool) -> lis
         found = "" if params["planned"] else read(Path(path)) or ""
         if found == text:
             continue
-        diffs.append({"before_header": path, "after_header": path, "before": found, "after": text})
+        diffs.append(difference(path, found, text))
         if not check and text:
             file_io.write(path, text, 0o644)
         elif not check:
@@ -178,10 +178,7 @@ def converge(params: dict[str, Any], check: bool) -> dict[str, Any]:
     if refused:
         lines = [f"{name}: {reason}" for name, reason in refused.items()]
         raise KernelSettingError("The kernel refuses settings that a node needs:\n" + "\n".join(lines))
-    diffs = [
-        {"before_header": key, "after_header": key, "before": f"{before}\n", "after": f"{after}\n"}
-        for key, (before, after) in wrong.items()
-    ]
+    diffs = [difference(key, f"{before}\n", f"{after}\n") for key, (before, after) in wrong.items()]
     diffs += persist(params, sysctls, check)
     diffs += [{"before": "", "after": f"module {name} loaded\n"} for name in modules]
     return {"changed": bool(diffs), "diff": diffs, "sysctls": list(wrong), "modules": modules}
@@ -196,11 +193,8 @@ def main() -> None:
             "planned": {"type": "bool", "default": False},
         },
     )
-    try:
-        result = converge(module.params, module.check_mode or module.params["planned"])
-    except (KernelSettingError, file_io.NodeFileError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    with module.reporting(KernelSettingError, file_io.NodeFileError):
+        module.exit_json(**converge(module.params, module.check_mode or module.params["planned"]))
 
 
 if __name__ == "__main__":

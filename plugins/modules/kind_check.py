@@ -90,9 +90,7 @@ def main() -> None:
         images={name: each["image"] for name, each in given["clusters"].items()},
         ports={name: each["ports"] for name, each in given["clusters"].items()},
     )
-    found = [str(each) for each in findings(wanted, inspect_engine(wanted, given["network"]))]
-    if found:
-        module.fail_json(msg="\n".join(found), findings=found)
+    module.refuse(findings(wanted, inspect_engine(wanted, given["network"])))
     module.exit_json(changed=False, findings=[])
 
 

@@ -115,8 +115,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.findings import 
 from ansible_collections.opendata.platform.plugins.module_utils.kind import config as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kind import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import Kind, KindError, locked
-from ansible_collections.opendata.platform.plugins.module_utils.module import Module
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 
 class Run:
@@ -162,8 +162,7 @@ class Run:
         keys = pure.changed_keys(before, self.params["config"]) if before else []
         if self.state == pure.ABSENT or keys:
             header = f"kind config of {self.params['name']}"
-            shown = {"before": self.found.record, "after": self.config}
-            self.diff.append({"before_header": header, "after_header": header, **shown})
+            self.diff.append(difference(header, self.found.record, self.config))
         reason = pure.why_recreate(self.state, keys)
         if reason and self.state != pure.INTERRUPTED and not self.params["recreate"]:
             lost = pure.loss(self.found, self.kind.volumes(self.found))
@@ -175,17 +174,15 @@ class Run:
         """Write files of the nodes and the kubeconfig where they differ."""
         for name, gap in self.kind.differing(self.found, self.files).items():
             for path, text in gap.items():
-                header = f"{name}:{path}"
-                shown = {"before": text, "after": self.files[path]}
-                self.diff.append({"before_header": header, "after_header": header, **shown})
+                self.diff.append(difference(f"{name}:{path}", text, self.files[path]))
             self.actions.append(f"write {', '.join(sorted(gap))} of {name}")
             if not self.module.check_mode:
                 self.kind.engine.write_files(name, {path: self.files[path] for path in gap})
         path = self.params["kubeconfig"]
         wanted = pure.kubeconfig(self.kind.kubeconfig(self.params["kind"]), self.params["name"])
-        found = files_client.find(path, with_text=True)
+        found = file_io.find(path, with_text=True)
         if (found.text, found.mode) != (wanted, 0o600) and self.act(f"write {path}"):
-            files_client.write(path, wanted, 0o600)
+            file_io.write(path, wanted, 0o600)
 
     def absent(self) -> None:
         """Delete the cluster and its kubeconfig; warn of a cluster that is not the fleet's."""
@@ -229,17 +226,16 @@ def main() -> None:
     state, path = module.params["state"], Path(f"{module.params['kubeconfig']}.lock")
     # Without the lock's directory no run of kind can be left over.
     writes = not module.check_mode and (state == "present" or (state == "absent" and path.parent.exists()))
-    try:
-        with locked(path) if writes else contextlib.nullcontext(-1) as lock:
-            run = Run(module)
-            if state == "present":
-                run.present(lock)
-            elif state == "absent":
-                run.absent()
-    except EngineError as error:
-        module.fail_json(msg=f"{module.params['name']}: {module.params['engine']} says: {error}")
-    except (KindError, files_client.NodeFileError, OSError) as error:
-        module.fail_json(msg=str(error))
+    with (
+        module.reporting(KindError, file_io.NodeFileError, OSError),
+        module.reporting(EngineError, before=f"{module.params['name']}: {module.params['engine']} says: "),
+        locked(path) if writes else contextlib.nullcontext(-1) as lock,
+    ):
+        run = Run(module)
+        if state == "present":
+            run.present(lock)
+        elif state == "absent":
+            run.absent()
     module.exit_json(changed=bool(run.actions), diff=run.diff, **run.answer())
 
 

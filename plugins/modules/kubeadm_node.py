@@ -108,7 +108,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 Params = dict[str, Any]
 
@@ -161,7 +161,7 @@ def join(params: Params, found: pure.Found, lock: int) -> None:
         client.run(lock, "kubeadm", "reset", "--force")
     path = str(client.at(JOIN_CONFIG))
     try:
-        files_client.write(path, params["join_config"], 0o600)
+        file_io.write(path, params["join_config"], 0o600)
         client.run(lock, "kubeadm", "join", f"--config={path}", *tolerating(found))
     finally:
         Path(path).unlink(missing_ok=True)
@@ -170,7 +170,7 @@ def join(params: Params, found: pure.Found, lock: int) -> None:
 def apply(params: Params, found: pure.Found, lock: int) -> None:
     """Restore modified manifests; regenerate them if the configuration has changed."""
     for name, text in pure.altered_manifests(found).items():
-        files_client.write(str(client.at(f"/etc/kubernetes/manifests/{name}.yaml")), text, 0o600)
+        file_io.write(str(client.at(f"/etc/kubernetes/manifests/{name}.yaml")), text, 0o600)
     changed, config = pure.changed_files(found), f"--config={params['config']}"
     if changed:
         client.run(lock, "kubeadm", "init", "phase", "control-plane", "all", config)
@@ -210,7 +210,7 @@ def carry_out(params: Params, found: pure.Found, lock: int) -> None:
     """Carry out the actions, then record their success."""
     if params["state"] == "absent":
         client.run(lock, "kubeadm", "reset", "--force")
-        files_client.remove(str(client.at(client.RECORD)))
+        file_io.remove(str(client.at(client.RECORD)))
         return
     actions = {"initialized": initialise, "joined": join, "applied": apply, "upgraded": upgrade, "renewed": renew}
     actions[params["state"]](params, found, lock)
@@ -242,7 +242,7 @@ def main() -> None:
         required_if=[("state", "joined", ("join_config",)), ("state", "upgraded", ("version",))],
     )
     params = module.params
-    try:
+    with module.reporting(client.KubeadmError, file_io.NodeFileError):
         lock = 0 if params["planned"] else client.lock()
         found = pure.Found() if params["planned"] else client.inspect(files(params))
         now, actions = found, due(params, found)
@@ -251,8 +251,6 @@ def main() -> None:
             now = client.inspect(files(params))
         certificates = {} if params["planned"] else client.certificate_days()
         credentials = "" if params["planned"] else client.credentials()
-    except (client.KubeadmError, files_client.NodeFileError) as error:
-        module.fail_json(msg=str(error))
     diff = [
         {"before_header": f"manifest {name}", "before": found.manifests.get(name, ""), "after": text}
         for name, text in pure.altered_manifests(found).items()

@@ -82,8 +82,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.supervisor.clien
 
 def main() -> None:
     """Inspect the host and fail with all findings."""
-    text = {"type": "str", "required": True}
-    number = {"type": "float", "required": True}
+    text, number = {"type": "str", "required": True}, {"type": "float", "required": True}
     module = Module(
         {
             "fleet": text,
@@ -109,9 +108,7 @@ def main() -> None:
         fleets=host.records(),
         links=os.listdir("/sys/class/net"),
     )
-    found = [str(each) for each in findings(wanted, seen)]
-    if found:
-        module.fail_json(msg="\n".join(found), findings=found)
+    module.refuse(findings(wanted, seen))
     module.exit_json(changed=False, findings=[])
 
 

@@ -109,8 +109,7 @@ class Host:
     def _tools(self) -> None:
         self.installed: list[str] = []
         if missing := sorted(set(host.missing_packages().values())):
-            for package in missing:
-                self.changes.append(f"package {package}")
+            self.changes += [f"package {package}" for package in missing]
             if not self.check:
                 self.installed = host.install(missing)
 
@@ -118,9 +117,8 @@ class Host:
         records = host.records()
         record = records.pop(self.fleet, None)
         if record and record["directory"] != self.directory:
-            raise host.HostError(
-                f"fleet {self.fleet} on this host belongs to {record['directory']}, not {self.directory}"
-            )
+            owner = record["directory"]
+            raise host.HostError(f"fleet {self.fleet} on this host belongs to {owner}, not {self.directory}")
         others = [other["sysctls"] for other in records.values()]
         wanted = {
             "directory": self.directory,
@@ -135,18 +133,16 @@ class Host:
     def _sysctls(self) -> None:
         for name, value in sorted(rules.sysctls_to_set(host.sysctls()).items()):
             if self._change(f"sysctl {name} = {value}") and not host.set_sysctl(name, value):
-                raise host.HostError(
-                    f"the kernel does not accept {name} = {value}: is this host a restricted container?"
-                )
+                what = f"the kernel does not accept {name} = {value}"
+                raise host.HostError(f"{what}: is this host a restricted container?")
 
     def _bridge(self) -> None:
         mac, address = rules.bridge_mac(self.fleet), rules.bridge_address(self.network)
         links = host.listed("ip", "-j", "-d", "addr", "show", "dev", self.bridge)
         link = links[0] if links else {}
         if link and link.get("linkinfo", {}).get("info_kind") != "bridge":
-            raise host.HostError(
-                f"machine_nspawn_bridge: {self.bridge} exists and is not a bridge. Choose another name."
-            )
+            what = f"machine_nspawn_bridge: {self.bridge} exists and is not a bridge"
+            raise host.HostError(f"{what}. Choose another name.")
         if not link and self._change(f"bridge {self.bridge}"):
             host.run("ip", "link", "add", self.bridge, "address", mac, "type", "bridge")
         if "UP" not in link.get("flags", []) and self._change(f"bridge {self.bridge} up"):
@@ -178,20 +174,17 @@ def main() -> None:
         },
         required_if=[("state", "present", ("network", "bridge"))],
     )
-    present = module.params["state"] == "present"
-    changes: list[str] = []
-    exceptions: list[str] = []
+    fleet, present = module.params["fleet"], module.params["state"] == "present"
+    changes, exceptions = list[str](), list[str]()
     try:
         if present:
             prepared = Host(module)
             changes = prepared.changes
             prepared.converge()
         else:
-            changes, exceptions = down.remove_fleet(
-                module.params["fleet"], module.params["directory"], module.check_mode
-            )
+            changes, exceptions = down.remove_fleet(fleet, module.params["directory"], module.check_mode)
     except (host.HostError, OSError) as error:
-        module.fail_json(msg=f"fleet {module.params['fleet']}: {error}", changes=changes)
+        module.fail_json(msg=f"fleet {fleet}: {error}", changes=changes)
     lines = "".join(f"{line}\n" for line in changes)
     diff = {"before": "" if present else lines, "after": lines if present else ""}
     module.exit_json(changed=bool(changes), changes=changes, exceptions=exceptions, diff=diff)

@@ -128,23 +128,12 @@ import uuid
 from pathlib import Path
 
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
-from ansible_collections.opendata.platform.plugins.module_utils.module import Module
-from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import (
-    STATE,
-    bridge_address,
-    machine_address,
-)
-from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import (
-    GuestFile,
-    guest_root,
-    ssh_answers,
-    wait_for_ssh,
-)
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
-    UP,
-    Supervisor,
-    SupervisorError,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import machine as guest
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import STATE
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import GuestFile
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor, SupervisorError
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import Program, program_text
 
 STOP_SECONDS = 20
@@ -165,7 +154,8 @@ class Machine:
         self.home = STATE / params["fleet"] / "machines" / self.name
         self.config = self.home / "config"
         self.supervisor = Supervisor.of_fleet(params["fleet"])
-        self.base = self._base(params["base"])
+        # A machine keeps the tree that it was created with.
+        self.base = _text(self.home / "base").strip() or params["base"]
         self.files = [GuestFile(f["path"], f["content"], int(f["mode"], 8), f["link"]) for f in params["files"]]
         self.files += [GuestFile(f"/etc/systemd/system/{unit}", link="/dev/null") for unit in params["masked"]]
         self.files += self._identity()
@@ -179,7 +169,7 @@ class Machine:
                 "ODP_BASE": self.base,
                 "ODP_BRIDGE": params["bridge"],
                 # Not read by the script: a new address or host key needs a restart.
-                "ODP_ADDRESS": machine_address(self.address, self.network),
+                "ODP_ADDRESS": layout.machine_address(self.address, self.network),
                 "ODP_HOST_KEY": _text(self.keys / "hosts" / f"{self.name}.pub").strip(),
             },
             # A reboot from inside exits with 133, a power-off with 0.
@@ -187,28 +177,21 @@ class Machine:
             stop_seconds=STOP_SECONDS,
         )
 
-    def _base(self, wanted: str) -> str:
-        """Return the tree that the machine was created with, the wanted one for a new machine."""
-        return _text(self.home / "base").strip() or wanted
-
     def _identity(self) -> list[GuestFile]:
         """Return the files of the machine's identity; keys are empty as long as there are none (check mode)."""
         identity = _text(self.config / "etc/machine-id") or f"{uuid.uuid4().hex}\n"
-        gateway = bridge_address(self.network).split("/")[0]
-        network = f"ADDRESS={machine_address(self.address, self.network)}\nGATEWAY={gateway}\n"
-        files = [
+        gateway = layout.bridge_address(self.network).split("/")[0]
+        network = f"ADDRESS={layout.machine_address(self.address, self.network)}\nGATEWAY={gateway}\n"
+        public, host_key = _text(self.keys / "id_ed25519.pub"), self.keys / "hosts" / self.name
+        return [
             GuestFile("/etc/machine-id", identity, 0o444),
             GuestFile("/etc/hostname", f"{self.name}\n"),
             GuestFile("/etc/hosts", f"127.0.0.1 localhost\n::1 localhost\n{self.address} {self.name}\n"),
             GuestFile("/etc/odp-machine", network),
+            GuestFile("/etc/ssh/ssh_host_ed25519_key", _text(host_key), 0o600),
+            GuestFile("/etc/ssh/ssh_host_ed25519_key.pub", _text(host_key.with_name(f"{self.name}.pub")), 0o644),
+            GuestFile("/root/.ssh/authorized_keys", public, 0o600),
         ]
-        for path, source, mode in (
-            ("/etc/ssh/ssh_host_ed25519_key", self.keys / "hosts" / self.name, 0o600),
-            ("/etc/ssh/ssh_host_ed25519_key.pub", self.keys / "hosts" / f"{self.name}.pub", 0o644),
-            ("/root/.ssh/authorized_keys", self.keys / "id_ed25519.pub", 0o600),
-        ):
-            files.append(GuestFile(path, _text(source), mode))
-        return files
 
     def running(self) -> bool:
         """Return whether supervisord runs the machine."""
@@ -221,7 +204,7 @@ class Machine:
 
     def differing(self) -> list[GuestFile]:
         """Return the files that differ, on the host or inside the running machine."""
-        root = guest_root(self.supervisor.pid(self.name))
+        root = guest.guest_root(self.supervisor.pid(self.name))
         trees = [self.config, *([root] if root else [])]
         found = [file for file in self.files if not all(file.matches(tree) for tree in trees)]
         return found if self.start.matches(self.home) else [*found, self.start]
@@ -231,7 +214,7 @@ class Machine:
         for directory in (self.home.parent.parent, self.home.parent, self.home, self.config):
             directory.mkdir(exist_ok=True, mode=0o755 if directory == self.config else 0o700)
         atomic_write(self.home / "base", f"{self.base}\n", 0o644)
-        root = guest_root(self.supervisor.pid(self.name))
+        root = guest.guest_root(self.supervisor.pid(self.name))
         for file in files:
             for tree in [self.home] if file is self.start else [self.config, *([root] if root else [])]:
                 file.write(tree)
@@ -261,32 +244,25 @@ def main() -> None:
     if not Path(machine.base).is_dir():
         module.fail_json(msg=f"{where}: its root {machine.base} is gone. Run ./odp down and ./odp up to recreate it.")
     planned = False
-    try:
+    with module.reporting(SupervisorError, OSError, before=f"{where}: "):
         differing, restart = machine.differing(), machine.restart_due()
         if module.check_mode:
-            planned = bool(restart or ssh_answers(machine.address, machine.keys))
+            planned = bool(restart or guest.ssh_answers(machine.address, machine.keys))
         else:
             if differing:
                 machine.write(differing)
             if restart:
                 machine.supervisor.apply(machine.program)
-            if reason := wait_for_ssh(machine.address, machine.keys, machine.running, module.params["seconds"]):
+            if reason := guest.wait_for_ssh(machine.address, machine.keys, machine.running, module.params["seconds"]):
                 console = machine.supervisor.log_tail(machine.name)
                 module.fail_json(msg=f"{where} does not answer SSH: {reason}. Its console:\n{console}")
-    except (SupervisorError, OSError) as error:
-        module.fail_json(msg=f"{where}: {error}")
     lines = [*(f"{file.path}: written" for file in differing), *(["machine: started"] if restart else [])]
     module.exit_json(
         changed=bool(differing or restart),
         planned=planned,
         restarted=restart,
         base=machine.base,
-        diff={
-            "before": "",
-            "after": "".join(f"{line}\n" for line in lines),
-            "before_header": where,
-            "after_header": where,
-        },
+        diff=difference(where, "", "".join(f"{line}\n" for line in lines)),
     )
 
 

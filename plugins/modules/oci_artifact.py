@@ -184,7 +184,7 @@ def main() -> None:
         return
     repository = Repository(reference, tls, module.params["username"] or "", module.params["password"] or "")
     digest = artifact.manifest.digest if artifact else ""
-    try:
+    with module.reporting(RegistryError, before=f"{reference} was not published: "):
         before = published(module, repository)
         changed = before != digest or not artifact
         diff = [archive.digest_diff(str(reference), before, digest)] if changed else []
@@ -192,8 +192,6 @@ def main() -> None:
             diff += archive.diff(tree(module, repository) if before else {}, files)
         if changed and artifact and not module.check_mode:
             repository.push(artifact)
-    except RegistryError as error:
-        module.fail_json(msg=f"{reference} was not published: {error}")
     module.exit_json(changed=changed, digest=digest, reference=f"{reference}@{digest}".rstrip("@"), diff=diff)
 
 

@@ -67,7 +67,6 @@ import json
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import ExecError, Pods
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
@@ -115,12 +114,10 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(checks=[])
     wanted = module.params
-    try:
+    with module.reporting_api(ExecError, checks=[]):
         pod = ready_pod(module)
         pods = Pods(wanted["kubeconfig"], wanted["context"])
         answer = pods.run(wanted["namespace"], pod, wanted["container"], wanted["command"], wanted["wait_timeout"])
-    except (ApiError, Unreachable, ExecError) as error:
-        module.fail_json(msg=f"{error}.", checks=[])
     try:
         checks = read(answer.stdout)
     except ValueError:

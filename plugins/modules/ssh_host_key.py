@@ -80,11 +80,17 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
-from ansible_collections.opendata.platform.plugins.module_utils.module import Module
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
 from ansible_collections.opendata.platform.plugins.module_utils.node import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as pure
 
 SECONDS = 10
+
+
+def run(command: list[str], timeout: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command without a terminal, whatever its exit code."""
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nothing, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def ask(params: dict[str, Any], strict: str) -> pure.Verdict:
@@ -105,20 +111,14 @@ def ask(params: dict[str, Any], strict: str) -> pure.Verdict:
     command += shlex.split(params["arguments"])
     command += ["-p", str(params["port"])] if params["port"] else []
     command += ["-l", params["user"]] if params["user"] else []
-    command += ["--", params["host"], "true"]
     # A jump host has its own time limit.
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3 * SECONDS, check=False
-    )
+    done = run([*command, "--", params["host"], "true"], timeout=3 * SECONDS)
     return pure.verdict(done.returncode, done.stderr)
 
 
 def known(host: str, file: str) -> str:
     """Kinds and fingerprints of the keys of a host in a file."""
-    path = os.path.expanduser(file)
-    command = ["ssh-keygen", "-l", "-F", host, "-f", path]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return pure.recorded(done.stdout)
+    return pure.recorded(run(["ssh-keygen", "-l", "-F", host, "-f", os.path.expanduser(file)]).stdout)
 
 
 def judge(params: dict[str, Any], check: bool) -> tuple[str, str]:
@@ -179,7 +179,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(key),
         message=pure.pinned(params["name"], key, file) if key and not module.check_mode else "",
-        diff={"before_header": file, "after_header": file, "before": "", "after": f"{host} {key}\n" if key else ""},
+        diff=difference(file, "", f"{host} {key}\n" if key else ""),
     )
 
 

@@ -56,7 +56,7 @@ import subprocess
 from pathlib import Path
 
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
-from ansible_collections.opendata.platform.plugins.module_utils.module import Module
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
 
 
 def make_key(path: Path, comment: str) -> None:
@@ -104,12 +104,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(made),
         made=made,
-        diff={
-            "before_header": str(directory),
-            "after_header": str(directory),
-            "before": before,
-            "after": after + "".join(f"{key}: created\n" for key in missing),
-        },
+        diff=difference(str(directory), before, after + "".join(f"{key}: created\n" for key in missing)),
     )
 
 

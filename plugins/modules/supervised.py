@@ -87,24 +87,16 @@ log:
 import re
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.module import Module
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
-    UP,
-    Supervisor,
-    SupervisorError,
-)
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import (
-    Program,
-    program_findings,
-    program_text,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor import config
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor, SupervisorError
 
 
-def described(module: Module) -> Program:
+def described(module: Module) -> config.Program:
     """Return the program of the task; fail with all findings if supervisord cannot run it."""
     environment = {key: str(value) for key, value in module.params["environment"].items()}
-    program = Program(module.params["name"], module.params["command"], environment)
-    if findings := program_findings(program):
+    program = config.Program(module.params["name"], module.params["command"], environment)
+    if findings := config.program_findings(program):
         module.fail_json(msg="\n".join(findings))
     return program
 
@@ -117,7 +109,7 @@ def shown(text: str, status: str) -> str:
 def converge(module: Module, supervisor: Supervisor) -> dict[str, Any]:
     """Bring a program to the wanted state and return the module's result. Raises SupervisorError."""
     name, present = module.params["name"], module.params["state"] == "present"
-    wanted = program_text(described(module), supervisor.logs) if present else ""
+    wanted = config.program_text(described(module), supervisor.logs) if present else ""
     path, status = supervisor.program_file(name), supervisor.state(name)
     current = path.read_text() if path.exists() else ""
     changed = current != wanted or (status not in UP if present else status != "ABSENT")
@@ -134,7 +126,7 @@ def converge(module: Module, supervisor: Supervisor) -> dict[str, Any]:
         "changed": changed,
         "status": after if changed else status,
         "log": str(supervisor.logs / f"{name}.log"),
-        "diff": {"before_header": str(path), "after_header": str(path), "before": before_text, "after": after_text},
+        "diff": difference(str(path), before_text, after_text),
     }
 
 
@@ -149,10 +141,9 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
     )
-    try:
+    where = f"{module.params['name']} of fleet {module.params['fleet']}: "
+    with module.reporting(SupervisorError, OSError, before=where):
         result = converge(module, Supervisor.of_fleet(module.params["fleet"]))
-    except (SupervisorError, OSError) as error:
-        module.fail_json(msg=f"{module.params['name']} of fleet {module.params['fleet']}: {error}")
     module.exit_json(**result)
 
 
