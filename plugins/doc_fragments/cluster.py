@@ -25,6 +25,7 @@ attributes:
     description: Set O(kubeconfig) and O(context) once, in C(module_defaults) of the action group.
     support: full
     membership: [opendata.platform.cluster]
+author: [Open Data Platform contributors (@opendata)]
 """
 
     CILIUM = """

@@ -28,15 +28,9 @@ options:
     description: Whether to adopt the release.
     type: bool
     default: false
-extends_documentation_fragment: [opendata.platform.cluster]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads.
-    support: full
-  diff_mode:
-    description: Only reads; the differences are a result.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  diff_mode: {description: Only reads; the differences are a result.}
 """
 
 EXAMPLES = """

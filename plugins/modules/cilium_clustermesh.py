@@ -96,7 +96,6 @@ attributes:
   diff_mode:
     description: Shows the content of the entries; they hold no keys.
     support: full
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

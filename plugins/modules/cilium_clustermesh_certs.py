@@ -98,7 +98,6 @@ attributes:
     description: Shows CN, names, expiry and sha256 of certificates and the sha256 of trusted CAs; never a key.
     support: full
 requirements: [cryptography]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""

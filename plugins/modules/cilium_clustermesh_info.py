@@ -87,16 +87,10 @@ options:
     description: Number of agents that may lack a peer.
     type: int
     default: 0
-extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
-  check_mode:
-    description: Only reads, and does not wait.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
+  check_mode: {description: "Only reads, and does not wait."}
 requirements: [cryptography, websocket-client (to run commands in pods)]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

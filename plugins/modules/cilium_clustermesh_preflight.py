@@ -74,13 +74,8 @@ options:
     type: int
     default: 1
 attributes:
-  check_mode:
-    description: Reads and changes nothing. Empty records, of clusters without Cilium, are skipped.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads. Empty records, of clusters without Cilium, are skipped."}
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = """

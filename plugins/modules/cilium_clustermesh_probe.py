@@ -65,7 +65,6 @@ attributes:
     description: Shows the objects.
     support: full
 requirements: [websocket-client]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

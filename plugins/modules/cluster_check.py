@@ -45,15 +45,9 @@ options:
     description: Address of the API server as nodes reach it, host:port; detected when empty.
     type: str
     default: ""
-extends_documentation_fragment: [opendata.platform.cluster]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads. The kubeconfig must exist, also in check mode.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads. The kubeconfig must exist, also in check mode."}
 """
 
 EXAMPLES = """

@@ -39,15 +39,9 @@ options:
     description: Whether to fail with the reason, and the last events and log lines of failing pods. Not in check mode.
     type: bool
     default: false
-extends_documentation_fragment: [opendata.platform.cluster]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads, and does not wait.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads, and does not wait."}
 """
 
 EXAMPLES = """

@@ -45,15 +45,9 @@ options:
         Not in check mode.
     type: bool
     default: true
-extends_documentation_fragment: [opendata.platform.cluster]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads, and does not wait.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads, and does not wait."}
 """
 
 EXAMPLES = """

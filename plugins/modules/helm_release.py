@@ -42,7 +42,6 @@ attributes:
   diff_mode:
     description: Shows each object before and after; data of Secrets as digests.
     support: full
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

@@ -62,7 +62,6 @@ attributes:
   diff_mode:
     description: Shows each object before and after; data of Secrets and schemas of CRDs as digests.
     support: full
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """

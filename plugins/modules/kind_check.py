@@ -12,13 +12,6 @@ description:
   - Inspects the engine and changes nothing. Fails with all findings at once, each with the next step.
   - Pulls no image. For an image that is not available locally, its registry is asked for the manifest.
   - Checks ports and images only of clusters that do not exist yet.
-attributes:
-  check_mode:
-    support: full
-    description: The module only reads.
-  diff_mode:
-    support: none
-    description: The module only reads.
 options:
   engine:
     description: The container engine.
@@ -41,7 +34,7 @@ options:
     description: By cluster name the node C(image), and C(ports) of this host by the variable that sets them.
     type: dict
     required: true
-author: Open Data Platform contributors (@opendata)
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""

@@ -23,14 +23,7 @@ options:
       - Kernel, control groups and memory are then those of this machine, and no package is missing.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""

@@ -21,14 +21,7 @@ options:
     description: TCP port.
     type: int
     default: 4240
-attributes:
-  check_mode:
-    description: The module changes nothing.
-    support: full
-  diff_mode:
-    description: The module changes nothing.
-    support: none
-author: Open Data Platform contributors (@opendata)
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""

@@ -11,13 +11,6 @@ version_added: 0.1.0
 description:
   - Only reads. Fails with all findings at once, each with the next step.
   - Memory and disk are checked as long as a machine of the fleet is still to be started.
-attributes:
-  check_mode:
-    support: full
-    description: The module only reads.
-  diff_mode:
-    support: none
-    description: The module only reads.
 options:
   fleet:
     description: Name of the fleet.
@@ -47,7 +40,7 @@ options:
     description: Address of each machine by its name.
     type: dict
     required: true
-author: Open Data Platform contributors (@opendata)
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""

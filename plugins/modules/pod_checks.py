@@ -41,7 +41,6 @@ attributes:
     description: Does not change anything itself.
     support: none
 requirements: [websocket-client]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
