@@ -78,15 +78,11 @@ author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Create the CA of the mesh
-  opendata.platform.cilium_clustermesh_ca:
-    path: /srv/fleet/.state/mesh
-  register: mesh_ca
-
-- name: Adopt the CA that Cilium created in the first cluster
+- name: Adopt the CA that Cilium created in the first cluster, if there is no CA of the mesh
   opendata.platform.cilium_clustermesh_ca:
     path: /srv/fleet/.state/mesh
     adopt_from: {kubeconfig: /srv/fleet/.state/kubeconfigs/north}
+  register: mesh_ca
 
 - name: Let all clusters trust the next CA before it signs
   opendata.platform.cilium_clustermesh_ca:

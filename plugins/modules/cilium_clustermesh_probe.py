@@ -68,23 +68,12 @@ requirements: [websocket-client]
 """
 
 EXAMPLES = """
-- name: Create the test server and client
-  opendata.platform.cilium_clustermesh_probe:
-    kubeconfig: /srv/fleet/.state/kubeconfigs/north
-    name: north
-
 - name: Test that north and south answer in north
   opendata.platform.cilium_clustermesh_probe:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: north
     peers: [north, south]
     state: probed
-
-- name: Remove the test objects
-  opendata.platform.cilium_clustermesh_probe:
-    kubeconfig: /srv/fleet/.state/kubeconfigs/north
-    name: north
-    state: absent
 """
 
 RETURN = """

@@ -65,11 +65,6 @@ attributes:
 """
 
 EXAMPLES = """
-- name: Install the CRDs of the Gateway API
-  opendata.platform.k8s_apply:
-    kubeconfig: /srv/fleet/.state/kubeconfigs/north
-    files: [/srv/artifacts/gateway-api.yaml]
-
 - name: Create the namespace of a team
   opendata.platform.k8s_apply:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north

@@ -80,9 +80,6 @@ EXAMPLES = r"""
     restarts:
       - unit: containerd.service
         "on": [/etc/containerd/config.toml, /usr/local/bin/containerd]
-
-- name: Start containerd
-  opendata.platform.node_files:
     units:
       - name: containerd.service
 """

@@ -53,12 +53,6 @@ EXAMPLES = r"""
     directory: /srv/platform/inventories/local
     network: 10.77.0.0/24
     bridge: odp-local
-
-- name: Remove the fleet from the host
-  opendata.platform.nspawn_host:
-    fleet: local
-    directory: /srv/platform/inventories/local
-    state: absent
 """
 
 RETURN = r"""

@@ -62,13 +62,6 @@ EXAMPLES = r"""
     command: [/usr/bin/docker-registry, serve, /var/lib/odp/local/registry.yml]
     environment:
       CONFIG_DIGEST: "{{ registry_configuration | hash('sha256') }}"
-
-- name: Remove the registry
-  delegate_to: localhost
-  opendata.platform.supervised:
-    fleet: local
-    name: registry
-    state: absent
 """
 
 RETURN = r"""
