@@ -17,10 +17,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts import lockfile as lock
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.images import (
-    install_programs,
-    missing_programs,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build import images
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import disk_is_full
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.cache_key import version_errors
@@ -198,9 +195,9 @@ class Provider:
         due = [choice for choice in choices.values() if not choice.present]
         self.store.sweep()
         kinds = {self.table[choice.name]["build"]["kind"] for choice in due if choice.origin == "build"}
-        if missing := missing_programs(kinds):
+        if missing := images.missing_programs(kinds):
             self.say(f"artifacts: installing {', '.join(sorted(set(missing.values())))}")
-            install_programs(missing)
+            images.install_programs(missing)
         arguments = self.arguments
         maker = Maker(
             self.store, self.collection, self.table, choices, arguments["registries"], locked, str(self.lock_path)

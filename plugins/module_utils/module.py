@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .findings import Finding
 from .libraries import require
 
 
@@ -31,6 +32,13 @@ class Module(AnsibleModule):
             yield
         except errors as error:
             self.fail_json(msg=f"{before}{error}{after}", **results)
+
+    def warn_of(self, findings: list[Finding]) -> list[str]:
+        """Warn of the findings that are no errors; the errors as text."""
+        for each in findings:
+            if not each.is_error:
+                self.warn(str(each))
+        return [str(each) for each in findings if each.is_error]
 
     def refuse(self, findings: Iterable[object]) -> None:
         """Fail with all findings, if there are any."""

@@ -182,10 +182,8 @@ def identity(module: ClusterModule, config: Manifest) -> tuple[str, int]:
     asked = module.params
     other = options.mismatch(name, number, (asked["name"], asked["id"]), asked["peers"])
     if other:
-        module.fail_json(
-            msg=f"expected cluster {other} behind context {asked['context'] or 'current'}, "
-            f"found '{name}' (id {number}): check kubeconfig {asked['kubeconfig']}."
-        )
+        found = f"behind context {asked['context'] or 'current'}, found '{name}' (id {number})"
+        module.fail_json(msg=f"expected cluster {other} {found}: check kubeconfig {asked['kubeconfig']}.")
     return name, number
 
 

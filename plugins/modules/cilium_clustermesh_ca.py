@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Manage the CA of a Cilium Cluster Mesh and rotate it in phases."""
 
@@ -248,9 +247,8 @@ def main() -> None:
     with module.reporting_api(ValueError, OSError):
         if wish["state"] == "absent":
             gone = store.remove(path, module.check_mode)
-            module.exit_json(
-                changed=bool(gone), diff={"before": "".join(f"{path / name}\n" for name in gone), "after": ""}
-            )
+            listed = "".join(f"{path / name}\n" for name in gone)
+            module.exit_json(changed=bool(gone), diff={"before": listed, "after": ""})
         if wish["path"]:
             changed, before, after = converge(module, path, now)
         else:
@@ -258,9 +256,8 @@ def main() -> None:
             after = before
     found = result(after, now)
     if found["days_left"] < _WARN_DAYS:
-        module.warn(
-            f"The CA of the mesh expires in {found['days_left']} days: rotate it (phases prepare, switch, finish)."
-        )
+        step = "rotate it (phases prepare, switch, finish)."
+        module.warn(f"The CA of the mesh expires in {found['days_left']} days: {step}")
     if wish["phase"] == "stable" and after.phase != "stable":
         module.warn(f"The rotation of the CA is in phase {after.phase}: continue with the next phase.")
     module.exit_json(changed=changed, **found, diff={"before": shown(before), "after": shown(after)})

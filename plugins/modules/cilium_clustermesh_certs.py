@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Manage the certificates of one cluster in a Cilium Cluster Mesh."""
 

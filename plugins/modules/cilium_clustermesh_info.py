@@ -139,6 +139,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.record.clie
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.info import OF_OBJECTS, OF_PODS, Info
 
 PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
+WAITS = [*OF_OBJECTS, "kvstoremesh", "agents"]
 
 
 def check(module: ClusterModule) -> None:
@@ -171,11 +172,7 @@ def main() -> None:
             "node_count": {"type": "int", "default": 3},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 900},
-            "wait_for": {
-                **texts,
-                "choices": [*OF_OBJECTS, *OF_PODS, "reach"],
-                "default": [*OF_OBJECTS, "kvstoremesh", "agents"],
-            },
+            "wait_for": {**texts, "choices": [*OF_OBJECTS, *OF_PODS, "reach"], "default": WAITS},
             "expect": {"type": "list", "elements": "dict", "default": []},
             "ca_bundle": {},
             "ca_cert": {},

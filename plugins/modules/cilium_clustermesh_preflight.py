@@ -134,8 +134,7 @@ def main() -> None:
     wanted = module.params
     # In check mode cilium_clustermesh_info returns an empty record where Cilium is not installed yet.
     records = [each for each in wanted["clusters"] if each or not module.check_mode]
-    unreadable = faults(records)
-    if unreadable:
+    if unreadable := faults(records):
         text = "\n".join(["These are not records of cilium_clustermesh_info:", *unreadable])
         module.fail_json(msg=text, ok=False, findings=[])
     found = judge(
@@ -146,10 +145,7 @@ def main() -> None:
         max_minor_skew=wanted["max_minor_skew"],
         ignore=wanted["ignore"],
     )
-    errors = [str(each) for each in found if each.is_error]
-    for each in found:
-        if not each.is_error:
-            module.warn(str(each))
+    errors = module.warn_of(found)
     shown = [
         {"severity": each.severity, "code": each.code, "clusters": each.subject.split(", ")}
         | {"problem": each.problem, "step": each.step}

@@ -171,14 +171,11 @@ def main() -> None:
         module.fail_json(msg=f"{params['name']}: {params['kubeconfig']} {error}. {step}")
     wanted = {key: params[key] for key in ("name", "cilium", "cilium_version", "pod_cidr", "service_cidr")}
     state, findings = inspect(module, entry, Wanted(**wanted, server=entry["server"]))
-    notes = [str(finding) for finding in findings if not finding.is_error]
-    for note in notes:
-        module.warn(note)
-    errors = [str(finding) for finding in findings if finding.is_error]
+    errors = module.warn_of(findings)
     if errors or state is None:
         module.fail_json(msg="\n".join(errors))
-    else:
-        module.exit_json(found=summary(state), notes=notes)
+    notes = [str(each) for each in findings if not each.is_error]
+    module.exit_json(found=summary(state), notes=notes)
 
 
 if __name__ == "__main__":

@@ -84,14 +84,10 @@ objects:
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import manifests as kubernetes_manifests
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release, manifests
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    ClusterModule,
-    summary,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
 
 _HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/%s/helmreleases"
 
@@ -152,11 +148,11 @@ def main() -> None:
         pending = status.startswith("pending-")
         if pending and not module.check_mode:
             cluster.request("DELETE", path)
-    stored = kubernetes_manifests.load(release["manifest"]) if release and status == "deployed" else []
-    manifests = [helm_release.as_installed(each, module.params["name"], namespace) for each in stored]
+    stored = manifests.load(release["manifest"]) if release and status == "deployed" else []
+    installed = [helm_release.as_installed(each, module.params["name"], namespace) for each in stored]
     # Forced, because whoever altered a field by hand owns it now.
     applier = Applier(cluster, "helm", force=True, check=module.check_mode, namespace=namespace)
-    result = module.apply(applier, manifests) if manifests else summary([])
+    result = module.apply(applier, installed) if installed else summary([])
     module.exit_json(gap=gap, owner="helm", suspended=suspended, **{**result, "changed": result["changed"] or pending})
 
 

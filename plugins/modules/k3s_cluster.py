@@ -83,6 +83,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.module import Mo
 
 Params = dict[str, Any]
 
+STATES = ["gathered", "drained", "uncordoned", "removed", "saved"]
+
 NEEDS_NODE = [("state", state, ("node",)) for state in ("drained", "uncordoned", "removed")]
 
 
@@ -140,11 +142,7 @@ def main() -> None:
     """Entry point of the module."""
     module = Module(
         {
-            "state": {
-                "type": "str",
-                "choices": ["gathered", "drained", "uncordoned", "removed", "saved"],
-                "default": "gathered",
-            },
+            "state": {"type": "str", "choices": STATES, "default": "gathered"},
             "node": {"type": "str"},
             "servers": {"type": "dict", "default": {}},
             "version": {"type": "str"},

@@ -108,6 +108,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.node import file
 
 Params = dict[str, Any]
 
+STATES = ["gathered", "started", "restarted", "stopped", "emptied", "restored", "absent"]
+
 NEEDS_NAME = [("state", state, ("name", "url", "token")) for state in ("started", "restarted")]
 
 
@@ -204,11 +206,7 @@ def main() -> None:
     """Entry point of the module."""
     module = Module(
         {
-            "state": {
-                "type": "str",
-                "choices": ["gathered", "started", "restarted", "stopped", "emptied", "restored", "absent"],
-                "default": "gathered",
-            },
+            "state": {"type": "str", "choices": STATES, "default": "gathered"},
             "server": {"type": "bool", "default": False},
             "name": {"type": "str"},
             "url": {"type": "str"},

@@ -103,10 +103,7 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory, manifests
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier, Change
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    ClusterModule,
-    summary,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.prune import Pruner
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.rollout import settle
 

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Set sysctls and load kernel modules, now and at boot.
 

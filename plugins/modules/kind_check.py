@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Check that a container engine can run a fleet's kind clusters."""
 

@@ -112,6 +112,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.node import file
 
 Params = dict[str, Any]
 
+STATES = ["gathered", "initialized", "joined", "applied", "upgraded", "renewed", "absent"]
+
 JOIN_CONFIG = "/run/opendata/join.yaml"
 
 
@@ -222,11 +224,7 @@ def main() -> None:
     """Entry point of the module."""
     module = Module(
         {
-            "state": {
-                "type": "str",
-                "choices": ["gathered", "initialized", "joined", "applied", "upgraded", "renewed", "absent"],
-                "default": "gathered",
-            },
+            "state": {"type": "str", "choices": STATES, "default": "gathered"},
             "control_plane": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
             "start_files": {"type": "list", "elements": "path", "default": []},

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Record the host key of an existing host on the first connection, and refuse any other key later."""
 

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Keep a program running under the supervisord of a fleet."""
 
