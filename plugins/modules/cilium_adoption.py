@@ -12,22 +12,10 @@ description:
   - Fails with the differences unless O(adopt). Always fails if the release cannot be adopted, with the next step.
   - Does nothing without Cilium, or if the platform installed it. Only reads.
 options:
-  name:
-    description: Name of the cluster, for messages.
-    type: str
-    required: true
-  chart_version:
-    description: Version of the chart that the platform installs.
-    type: str
-    required: true
-  values:
-    description: Values that the platform installs with.
-    type: dict
-    required: true
-  adopt:
-    description: Whether to adopt the release.
-    type: bool
-    default: false
+  name: {description: "Name of the cluster, for messages.", type: str, required: true}
+  chart_version: {description: Version of the chart that the platform installs., type: str, required: true}
+  values: {description: Values that the platform installs with., type: dict, required: true}
+  adopt: {description: Whether to adopt the release., type: bool, default: false}
 extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
   diff_mode: {description: Only reads; the differences are a result.}
@@ -44,10 +32,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-release:
-  description: Name of the existing Helm release; C(cilium) if there is none.
-  returned: always
-  type: str
+release: {description: Name of the existing Helm release; C(cilium) if there is none., returned: always, type: str}
 summary:
   description: The change of version and the number of values that differ; empty if nothing is adopted.
   returned: always
@@ -58,10 +43,7 @@ differences:
   type: list
   elements: str
   sample: ["kubeProxyReplacement: theirs false (the default), ours true"]
-adopts:
-  description: Whether an existing release is adopted.
-  returned: always
-  type: bool
+adopts: {description: Whether an existing release is adopted., returned: always, type: bool}
 """
 
 from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed

@@ -16,12 +16,8 @@ description:
   - Adds a peer to the object that is read last first, and removes it in the opposite order. When a write fails, the
     earlier ones are rolled back.
 options:
-  name:
-    description: Expected name of the cluster, to detect a wrong kubeconfig.
-    type: str
-  id:
-    description: Expected id of the cluster.
-    type: int
+  name: {description: "Expected name of the cluster, to detect a wrong kubeconfig.", type: str}
+  id: {description: Expected id of the cluster., type: int}
   peers:
     description:
       - Peers, each with C(name), C(id), C(endpoint) (C(ips) or C(address), and C(port), 2379 by default)
@@ -32,19 +28,9 @@ options:
     type: list
     elements: dict
     default: []
-  state:
-    description: Whether the peers are connected.
-    type: str
-    choices: [present, absent]
-    default: present
-  purge:
-    description: Remove peers that are not in O(peers).
-    type: bool
-    default: false
-  allow_empty:
-    description: Allow O(purge) to remove all peers.
-    type: bool
-    default: false
+  state: {description: Whether the peers are connected., type: str, choices: [present, absent], default: present}
+  purge: {description: Remove peers that are not in O(peers)., type: bool, default: false}
+  allow_empty: {description: Allow O(purge) to remove all peers., type: bool, default: false}
   dial:
     description:
       - V(auto) connects to the address; without an address to the ips, under a name in O(domain).
@@ -53,10 +39,7 @@ options:
     type: str
     choices: [auto, aliases, address]
     default: auto
-  domain:
-    description: Domain of the names of peers with ips.
-    type: str
-    default: mesh.cilium.io
+  domain: {description: Domain of the names of peers with ips., type: str, default: mesh.cilium.io}
   allow_restart:
     description:
       - Allow changes of hostAliases, which restart clustermesh-apiserver. Only Cilium before 1.20 needs them, for peers
@@ -75,14 +58,8 @@ options:
     description: Take over keys that other managers own, instead of failing with the owner's name.
     type: bool
     default: false
-  wait:
-    description: Wait for the rollout of clustermesh-apiserver after a restart.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Timeout of the wait in seconds.
-    type: int
-    default: 300
+  wait: {description: Wait for the rollout of clustermesh-apiserver after a restart., type: bool, default: true}
+  wait_timeout: {description: Timeout of the wait in seconds., type: int, default: 300}
   rollback:
     description: Whether a failed write rolls back the earlier ones.
     type: str
@@ -90,12 +67,8 @@ options:
     default: on_write_error
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
-  check_mode:
-    description: Sends all writes as dry runs, to detect missing permissions and conflicts.
-    support: full
-  diff_mode:
-    description: Shows the content of the entries; they hold no keys.
-    support: full
+  check_mode: {description: "Sends all writes as dry runs, to detect missing permissions and conflicts.", support: full}
+  diff_mode: {description: Shows the content of the entries; they hold no keys., support: full}
 """
 
 EXAMPLES = """
@@ -128,10 +101,7 @@ restarted:
   type: list
   elements: str
   sample: [Deployment clustermesh-apiserver]
-rolled_back:
-  description: Whether a write failed and the earlier ones were rolled back.
-  returned: always
-  type: bool
+rolled_back: {description: Whether a write failed and the earlier ones were rolled back., returned: always, type: bool}
 """
 
 import re

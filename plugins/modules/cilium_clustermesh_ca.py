@@ -19,11 +19,7 @@ options:
         (the phase and the pairs of certificate and key), readable by the owner only.
       - Required unless O(ca_cert) is given.
     type: path
-  state:
-    description: V(absent) removes these files.
-    type: str
-    choices: [present, absent]
-    default: present
+  state: {description: V(absent) removes these files., type: str, choices: [present, absent], default: present}
   phase:
     description:
       - V(stable) creates a CA if there is none, and leaves a rotation in progress as it is.
@@ -33,14 +29,8 @@ options:
     type: str
     choices: [stable, prepare, switch, finish]
     default: stable
-  common_name:
-    description: CN of a new CA.
-    type: str
-    default: Cilium CA
-  validity_days:
-    description: Validity of a new CA in days.
-    type: int
-    default: 3650
+  common_name: {description: CN of a new CA., type: str, default: Cilium CA}
+  validity_days: {description: Validity of a new CA in days., type: int, default: 3650}
   adopt_from:
     description: Cluster whose Secret cilium-ca becomes the CA if O(path) holds none; nothing is reissued.
     type: dict
@@ -49,29 +39,18 @@ options:
         description: Path of the kubeconfig on the machine where the module runs.
         type: path
         required: true
-      context:
-        description: Context in the kubeconfig; its current context if omitted.
-        type: str
-      namespace:
-        description: Namespace of Cilium.
-        type: str
-        default: kube-system
+      context: {description: Context in the kubeconfig; its current context if omitted., type: str}
+      namespace: {description: Namespace of Cilium., type: str, default: kube-system}
   ca_cert:
     description:
       - Certificate of a CA that is stored elsewhere (SOPS, ansible-vault), PEM. It is checked and nothing is written.
       - Such a CA has no phases; to trust two of them use
         O(opendata.platform.cilium_clustermesh_certs#module:ca_bundle).
     type: str
-  ca_key:
-    description: Private key of O(ca_cert), PEM without passphrase.
-    type: str
+  ca_key: {description: "Private key of O(ca_cert), PEM without passphrase.", type: str}
 attributes:
-  check_mode:
-    description: Writes nothing. A CA that would be created is returned and discarded.
-    support: full
-  diff_mode:
-    description: Shows the phase and the sha256 of the CAs; never a key.
-    support: full
+  check_mode: {description: Writes nothing. A CA that would be created is returned and discarded., support: full}
+  diff_mode: {description: Shows the phase and the sha256 of the CAs; never a key., support: full}
 requirements: [cryptography, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors (@opendata)
 """
@@ -90,27 +69,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-ca_cert:
-  description: Certificate of the CA that signs, PEM.
-  returned: when O(state=present)
-  type: str
-bundle:
-  description: Certificates of all CAs to trust, PEM.
-  returned: when O(state=present)
-  type: str
-fingerprint:
-  description: The sha256 of the CA that signs.
-  returned: when O(state=present)
-  type: str
+ca_cert: {description: "Certificate of the CA that signs, PEM.", returned: when O(state=present), type: str}
+bundle: {description: "Certificates of all CAs to trust, PEM.", returned: when O(state=present), type: str}
+fingerprint: {description: The sha256 of the CA that signs., returned: when O(state=present), type: str}
 fingerprints:
   description: The sha256 of all CAs to trust, sorted.
   returned: when O(state=present)
   type: list
   elements: str
-phase:
-  description: V(stable), V(prepare) or V(switch).
-  returned: when O(state=present)
-  type: str
+phase: {description: "V(stable), V(prepare) or V(switch).", returned: when O(state=present), type: str}
 next_fingerprint:
   description: The sha256 of the CA that will sign after the switch; empty outside of phase prepare.
   returned: when O(state=present)
@@ -120,10 +87,7 @@ not_after:
   returned: when O(state=present)
   type: str
   sample: "2036-11-21T00:00:00Z"
-days_left:
-  description: Days until then.
-  returned: when O(state=present)
-  type: int
+days_left: {description: Days until then., returned: when O(state=present), type: int}
 """
 
 from datetime import UTC, datetime

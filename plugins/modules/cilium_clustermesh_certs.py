@@ -30,23 +30,14 @@ options:
     type: str
     choices: [leafs, shared_ca, bundle]
     default: leafs
-  ca_cert:
-    description: Certificate of the CA that signs, PEM.
-    type: str
-    default: ""
+  ca_cert: {description: "Certificate of the CA that signs, PEM.", type: str, default: ""}
   ca_key:
     description:
       - Private key of O(ca_cert), PEM without passphrase. May be empty in check mode (the CA does not exist yet).
     type: str
     default: ""
-  ca_bundle:
-    description: Certificates of all trusted CAs, PEM; O(ca_cert) if omitted.
-    type: str
-    default: ""
-  release_name:
-    description: Helm release of Cilium, for O(mode=shared_ca).
-    type: str
-    default: cilium
+  ca_bundle: {description: "Certificates of all trusted CAs, PEM; O(ca_cert) if omitted.", type: str, default: ""}
+  release_name: {description: "Helm release of Cilium, for O(mode=shared_ca).", type: str, default: cilium}
   auth_mode:
     description:
       - How this cluster authenticates to its peers (C(clustermesh.apiserver.tls.authMode)); V(cluster) uses its own
@@ -64,10 +55,7 @@ options:
     description: Validity of a new certificate in days, at most until its CA expires.
     type: int
     default: 365
-  renew_before_days:
-    description: Renew certificates that expire in fewer days.
-    type: int
-    default: 60
+  renew_before_days: {description: Renew certificates that expire in fewer days., type: int, default: 60}
   remote_users:
     description:
       - Names of the peers that may connect, for ConfigMap clustermesh-remote-users; other entries are kept.
@@ -80,19 +68,11 @@ options:
     type: str
     choices: [auto, never]
     default: auto
-  wait_timeout:
-    description: Seconds to wait for the restart.
-    type: int
-    default: 300
-  force_reissue:
-    description: Reissue all certificates.
-    type: bool
-    default: false
+  wait_timeout: {description: Seconds to wait for the restart., type: int, default: 300}
+  force_reissue: {description: Reissue all certificates., type: bool, default: false}
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
-  check_mode:
-    description: Reports which certificates would be issued, and why.
-    support: full
+  check_mode: {description: "Reports which certificates would be issued, and why.", support: full}
   diff_mode:
     description: Shows CN, names, expiry and sha256 of certificates and the sha256 of trusted CAs; never a key.
     support: full
@@ -131,15 +111,8 @@ objects:
   type: list
   elements: dict
   sample: [{object: Secret kube-system/clustermesh-apiserver-server-cert, action: issued}]
-ca_fingerprints:
-  description: The sha256 of the trusted CAs, sorted.
-  returned: always
-  type: list
-  elements: str
-restarted:
-  description: Whether clustermesh-apiserver was restarted, or would be.
-  returned: always
-  type: bool
+ca_fingerprints: {description: "The sha256 of the trusted CAs, sorted.", returned: always, type: list, elements: str}
+restarted: {description: "Whether clustermesh-apiserver was restarted, or would be.", returned: always, type: bool}
 """
 
 from datetime import UTC, datetime

@@ -27,17 +27,9 @@ options:
     description: Endpoint at which peers connect to this cluster, instead of its Service's. Set either ips or address.
     type: dict
     suboptions:
-      ips:
-        description: IP addresses.
-        type: list
-        elements: str
-      address:
-        description: DNS name or IP address that the server certificate contains.
-        type: str
-      port:
-        description: Port.
-        type: int
-        default: 2379
+      ips: {description: IP addresses., type: list, elements: str}
+      address: {description: DNS name or IP address that the server certificate contains., type: str}
+      port: {description: Port., type: int, default: 2379}
   node_address:
     description: Type of the node addresses that peers connect to if the Service is a NodePort.
     type: str
@@ -51,10 +43,7 @@ options:
     description: Wait for O(wait_for). Fails with everything that is missing after O(wait_timeout).
     type: bool
     default: false
-  wait_timeout:
-    description: Seconds to wait.
-    type: int
-    default: 900
+  wait_timeout: {description: Seconds to wait., type: int, default: 900}
   wait_for:
     description:
       - V(endpoint) waits for an address that peers can connect to, V(deployment) for the rollout of
@@ -73,20 +62,13 @@ options:
     type: list
     elements: dict
     default: []
-  ca_bundle:
-    description: Certificates of all CAs to trust, PEM.
-    type: str
-  ca_cert:
-    description: Certificate of the CA that signs, PEM.
-    type: str
+  ca_bundle: {description: "Certificates of all CAs to trust, PEM.", type: str}
+  ca_cert: {description: "Certificate of the CA that signs, PEM.", type: str}
   ca_fingerprint:
     description: With O(wait_for=bundle), the fingerprint that the entries mounted by agents must contain.
     type: str
     default: ""
-  max_unready_agents:
-    description: Number of agents that may lack a peer.
-    type: int
-    default: 0
+  max_unready_agents: {description: Number of agents that may lack a peer., type: int, default: 0}
 extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
   check_mode: {description: "Only reads, and does not wait."}

@@ -25,10 +25,7 @@ options:
     type: dict
     default: {}
     suboptions:
-      mtu:
-        description: MTU between the nodes in bytes; V(0) if unknown.
-        type: int
-        default: 0
+      mtu: {description: MTU between the nodes in bytes; V(0) if unknown., type: int, default: 0}
   ignore:
     description: Codes of findings to ignore.
     type: list
@@ -65,14 +62,8 @@ options:
       - UNREACHABLE
       - VERSION_OLD
       - VERSION_SKEW
-  cert_warn_days:
-    description: Warn about certificates that expire in fewer days.
-    type: int
-    default: 30
-  max_minor_skew:
-    description: How many minor versions of Cilium two clusters may be apart.
-    type: int
-    default: 1
+  cert_warn_days: {description: Warn about certificates that expire in fewer days., type: int, default: 30}
+  max_minor_skew: {description: How many minor versions of Cilium two clusters may be apart., type: int, default: 1}
 attributes:
   check_mode: {description: "Only reads. Empty records, of clusters without Cilium, are skipped."}
 extends_documentation_fragment: [opendata.platform.reads]
@@ -89,10 +80,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-ok:
-  description: Whether there is no error.
-  returned: always
-  type: bool
+ok: {description: Whether there is no error., returned: always, type: bool}
 findings:
   description: All findings, errors first.
   returned: always

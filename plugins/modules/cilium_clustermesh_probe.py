@@ -61,9 +61,7 @@ attributes:
   check_mode:
     description: Reports the objects that would be created or removed, and sends no requests.
     support: full
-  diff_mode:
-    description: Shows the objects.
-    support: full
+  diff_mode: {description: Shows the objects., support: full}
 requirements: [websocket-client]
 """
 

@@ -13,34 +13,13 @@ description:
     do not fail.
   - Only reads. Permissions are checked by SelfSubjectAccessReview, which the API does not store.
 options:
-  name:
-    description: Name of the cluster, for the findings.
-    type: str
-    required: true
-  cilium:
-    description: Whether the platform installs Cilium as the cluster's network.
-    type: bool
-    default: true
-  cilium_version:
-    description: Version of Cilium to install.
-    type: str
-    required: true
-  mesh:
-    description: Whether the cluster is in the mesh.
-    type: bool
-    default: false
-  flux:
-    description: Whether Flux runs in the cluster.
-    type: bool
-    default: false
-  pod_cidr:
-    description: Pod CIDR in the inventory.
-    type: str
-    required: true
-  service_cidr:
-    description: Service CIDR in the inventory.
-    type: str
-    required: true
+  name: {description: "Name of the cluster, for the findings.", type: str, required: true}
+  cilium: {description: Whether the platform installs Cilium as the cluster's network., type: bool, default: true}
+  cilium_version: {description: Version of Cilium to install., type: str, required: true}
+  mesh: {description: Whether the cluster is in the mesh., type: bool, default: false}
+  flux: {description: Whether Flux runs in the cluster., type: bool, default: false}
+  pod_cidr: {description: Pod CIDR in the inventory., type: str, required: true}
+  service_cidr: {description: Service CIDR in the inventory., type: str, required: true}
   endpoint:
     description: Address of the API server as nodes reach it, host:port; detected when empty.
     type: str
@@ -81,19 +60,12 @@ found:
       description: Name of the helm release of the installed Cilium; empty if there is none.
       type: str
       returned: always
-    kubernetes:
-      description: Version of the API.
-      type: str
-      returned: always
+    kubernetes: {description: Version of the API., type: str, returned: always}
     nodes:
       description: By node name what the API reports, in the shape of M(opendata.platform.node_facts).
       type: dict
       returned: always
-notes:
-  description: The warnings, as text.
-  returned: success
-  type: list
-  elements: str
+notes: {description: "The warnings, as text.", returned: success, type: list, elements: str}
 """
 
 from pathlib import Path

@@ -17,12 +17,8 @@ options:
     type: dict
     required: true
 attributes:
-  check_mode:
-    description: Records nothing.
-    support: full
-  diff_mode:
-    description: Shows what is recorded.
-    support: full
+  check_mode: {description: Records nothing., support: full}
+  diff_mode: {description: Shows what is recorded., support: full}
 requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors (@opendata)
 """

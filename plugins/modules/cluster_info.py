@@ -10,19 +10,9 @@ description:
   - Reads whether the API server answers, the versions of Kubernetes and Cilium, and how many nodes are Ready.
   - Returns the reason if the cluster is unhealthy. Does not fail then, unless O(fail_when_unwell).
 options:
-  name:
-    description: Name of the cluster, returned as it is.
-    type: str
-    required: true
-  provider:
-    description: Provider of the cluster, returned as it is.
-    type: str
-    default: ""
-  nodes:
-    description: Names of the nodes that the cluster must have.
-    type: list
-    elements: str
-    default: []
+  name: {description: "Name of the cluster, returned as it is.", type: str, required: true}
+  provider: {description: "Provider of the cluster, returned as it is.", type: str, default: ""}
+  nodes: {description: Names of the nodes that the cluster must have., type: list, elements: str, default: []}
   cilium:
     description: Whether Cilium must be its network; otherwise only the nodes are checked.
     type: bool
@@ -31,10 +21,7 @@ options:
     description: Whether to wait until the network is rolled out and the nodes are Ready.
     type: bool
     default: false
-  wait_timeout:
-    description: Timeout of the wait in seconds.
-    type: int
-    default: 300
+  wait_timeout: {description: Timeout of the wait in seconds., type: int, default: 300}
   fail_when_unwell:
     description: Whether to fail with the reason, and the last events and log lines of failing pods. Not in check mode.
     type: bool
@@ -68,11 +55,7 @@ cluster:
     nodes: 1
     nodes_ready: 1
     reason: ""
-details:
-  description: Last events and log lines of failing pods.
-  returned: always
-  type: list
-  elements: str
+details: {description: Last events and log lines of failing pods., returned: always, type: list, elements: str}
 """
 
 from pathlib import Path

@@ -11,47 +11,24 @@ description:
   - Runs on the controller, by the program docker or podman. Neither Linux nor root is needed.
   - The engine restarts the container when it exits. A changed option recreates the container; its volumes are kept.
 options:
-  name:
-    description: Name of the container.
-    type: str
-    required: true
+  name: {description: Name of the container., type: str, required: true}
   state:
     description: Whether the container runs, or is removed with its volumes and its network, unless others use these.
     type: str
     choices: [present, absent]
     default: present
-  image:
-    description: Image of the container, preferably by digest. Required with O(state=present).
-    type: str
-  engine:
-    description: The container engine.
-    type: str
-    choices: [docker, podman]
-    default: docker
+  image: {description: "Image of the container, preferably by digest. Required with O(state=present).", type: str}
+  engine: {description: The container engine., type: str, choices: [docker, podman], default: docker}
   network:
     description: Network of the container, created if missing; the engine's default when empty.
     type: str
     default: ""
-  publish:
-    description: Ports of the host to publish, as address:port:port.
-    type: list
-    elements: str
-    default: []
-  volumes:
-    description: Mount paths by name of the volume.
-    type: dict
-    default: {}
-  environment:
-    description: Environment variables of the container.
-    type: dict
-    default: {}
+  publish: {description: "Ports of the host to publish, as address:port:port.", type: list, elements: str, default: []}
+  volumes: {description: Mount paths by name of the volume., type: dict, default: {}}
+  environment: {description: Environment variables of the container., type: dict, default: {}}
 attributes:
-  check_mode:
-    description: Creates, starts and removes nothing.
-    support: full
-  diff_mode:
-    description: Shows the container without the values of its environment.
-    support: full
+  check_mode: {description: "Creates, starts and removes nothing.", support: full}
+  diff_mode: {description: Shows the container without the values of its environment., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 

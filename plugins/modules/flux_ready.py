@@ -16,10 +16,7 @@ description:
     Kustomization's own C(spec.timeout) has passed since its dependencies became ready. The wait ends early when only
     final failures and objects that wait for them are left.
 options:
-  namespace:
-    description: Namespace of the Kustomizations and of O(source).
-    type: str
-    default: flux-system
+  namespace: {description: Namespace of the Kustomizations and of O(source)., type: str, default: flux-system}
   source:
     description: Name of the OCIRepository or GitRepository that O(revision) belongs to.
     type: str
@@ -30,15 +27,8 @@ options:
       - Other Kustomizations, and all of them when this is left out, must have the current revision of their source.
     type: str
     default: ""
-  wait:
-    description: Watch until everything is ready; otherwise read once.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Seconds to wait at most.
-    type: int
-    default: 900
-    aliases: [timeout]
+  wait: {description: Watch until everything is ready; otherwise read once., type: bool, default: true}
+  wait_timeout: {description: Seconds to wait at most., type: int, default: 900, aliases: [timeout]}
   fail_when_unwell:
     description:
       - Fail with the reason of each object that is not ready, and the last events and log lines of failing pods.
@@ -92,11 +82,7 @@ reason:
   description: What is not ready, one line for each object, or why the cluster does not answer. Empty when all is ready.
   returned: always
   type: str
-details:
-  description: Last events and log lines of failing pods.
-  returned: always
-  type: list
-  elements: str
+details: {description: Last events and log lines of failing pods., returned: always, type: list, elements: str}
 """
 
 import time

@@ -15,33 +15,17 @@ description:
   - Fails before any change when the directory is not in a repository, another branch is checked out, the folder has
     uncommitted changes, or the branch has no upstream or differs from it.
 options:
-  directory:
-    description: A directory of the clone, on this machine.
-    type: path
-    required: true
-  path:
-    description: The folder, from the top of the repository.
-    type: str
-    required: true
-  files:
-    description: Text of each file, by its path below the folder.
-    type: dict
-    required: true
+  directory: {description: "A directory of the clone, on this machine.", type: path, required: true}
+  path: {description: "The folder, from the top of the repository.", type: str, required: true}
+  files: {description: "Text of each file, by its path below the folder.", type: dict, required: true}
   branch:
     description: The branch, which must be checked out; pushed to the branch of the same name.
     type: str
     default: main
-  commit_message:
-    description: Message of the commit.
-    type: str
-    required: true
+  commit_message: {description: Message of the commit., type: str, required: true}
 attributes:
-  check_mode:
-    description: Fetches and compares, creates no commit.
-    support: full
-  diff_mode:
-    description: Shows each file before and after; data of Secrets as digests.
-    support: full
+  check_mode: {description: "Fetches and compares, creates no commit.", support: full}
+  diff_mode: {description: Shows each file before and after; data of Secrets as digests., support: full}
 requirements: [git 2.25, PyYAML]
 author: Open Data Platform contributors (@opendata)
 """

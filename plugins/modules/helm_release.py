@@ -14,34 +14,15 @@ description:
   - Does not change a release that a HelmRelease of Flux with the same name and namespace manages, unless it is
     suspended; waits until Flux has applied the wanted values.
 options:
-  name:
-    description: Name of the release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    required: true
-  chart_version:
-    description: Wanted version of the chart.
-    type: str
-    required: true
-  values:
-    description: Wanted values, as passed to helm.
-    type: dict
-    required: true
-  wait_timeout:
-    description: Seconds to wait for Flux to apply the wanted values.
-    type: int
-    default: 300
+  name: {description: Name of the release., type: str, required: true}
+  namespace: {description: Namespace of the release., type: str, required: true}
+  chart_version: {description: Wanted version of the chart., type: str, required: true}
+  values: {description: "Wanted values, as passed to helm.", type: dict, required: true}
+  wait_timeout: {description: Seconds to wait for Flux to apply the wanted values., type: int, default: 300}
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Finds differences with a dry run by the API server.
-    support: full
-  diff_mode:
-    description: Shows each object before and after; data of Secrets as digests.
-    support: full
+  check_mode: {description: Finds differences with a dry run by the API server., support: full}
+  diff_mode: {description: Shows each object before and after; data of Secrets as digests., support: full}
 """
 
 EXAMPLES = """
@@ -61,14 +42,8 @@ gap:
   returned: always
   type: str
   sample: is chart 1.20.1, wanted is 1.20.2
-owner:
-  description: What manages the release, C(helm) or C(flux).
-  returned: always
-  type: str
-suspended:
-  description: Whether there is a suspended HelmRelease.
-  returned: always
-  type: bool
+owner: {description: "What manages the release, C(helm) or C(flux).", returned: always, type: str}
+suspended: {description: Whether there is a suspended HelmRelease., returned: always, type: bool}
 counts:
   description: Number of objects by action.
   returned: always

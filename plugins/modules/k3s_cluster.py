@@ -21,31 +21,14 @@ options:
     type: str
     choices: [gathered, drained, uncordoned, removed, saved]
     default: gathered
-  node:
-    description: Name of the Node.
-    type: str
-  servers:
-    description: Addresses of the cluster's servers, by name of their Node.
-    type: dict
-    default: {}
-  version:
-    description: Version to wait for.
-    type: str
-  timeout:
-    description: Timeout of a drain in seconds.
-    type: int
-    default: 300
-  snapshot:
-    description: Prefix of the snapshot's name.
-    type: str
-    default: opendata
+  node: {description: Name of the Node., type: str}
+  servers: {description: "Addresses of the cluster's servers, by name of their Node.", type: dict, default: {}}
+  version: {description: Version to wait for., type: str}
+  timeout: {description: Timeout of a drain in seconds., type: int, default: 300}
+  snapshot: {description: Prefix of the snapshot's name., type: str, default: opendata}
 attributes:
-  check_mode:
-    description: Reports what would be done.
-    support: full
-  diff_mode:
-    description: Shows the actions.
-    support: full
+  check_mode: {description: Reports what would be done., support: full}
+  diff_mode: {description: Shows the actions., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -62,15 +45,8 @@ nodes:
   description: C(version), C(ready), C(schedulable) and C(drained) (by this collection) by name of the node.
   returned: always
   type: dict
-members:
-  description: Nodes that are members of etcd.
-  returned: always
-  type: list
-  elements: str
-snapshot:
-  description: Path of the snapshot on this machine; empty if none was saved.
-  returned: always
-  type: str
+members: {description: Nodes that are members of etcd., returned: always, type: list, elements: str}
+snapshot: {description: Path of the snapshot on this machine; empty if none was saved., returned: always, type: str}
 """
 
 import re

@@ -26,9 +26,7 @@ options:
     description: Whether the machine is a server, that is a control-plane node, or an agent.
     type: bool
     default: false
-  name:
-    description: Name of the machine's Node.
-    type: str
+  name: {description: Name of the machine's Node., type: str}
   url:
     description: URL of the cluster's endpoint, which the configuration names once the machine is in the cluster.
     type: str
@@ -36,27 +34,16 @@ options:
     description: URL of the server that a machine without data joins; empty for the first server of a cluster.
     type: str
     default: ""
-  token:
-    description: Token of the cluster.
-    type: str
-  snapshot:
-    description: Path of the snapshot on this machine for O(state=restored).
-    type: path
+  token: {description: Token of the cluster., type: str}
+  snapshot: {description: Path of the snapshot on this machine for O(state=restored)., type: path}
   wait:
     description: Whether O(state=started) waits for the API server. Servers that need each other start without waiting.
     type: bool
     default: true
-  planned:
-    description: The machine does not exist yet; nothing is inspected.
-    type: bool
-    default: false
+  planned: {description: The machine does not exist yet; nothing is inspected., type: bool, default: false}
 attributes:
-  check_mode:
-    description: Reports what would be done.
-    support: full
-  diff_mode:
-    description: Shows the actions.
-    support: full
+  check_mode: {description: Reports what would be done., support: full}
+  diff_mode: {description: Shows the actions., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -75,14 +62,8 @@ state:
   description: C(running), C(stopped) (in a cluster, but k3s is down or its unit is disabled) or C(absent).
   returned: always
   type: str
-named:
-  description: Whether the machine's configuration names O(url).
-  returned: always
-  type: bool
-version:
-  description: Version of the binary; empty if there is none.
-  returned: always
-  type: str
+named: {description: Whether the machine's configuration names O(url)., returned: always, type: bool}
+version: {description: Version of the binary; empty if there is none., returned: always, type: str}
 ca:
   description: sha256 of the CA of the cluster that the machine is in; empty if it is in none.
   returned: always

@@ -13,16 +13,8 @@ description:
   - Writes nothing of a stage before every existing object passed its dry run; all findings are reported at once.
   - Waits until the API server serves new CustomResourceDefinitions.
 options:
-  manifests:
-    description: Objects to apply.
-    type: list
-    elements: dict
-    default: []
-  files:
-    description: YAML files with any number of objects to apply.
-    type: list
-    elements: path
-    default: []
+  manifests: {description: Objects to apply., type: list, elements: dict, default: []}
+  files: {description: YAML files with any number of objects to apply., type: list, elements: path, default: []}
   field_manager:
     description: Field manager of the server-side apply, which owns the fields.
     type: str
@@ -48,10 +40,7 @@ options:
     description: Wait until the Deployments and DaemonSets among the manifests are rolled out.
     type: bool
     default: false
-  wait_timeout:
-    description: Seconds to wait.
-    type: int
-    default: 120
+  wait_timeout: {description: Seconds to wait., type: int, default: 120}
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:

@@ -20,22 +20,14 @@ options:
     description: Values by key. A key that is no longer listed leaves the file, and its value stays until the next boot.
     type: dict
     default: {}
-  modules:
-    description: Modules to load.
-    type: list
-    elements: str
-    default: []
+  modules: {description: Modules to load., type: list, elements: str, default: []}
   planned:
     description: The machine does not exist yet; report all settings as changes without reading any.
     type: bool
     default: false
 attributes:
-  check_mode:
-    description: Reports what would change.
-    support: full
-  diff_mode:
-    description: Shows current values and both files.
-    support: full
+  check_mode: {description: Reports what would change., support: full}
+  diff_mode: {description: Shows current values and both files., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -47,11 +39,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-sysctls:
-  description: Keys that were (in check mode, would be) set.
-  returned: always
-  type: list
-  elements: str
+sysctls: {description: "Keys that were (in check mode, would be) set.", returned: always, type: list, elements: str}
 modules:
   description: Modules that were (in check mode, would be) loaded.
   returned: always

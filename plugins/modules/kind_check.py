@@ -12,23 +12,10 @@ description:
   - Pulls no image. For an image that is not available locally, its registry is asked for the manifest.
   - Checks ports and images only of clusters that do not exist yet.
 options:
-  engine:
-    description: The container engine.
-    type: str
-    choices: [docker, podman]
-    required: true
-  directory:
-    description: Directory of the fleet's inventory.
-    type: path
-    required: true
-  network:
-    description: Network of the engine for the fleet's nodes.
-    type: str
-    required: true
-  memory_gib:
-    description: GiB of memory that the engine must have.
-    type: float
-    required: true
+  engine: {description: The container engine., type: str, choices: [docker, podman], required: true}
+  directory: {description: Directory of the fleet's inventory., type: path, required: true}
+  network: {description: Network of the engine for the fleet's nodes., type: str, required: true}
+  memory_gib: {description: GiB of memory that the engine must have., type: float, required: true}
   clusters:
     description: By cluster name the node C(image), and C(ports) of this host by the variable that sets them.
     type: dict
@@ -50,11 +37,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-findings:
-  description: What prevents the clusters, as text.
-  type: list
-  elements: str
-  returned: always
+findings: {description: "What prevents the clusters, as text.", type: list, elements: str, returned: always}
 """
 
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import inspect_engine

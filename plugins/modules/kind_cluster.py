@@ -25,21 +25,13 @@ options:
     type: str
     choices: [present, absent, gathered]
     default: present
-  config:
-    description: The cluster as kind's V(kind.x-k8s.io/v1alpha4). Required with O(state=present).
-    type: dict
+  config: {description: The cluster as kind's V(kind.x-k8s.io/v1alpha4). Required with O(state=present)., type: dict}
   kubeconfig:
     description: Where to write the administrator's kubeconfig, mode 0600. C(~/.kube/config) is not changed.
     type: path
     required: true
-  kind:
-    description: Path of the kind binary. Required with O(state=present).
-    type: path
-  engine:
-    description: The container engine.
-    type: str
-    choices: [docker, podman]
-    default: docker
+  kind: {description: Path of the kind binary. Required with O(state=present)., type: path}
+  engine: {description: The container engine., type: str, choices: [docker, podman], default: docker}
   network:
     description: Network of the engine for the nodes. kind creates it; it is removed with the last container.
     type: str
@@ -50,29 +42,16 @@ options:
     elements: dict
     default: []
     suboptions:
-      path:
-        description: Absolute path.
-        type: path
-        required: true
-      content:
-        description: Text of the file.
-        type: str
-        required: true
+      path: {description: Absolute path., type: path, required: true}
+      content: {description: Text of the file., type: str, required: true}
   recreate:
     description: Recreate a cluster whose config was changed or whose nodes are missing. All its data is deleted.
     type: bool
     default: false
-  wait:
-    description: Seconds to wait for the API server of a started cluster.
-    type: int
-    default: 120
+  wait: {description: Seconds to wait for the API server of a started cluster., type: int, default: 120}
 attributes:
-  check_mode:
-    description: Reports what would be done, and fails where a run would.
-    support: full
-  diff_mode:
-    description: Shows the config, the actions, and files. Credentials are not shown.
-    support: full
+  check_mode: {description: "Reports what would be done, and fails where a run would.", support: full}
+  diff_mode: {description: "Shows the config, the actions, and files. Credentials are not shown.", support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -94,16 +73,8 @@ state:
   description: State before the run. C(absent), C(running), C(stopped), C(interrupted), C(damaged) or C(foreign).
   returned: always
   type: str
-nodes:
-  description: Names of the cluster's containers.
-  returned: always
-  type: list
-  elements: str
-actions:
-  description: What was done, or would be in check mode.
-  returned: always
-  type: list
-  elements: str
+nodes: {description: Names of the cluster's containers., returned: always, type: list, elements: str}
+actions: {description: "What was done, or would be in check mode.", returned: always, type: list, elements: str}
 """
 
 import contextlib

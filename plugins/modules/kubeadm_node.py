@@ -23,10 +23,7 @@ options:
     type: str
     choices: [gathered, initialized, joined, applied, upgraded, renewed, absent]
     default: gathered
-  control_plane:
-    description: Whether the machine is a control-plane node.
-    type: bool
-    default: false
+  control_plane: {description: Whether the machine is a control-plane node., type: bool, default: false}
   config:
     description: File with InitConfiguration and ClusterConfiguration.
     type: path
@@ -46,9 +43,7 @@ options:
     description: Whether to also update the cluster's configuration (O(state=applied)) or version (O(state=upgraded)).
     type: bool
     default: false
-  version:
-    description: Target version of O(state=upgraded), such as v1.36.3.
-    type: str
+  version: {description: "Target version of O(state=upgraded), such as v1.36.3.", type: str}
   renew_before_days:
     description: Days before expiry from which O(state=renewed) renews certificates.
     type: int
@@ -58,21 +53,11 @@ options:
     type: list
     elements: str
     default: []
-  dns_replicas:
-    description: Number of CoreDNS replicas after O(state=initialized).
-    type: int
-    default: 2
-  planned:
-    description: The machine does not exist yet; nothing is inspected.
-    type: bool
-    default: false
+  dns_replicas: {description: Number of CoreDNS replicas after O(state=initialized)., type: int, default: 2}
+  planned: {description: The machine does not exist yet; nothing is inspected., type: bool, default: false}
 attributes:
-  check_mode:
-    description: Reports what would be done.
-    support: full
-  diff_mode:
-    description: Shows the actions, and manifests as text.
-    support: full
+  check_mode: {description: Reports what would be done., support: full}
+  diff_mode: {description: "Shows the actions, and manifests as text.", support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -88,14 +73,8 @@ state:
   description: State of kubeadm on the machine. C(done), C(interrupted) or C(absent).
   returned: always
   type: str
-applied:
-  description: Whether manifests and configuration are as last applied.
-  returned: always
-  type: bool
-certificates:
-  description: Full days until expiry by path of the certificate.
-  returned: always
-  type: dict
+applied: {description: Whether manifests and configuration are as last applied., returned: always, type: bool}
+certificates: {description: Full days until expiry by path of the certificate., returned: always, type: dict}
 credentials:
   description: Digest of the administrator's credentials; empty if there are none.
   returned: always

@@ -29,11 +29,7 @@ options:
     description: Text by path, written with mode 0600 and never shown in a diff or log.
     type: dict
     default: {}
-  absent:
-    description: Files to remove.
-    type: list
-    elements: path
-    default: []
+  absent: {description: Files to remove., type: list, elements: path, default: []}
   restarts:
     description: Units to restart, if they are running, when this task changes a file that they read.
     type: list
@@ -56,12 +52,8 @@ options:
     type: bool
     default: false
 attributes:
-  check_mode:
-    description: Reports what would change. Units are inspected only if systemd is running.
-    support: full
-  diff_mode:
-    description: Shows text files as text, secrets and binaries by digest.
-    support: full
+  check_mode: {description: Reports what would change. Units are inspected only if systemd is running., support: full}
+  diff_mode: {description: "Shows text files as text, secrets and binaries by digest.", support: full}
 author: Open Data Platform contributors (@opendata)
 """
 

@@ -12,14 +12,8 @@ description:
   - UDP ports of tunnels cannot be checked this way. The default port is that of Cilium's health checks, which must be
     open between nodes as well.
 options:
-  addresses:
-    description: Addresses to connect to by name.
-    type: dict
-    required: true
-  port:
-    description: TCP port.
-    type: int
-    default: 4240
+  addresses: {description: Addresses to connect to by name., type: dict, required: true}
+  port: {description: TCP port., type: int, default: 4240}
 extends_documentation_fragment: [opendata.platform.reads]
 """
 

@@ -11,34 +11,13 @@ description:
   - Only reads. Fails with all findings at once, each with the next step.
   - Memory and disk are checked as long as a machine of the fleet is still to be started.
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
-  directory:
-    description: Directory of the fleet's inventory.
-    type: path
-    required: true
-  network:
-    description: Network of the machines.
-    type: str
-    required: true
-  bridge:
-    description: Name of the bridge.
-    type: str
-    required: true
-  memory_gib:
-    description: GiB of memory that must be free.
-    type: float
-    required: true
-  disk_gib:
-    description: GiB of disk space that must be free at C(/var/lib/odp).
-    type: float
-    required: true
-  machines:
-    description: Address of each machine by its name.
-    type: dict
-    required: true
+  fleet: {description: Name of the fleet., type: str, required: true}
+  directory: {description: Directory of the fleet's inventory., type: path, required: true}
+  network: {description: Network of the machines., type: str, required: true}
+  bridge: {description: Name of the bridge., type: str, required: true}
+  memory_gib: {description: GiB of memory that must be free., type: float, required: true}
+  disk_gib: {description: GiB of disk space that must be free at C(/var/lib/odp)., type: float, required: true}
+  machines: {description: Address of each machine by its name., type: dict, required: true}
 extends_documentation_fragment: [opendata.platform.reads]
 """
 

@@ -16,27 +16,16 @@ description:
     are restored. Machines, bridges and tables of others are not changed. Another fleet on the host keeps the values
     that it needs.
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is changed.
-  diff_mode:
-    support: full
-    description: Lists what is created or removed.
+  check_mode: {description: Nothing is changed., support: full}
+  diff_mode: {description: Lists what is created or removed., support: full}
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
+  fleet: {description: Name of the fleet., type: str, required: true}
   directory:
     description: Directory of the inventory that owns the fleet. A fleet of another directory is refused.
     type: path
     required: true
-  network:
-    description: Network of the machines. Required with O(state=present).
-    type: str
-  bridge:
-    description: Name of the bridge. Required with O(state=present).
-    type: str
+  network: {description: Network of the machines. Required with O(state=present)., type: str}
+  bridge: {description: Name of the bridge. Required with O(state=present)., type: str}
   state:
     description: Whether the host is prepared for the fleet.
     type: str

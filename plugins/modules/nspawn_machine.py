@@ -21,73 +21,34 @@ attributes:
   check_mode:
     support: full
     description: Nothing is written or started; RV(planned) is true if the machine does not answer yet.
-  diff_mode:
-    support: full
-    description: Names the files that differ.
+  diff_mode: {description: Names the files that differ., support: full}
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
-  name:
-    description: Name and host name of the machine.
-    type: str
-    required: true
-  address:
-    description: Address of the machine.
-    type: str
-    required: true
+  fleet: {description: Name of the fleet., type: str, required: true}
+  name: {description: Name and host name of the machine., type: str, required: true}
+  address: {description: Address of the machine., type: str, required: true}
   network:
     description: Network of the bridge; its first address is the host, the machine's gateway.
     type: str
     required: true
-  bridge:
-    description: Bridge that the machine is connected to.
-    type: str
-    required: true
+  bridge: {description: Bridge that the machine is connected to., type: str, required: true}
   base:
     description: Directory of the tree below the machine's root. A machine keeps the tree that it was created with.
     type: path
     required: true
-  keys:
-    description: Directory of the fleet's SSH keys; see M(opendata.platform.ssh_keys).
-    type: path
-    required: true
-  start:
-    description: Shell script that boots the machine.
-    type: str
-    required: true
+  keys: {description: Directory of the fleet's SSH keys; see M(opendata.platform.ssh_keys)., type: path, required: true}
+  start: {description: Shell script that boots the machine., type: str, required: true}
   files:
     description: Files in the machine's root, in addition to those of its identity (names, address, keys, machine-id).
     type: list
     elements: dict
     default: []
     suboptions:
-      path:
-        description: Absolute path in the machine.
-        type: str
-        required: true
-      content:
-        description: Text of the file.
-        type: str
-        default: ''
-      mode:
-        description: Octal mode of the file.
-        type: str
-        default: '0644'
-      link:
-        description: Target of a symbolic link, instead of a file.
-        type: str
-        default: ''
-  masked:
-    description: Units that the machine's systemd must not start.
-    type: list
-    elements: str
-    default: []
-  seconds:
-    description: Seconds to wait until the machine answers SSH.
-    type: int
-    default: 60
+      path: {description: Absolute path in the machine., type: str, required: true}
+      content: {description: Text of the file., type: str, default: ''}
+      mode: {description: Octal mode of the file., type: str, default: '0644'}
+      link: {description: "Target of a symbolic link, instead of a file.", type: str, default: ''}
+  masked: {description: Units that the machine's systemd must not start., type: list, elements: str, default: []}
+  seconds: {description: Seconds to wait until the machine answers SSH., type: int, default: 60}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -113,14 +74,8 @@ planned:
   description: In check mode, whether the machine does not exist or run yet, so that later tasks cannot reach it.
   type: bool
   returned: always
-restarted:
-  description: Whether the machine was started.
-  type: bool
-  returned: always
-base:
-  description: Tree below the machine's root.
-  type: str
-  returned: always
+restarted: {description: Whether the machine was started., type: bool, returned: always}
+base: {description: Tree below the machine's root., type: str, returned: always}
 """
 
 import uuid

@@ -22,22 +22,13 @@ options:
       - Text of each file, by its path. Becomes an artifact for an OCIRepository of Flux.
       - Either O(files) or O(chart) is required.
     type: dict
-  chart:
-    description: Folder or packed C(.tgz) file of a Helm chart. Becomes an artifact for Helm.
-    type: path
-  insecure:
-    description: Use plain HTTP.
-    type: bool
-    default: false
+  chart: {description: Folder or packed C(.tgz) file of a Helm chart. Becomes an artifact for Helm., type: path}
+  insecure: {description: Use plain HTTP., type: bool, default: false}
   ca_path:
     description: PEM file with the certificate of the registry's CA; by default those that this machine trusts.
     type: path
-  username:
-    description: Name for basic authentication.
-    type: str
-  password:
-    description: Password for basic authentication.
-    type: str
+  username: {description: Name for basic authentication., type: str}
+  password: {description: Password for basic authentication., type: str}
 attributes:
   check_mode:
     description:

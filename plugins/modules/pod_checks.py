@@ -11,35 +11,18 @@ description:
   - The last line of its output must be a JSON object with C(ok) and C(checks).
   - Fails when a check is not ok, and reports what was expected and found.
 options:
-  namespace:
-    description: Namespace of the pod.
-    type: str
-    required: true
-  selector:
-    description: Label selector of the pod.
-    type: str
-    required: true
-  container:
-    description: Container to run the command in.
-    type: str
-    required: true
-  command:
-    description: Program and arguments.
-    type: list
-    elements: str
-    required: true
+  namespace: {description: Namespace of the pod., type: str, required: true}
+  selector: {description: Label selector of the pod., type: str, required: true}
+  container: {description: Container to run the command in., type: str, required: true}
+  command: {description: Program and arguments., type: list, elements: str, required: true}
   wait_timeout:
     description: Seconds to wait for a ready pod, and for output of the command.
     type: int
     default: 900
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Runs nothing.
-    support: full
-  diff_mode:
-    description: Does not change anything itself.
-    support: none
+  check_mode: {description: Runs nothing., support: full}
+  diff_mode: {description: Does not change anything itself., support: none}
 requirements: [websocket-client]
 """
 

@@ -14,43 +14,17 @@ description:
   - A key in F(~/.ssh/known_hosts) of the user is accepted and not recorded again.
   - Runs on the controller.
 options:
-  name:
-    description: Name of the machine in the inventory, for messages.
-    type: str
-    required: true
-  address:
-    description: Address of the machine in the inventory, for messages.
-    type: str
-    required: true
-  where:
-    description: The inventory file that names the machine, for messages.
-    type: str
-    required: true
-  host:
-    description: Name or address for ssh.
-    type: str
-    required: true
-  port:
-    description: Port for ssh.
-    type: int
-  user:
-    description: User for ssh, which C(~/.ssh/config) may depend on.
-    type: str
-  arguments:
-    description: Additional arguments for ssh, such as C(ansible_ssh_common_args).
-    type: str
-    default: ""
-  known_hosts:
-    description: File that the keys are recorded in.
-    type: path
-    required: true
+  name: {description: "Name of the machine in the inventory, for messages.", type: str, required: true}
+  address: {description: "Address of the machine in the inventory, for messages.", type: str, required: true}
+  where: {description: "The inventory file that names the machine, for messages.", type: str, required: true}
+  host: {description: Name or address for ssh., type: str, required: true}
+  port: {description: Port for ssh., type: int}
+  user: {description: "User for ssh, which C(~/.ssh/config) may depend on.", type: str}
+  arguments: {description: "Additional arguments for ssh, such as C(ansible_ssh_common_args).", type: str, default: ""}
+  known_hosts: {description: File that the keys are recorded in., type: path, required: true}
 attributes:
-  check_mode:
-    description: Records nothing.
-    support: full
-  diff_mode:
-    description: Shows the key to record.
-    support: full
+  check_mode: {description: Records nothing., support: full}
+  diff_mode: {description: Shows the key to record., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -66,10 +40,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-message:
-  description: The fingerprint to compare, on the first connection only.
-  returned: success
-  type: str
+message: {description: "The fingerprint to compare, on the first connection only.", returned: success, type: str}
 """
 
 import os

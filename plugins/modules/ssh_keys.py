@@ -16,21 +16,11 @@ description:
     O(directory). All keys are Ed25519. Existing keys are kept.
   - Because the controller creates the host keys, even the first connection is verified.
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is written.
-  diff_mode:
-    support: full
-    description: Lists the files, and shows the lines of F(known_hosts).
+  check_mode: {description: Nothing is written., support: full}
+  diff_mode: {description: "Lists the files, and shows the lines of F(known_hosts).", support: full}
 options:
-  directory:
-    description: Directory of the keys, readable by its owner only.
-    type: path
-    required: true
-  machines:
-    description: The address of each machine, by its name.
-    type: dict
-    required: true
+  directory: {description: "Directory of the keys, readable by its owner only.", type: path, required: true}
+  machines: {description: "The address of each machine, by its name.", type: dict, required: true}
 author: Open Data Platform contributors (@opendata)
 """
 

@@ -15,21 +15,13 @@ description:
   - A program ends with its supervisord, so that a killed supervisord never leads to a second copy of the program.
   - Changing an option of a program restarts that program only.
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is written, started or stopped.
+  check_mode: {description: "Nothing is written, started or stopped.", support: full}
   diff_mode:
     support: full
     description: Shows the state and the configuration of the program without the values of its environment.
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
-  name:
-    description: Name of the program, unique in the fleet.
-    type: str
-    required: true
+  fleet: {description: Name of the fleet., type: str, required: true}
+  name: {description: "Name of the program, unique in the fleet.", type: str, required: true}
   command:
     description:
       - The program and its arguments, one element each, run without a shell.
