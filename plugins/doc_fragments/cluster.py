@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of `CLUSTER_OPTIONS`, and the namespace of Cilium."""
+    """Options of `ClusterModule`, and the namespace of Cilium."""
 
     DOCUMENTATION = """
 options:
