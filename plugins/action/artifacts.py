@@ -17,10 +17,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts import lockfile as lock
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.images import (
-    install_programs,
-    missing_programs,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build import images
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import disk_is_full
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.cache_key import version_errors
@@ -31,6 +28,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.artifacts.plan i
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import stored_digest
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import Store, StoreBusy
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
+from ansible_collections.opendata.platform.plugins.module_utils.module import difference
 
 COLLECTION = Path(__file__).resolve().parents[2]
 ARGUMENTS = {
@@ -94,11 +92,8 @@ class Provider:
             findings += lock.refused_builds(locked, str(self.lock_path), self.inventory)
         fail_with(findings)
         choices = self._plan()
-        fail_with(
-            version_errors(
-                {n: self.table[n] for n, choice in choices.items() if choice.origin == "build"}, self._go_mod
-            )
-        )
+        built = {name: self.table[name] for name, choice in choices.items() if choice.origin == "build"}
+        fail_with(version_errors(built, self._go_mod))
         due = [choice for choice in choices.values() if not choice.present]
         took: dict[str, float] = {}
         if due and not check_mode:
@@ -114,13 +109,8 @@ class Provider:
             "changed": bool(due) or wanted != text,
             "made": {name: round(seconds, 1) for name, seconds in took.items()},
             "diff": [
-                {"before_header": "artifacts", "after_header": "artifacts", "before": "", "after": plan},
-                {
-                    "before_header": str(self.lock_path),
-                    "after_header": str(self.lock_path),
-                    "before": text,
-                    "after": wanted,
-                },
+                difference("artifacts", "", plan),
+                difference(str(self.lock_path), text, wanted),
             ],
             "artifacts": {
                 "source": {"mode": source, "build_allowed": allowed},
@@ -205,9 +195,9 @@ class Provider:
         due = [choice for choice in choices.values() if not choice.present]
         self.store.sweep()
         kinds = {self.table[choice.name]["build"]["kind"] for choice in due if choice.origin == "build"}
-        if missing := missing_programs(kinds):
+        if missing := images.missing_programs(kinds):
             self.say(f"artifacts: installing {', '.join(sorted(set(missing.values())))}")
-            install_programs(missing)
+            images.install_programs(missing)
         arguments = self.arguments
         maker = Maker(
             self.store, self.collection, self.table, choices, arguments["registries"], locked, str(self.lock_path)
@@ -221,15 +211,13 @@ class Provider:
     def _lock_text(self, facts: Facts, locked: dict[str, dict[str, Any]]) -> str:
         """Return the new text of the lock; fails if a release has changed since it was locked."""
         entries = lock_entries(facts, self.manifests)
-        news = [(name, entry) for kind in entries.values() for name, entry in kind.items()]
+        news = [each for kind in entries.values() for each in kind.items()]
         downloads = [(name, entry) for name, entry in news if entry["origin"] == "download"]
-        fail_with(
-            finding
-            for name, entry in downloads
-            for finding in lock.changed_release(
-                name, locked.get(name), entry, entry.get("url", name), str(self.lock_path)
-            )
-        )
+        findings: list[str] = []
+        path = str(self.lock_path)
+        for name, entry in downloads:
+            findings += lock.changed_release(name, locked.get(name), entry, entry.get("url", name), path)
+        fail_with(findings)
         return lock.render(entries)
 
 

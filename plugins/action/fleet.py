@@ -16,15 +16,9 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.collection_loader._collection_finder import _get_collection_path
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding, did_you_mean
-from ansible_collections.opendata.platform.plugins.module_utils.fleet import schema
+from ansible_collections.opendata.platform.plugins.module_utils.fleet import paths, schema
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory import Inventory
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.paths import (
-    UnknownInventory,
-    directory,
-    known_hosts,
-    unknown_in_limit,
-)
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.services import VARIABLE
 from ansible_collections.opendata.platform.plugins.module_utils.service import declaration
 from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import COLLECTION, ServiceRole
@@ -46,7 +40,7 @@ class ActionModule(ActionBase):
         self.validate_argument_spec(argument_spec={})
         variables = task_vars or {}
         groups, hostvars = variables["groups"], variables["hostvars"]
-        limit = unknown_in_limit(context.CLIARGS.get("subset"), [*groups, *hostvars])
+        limit = paths.unknown_in_limit(context.CLIARGS.get("subset"), [*groups, *hostvars])
         if limit:
             step = did_you_mean(limit[0], {*groups.get("clusters", []), *groups.get("nodes", [])})
             raise AnsibleActionFail(f"--limit: there is no host or group {', '.join(limit)}. {step}")
@@ -54,8 +48,8 @@ class ActionModule(ActionBase):
         roles = role_options([*ROLES.iterdir(), *(path for path, _role in found.values())])
         prefixes = (*COMMON, *(f"{role}_" for role in roles))
         try:
-            where = directory(context.CLIARGS.get("inventory") or [])
-        except UnknownInventory as error:
+            where = paths.directory(context.CLIARGS.get("inventory") or [])
+        except paths.UnknownInventory as error:
             raise AnsibleActionFail(str(error)) from error
         inventory = Inventory(
             directory=where,
@@ -67,7 +61,7 @@ class ActionModule(ActionBase):
             files=texts(where),
             roles=roles,
             services={name: role for name, (_path, role) in found.items()},
-            known_hosts=str(known_hosts(Path(where, ".state"))),
+            known_hosts=str(paths.known_hosts(Path(where, ".state"))),
         )
         record, findings = describe(inventory)
         report(findings)

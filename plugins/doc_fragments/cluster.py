@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of `CLUSTER_OPTIONS`, and the namespace of Cilium."""
+    """Options of `ClusterModule`, and the namespace of Cilium."""
 
     DOCUMENTATION = """
 options:
@@ -25,6 +25,7 @@ attributes:
     description: Set O(kubeconfig) and O(context) once, in C(module_defaults) of the action group.
     support: full
     membership: [opendata.platform.cluster]
+author: [Open Data Platform contributors (@opendata)]
 """
 
     CILIUM = """

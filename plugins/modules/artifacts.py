@@ -39,14 +39,8 @@ options:
     description: Addresses to ask for digests instead of a registry, by the registry's name.
     type: dict
     default: {}
-  jobs:
-    description: Number of parallel builds and downloads, at most one per CPU.
-    type: int
-    default: 2
-  state:
-    description: State directory of the fleet, with the lock C(artifacts.lock.yml).
-    type: path
-    required: true
+  jobs: {description: "Number of parallel builds and downloads, at most one per CPU.", type: int, default: 2}
+  state: {description: "State directory of the fleet, with the lock C(artifacts.lock.yml).", type: path, required: true}
   cache:
     description: Directory of the store, the registry's storage, build caches and logs.
     type: path

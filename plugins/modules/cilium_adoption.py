@@ -12,31 +12,13 @@ description:
   - Fails with the differences unless O(adopt). Always fails if the release cannot be adopted, with the next step.
   - Does nothing without Cilium, or if the platform installed it. Only reads.
 options:
-  name:
-    description: Name of the cluster, for messages.
-    type: str
-    required: true
-  chart_version:
-    description: Version of the chart that the platform installs.
-    type: str
-    required: true
-  values:
-    description: Values that the platform installs with.
-    type: dict
-    required: true
-  adopt:
-    description: Whether to adopt the release.
-    type: bool
-    default: false
-extends_documentation_fragment: [opendata.platform.cluster]
+  name: {description: "Name of the cluster, for messages.", type: str, required: true}
+  chart_version: {description: Version of the chart that the platform installs., type: str, required: true}
+  values: {description: Values that the platform installs with., type: dict, required: true}
+  adopt: {description: Whether to adopt the release., type: bool, default: false}
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads.
-    support: full
-  diff_mode:
-    description: Only reads; the differences are a result.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  diff_mode: {description: Only reads; the differences are a result.}
 """
 
 EXAMPLES = """
@@ -50,10 +32,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-release:
-  description: Name of the existing Helm release; C(cilium) if there is none.
-  returned: always
-  type: str
+release: {description: Name of the existing Helm release; C(cilium) if there is none., returned: always, type: str}
 summary:
   description: The change of version and the number of values that differ; empty if nothing is adopted.
   returned: always
@@ -64,16 +43,12 @@ differences:
   type: list
   elements: str
   sample: ["kubeProxyReplacement: theirs false (the default), ours true"]
-adopts:
-  description: Whether an existing release is adopted.
-  returned: always
-  type: bool
+adopts: {description: Whether an existing release is adopted., returned: always, type: bool}
 """
 
 from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 NOTHING = {"release": "cilium", "summary": "", "differences": [], "adopts": False}
 
@@ -81,21 +56,19 @@ NOTHING = {"release": "cilium", "summary": "", "differences": [], "adopts": Fals
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "name": {"type": "str", "required": True},
             "chart_version": {"type": "str", "required": True},
             "values": {"type": "dict", "required": True},
             "adopt": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     name, wanted, version = (module.params[key] for key in ("name", "values", "chart_version"))
     module.params["values"] = "not shown: may hold secrets"
     if module.planned:
         module.exit_json(**NOTHING)
     cluster = module.connect()
-    try:
+    with module.reporting_api():
         daemon_sets = cluster.request("GET", "/apis/apps/v1/daemonsets")["items"]
         there = installed.found(cluster, daemon_sets)
         if not there or there["ours"]:
@@ -104,8 +77,6 @@ def main() -> None:
             where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
             module.fail_json(msg=f"{name}: {there['problem']} ({where}). {there['step']}")
         release = helm_release.newest(cluster, installed.NAMESPACE, there["release"])[1] or {}
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     chart = release["chart"]
     who, theirs = f"{name}: helm release {there['release']} of Cilium", chart["metadata"]["version"]
     if problem := adoption.version_problem(theirs, version):

@@ -16,12 +16,8 @@ description:
   - Adds a peer to the object that is read last first, and removes it in the opposite order. When a write fails, the
     earlier ones are rolled back.
 options:
-  name:
-    description: Expected name of the cluster, to detect a wrong kubeconfig.
-    type: str
-  id:
-    description: Expected id of the cluster.
-    type: int
+  name: {description: "Expected name of the cluster, to detect a wrong kubeconfig.", type: str}
+  id: {description: Expected id of the cluster., type: int}
   peers:
     description:
       - Peers, each with C(name), C(id), C(endpoint) (C(ips) or C(address), and C(port), 2379 by default)
@@ -32,19 +28,9 @@ options:
     type: list
     elements: dict
     default: []
-  state:
-    description: Whether the peers are connected.
-    type: str
-    choices: [present, absent]
-    default: present
-  purge:
-    description: Remove peers that are not in O(peers).
-    type: bool
-    default: false
-  allow_empty:
-    description: Allow O(purge) to remove all peers.
-    type: bool
-    default: false
+  state: {description: Whether the peers are connected., type: str, choices: [present, absent], default: present}
+  purge: {description: Remove peers that are not in O(peers)., type: bool, default: false}
+  allow_empty: {description: Allow O(purge) to remove all peers., type: bool, default: false}
   dial:
     description:
       - V(auto) connects to the address; without an address to the ips, under a name in O(domain).
@@ -53,10 +39,7 @@ options:
     type: str
     choices: [auto, aliases, address]
     default: auto
-  domain:
-    description: Domain of the names of peers with ips.
-    type: str
-    default: mesh.cilium.io
+  domain: {description: Domain of the names of peers with ips., type: str, default: mesh.cilium.io}
   allow_restart:
     description:
       - Allow changes of hostAliases, which restart clustermesh-apiserver. Only Cilium before 1.20 needs them, for peers
@@ -75,14 +58,8 @@ options:
     description: Take over keys that other managers own, instead of failing with the owner's name.
     type: bool
     default: false
-  wait:
-    description: Wait for the rollout of clustermesh-apiserver after a restart.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Timeout of the wait in seconds.
-    type: int
-    default: 300
+  wait: {description: Wait for the rollout of clustermesh-apiserver after a restart., type: bool, default: true}
+  wait_timeout: {description: Timeout of the wait in seconds., type: int, default: 300}
   rollback:
     description: Whether a failed write rolls back the earlier ones.
     type: str
@@ -90,13 +67,8 @@ options:
     default: on_write_error
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
-  check_mode:
-    description: Sends all writes as dry runs, to detect missing permissions and conflicts.
-    support: full
-  diff_mode:
-    description: Shows the content of the entries; they hold no keys.
-    support: full
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Sends all writes as dry runs, to detect missing permissions and conflicts.", support: full}
+  diff_mode: {description: Shows the content of the entries; they hold no keys., support: full}
 """
 
 EXAMPLES = """
@@ -129,10 +101,7 @@ restarted:
   type: list
   elements: str
   sample: [Deployment clustermesh-apiserver]
-rolled_back:
-  description: Whether a write failed and the earlier ones were rolled back.
-  returned: always
-  type: bool
+rolled_back: {description: Whether a write failed and the earlier ones were rolled back., returned: always, type: bool}
 """
 
 import re
@@ -140,9 +109,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import options
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import write as peers_write
@@ -183,10 +152,8 @@ def identity(module: ClusterModule, config: Manifest) -> tuple[str, int]:
     asked = module.params
     other = options.mismatch(name, number, (asked["name"], asked["id"]), asked["peers"])
     if other:
-        module.fail_json(
-            msg=f"expected cluster {other} behind context {asked['context'] or 'current'}, "
-            f"found '{name}' (id {number}): check kubeconfig {asked['kubeconfig']}."
-        )
+        found = f"behind context {asked['context'] or 'current'}, found '{name}' (id {number})"
+        module.fail_json(msg=f"expected cluster {other} {found}: check kubeconfig {asked['kubeconfig']}.")
     return name, number
 
 
@@ -248,8 +215,7 @@ def result(made: Plan, own: str, listed: list[dict[str, Any]]) -> dict[str, Any]
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"type": "str", "default": "kube-system"},
             "name": {"type": "str"},
             "id": {"type": "int"},
@@ -267,16 +233,13 @@ def main() -> None:
             "wait_timeout": {"type": "int", "default": 300},
             "rollback": {"type": "str", "choices": ["never", "on_write_error"], "default": "on_write_error"},
         },
-        supports_check_mode=True,
     )
     asked = module.params
     if module.planned:
         planned(module)
     cluster = module.connect()
-    try:
+    with module.reporting_api():
         objects = peers_write.read(cluster, asked["namespace"])
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     if CONFIG not in objects:
         if module.check_mode:
             planned(module)

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Manage the CA of a Cilium Cluster Mesh and rotate it in phases."""
 
@@ -20,11 +19,7 @@ options:
         (the phase and the pairs of certificate and key), readable by the owner only.
       - Required unless O(ca_cert) is given.
     type: path
-  state:
-    description: V(absent) removes these files.
-    type: str
-    choices: [present, absent]
-    default: present
+  state: {description: V(absent) removes these files., type: str, choices: [present, absent], default: present}
   phase:
     description:
       - V(stable) creates a CA if there is none, and leaves a rotation in progress as it is.
@@ -34,14 +29,8 @@ options:
     type: str
     choices: [stable, prepare, switch, finish]
     default: stable
-  common_name:
-    description: CN of a new CA.
-    type: str
-    default: Cilium CA
-  validity_days:
-    description: Validity of a new CA in days.
-    type: int
-    default: 3650
+  common_name: {description: CN of a new CA., type: str, default: Cilium CA}
+  validity_days: {description: Validity of a new CA in days., type: int, default: 3650}
   adopt_from:
     description: Cluster whose Secret cilium-ca becomes the CA if O(path) holds none; nothing is reissued.
     type: dict
@@ -50,43 +39,28 @@ options:
         description: Path of the kubeconfig on the machine where the module runs.
         type: path
         required: true
-      context:
-        description: Context in the kubeconfig; its current context if omitted.
-        type: str
-      namespace:
-        description: Namespace of Cilium.
-        type: str
-        default: kube-system
+      context: {description: Context in the kubeconfig; its current context if omitted., type: str}
+      namespace: {description: Namespace of Cilium., type: str, default: kube-system}
   ca_cert:
     description:
       - Certificate of a CA that is stored elsewhere (SOPS, ansible-vault), PEM. It is checked and nothing is written.
       - Such a CA has no phases; to trust two of them use
         O(opendata.platform.cilium_clustermesh_certs#module:ca_bundle).
     type: str
-  ca_key:
-    description: Private key of O(ca_cert), PEM without passphrase.
-    type: str
+  ca_key: {description: "Private key of O(ca_cert), PEM without passphrase.", type: str}
 attributes:
-  check_mode:
-    description: Writes nothing. A CA that would be created is returned and discarded.
-    support: full
-  diff_mode:
-    description: Shows the phase and the sha256 of the CAs; never a key.
-    support: full
+  check_mode: {description: Writes nothing. A CA that would be created is returned and discarded., support: full}
+  diff_mode: {description: Shows the phase and the sha256 of the CAs; never a key., support: full}
 requirements: [cryptography, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
-- name: Create the CA of the mesh
-  opendata.platform.cilium_clustermesh_ca:
-    path: /srv/fleet/.state/mesh
-  register: mesh_ca
-
-- name: Adopt the CA that Cilium created in the first cluster
+- name: Adopt the CA that Cilium created in the first cluster, if there is no CA of the mesh
   opendata.platform.cilium_clustermesh_ca:
     path: /srv/fleet/.state/mesh
     adopt_from: {kubeconfig: /srv/fleet/.state/kubeconfigs/north}
+  register: mesh_ca
 
 - name: Let all clusters trust the next CA before it signs
   opendata.platform.cilium_clustermesh_ca:
@@ -95,27 +69,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-ca_cert:
-  description: Certificate of the CA that signs, PEM.
-  returned: when O(state=present)
-  type: str
-bundle:
-  description: Certificates of all CAs to trust, PEM.
-  returned: when O(state=present)
-  type: str
-fingerprint:
-  description: The sha256 of the CA that signs.
-  returned: when O(state=present)
-  type: str
+ca_cert: {description: "Certificate of the CA that signs, PEM.", returned: when O(state=present), type: str}
+bundle: {description: "Certificates of all CAs to trust, PEM.", returned: when O(state=present), type: str}
+fingerprint: {description: The sha256 of the CA that signs., returned: when O(state=present), type: str}
 fingerprints:
   description: The sha256 of all CAs to trust, sorted.
   returned: when O(state=present)
   type: list
   elements: str
-phase:
-  description: V(stable), V(prepare) or V(switch).
-  returned: when O(state=present)
-  type: str
+phase: {description: "V(stable), V(prepare) or V(switch).", returned: when O(state=present), type: str}
 next_fingerprint:
   description: The sha256 of the CA that will sign after the switch; empty outside of phase prepare.
   returned: when O(state=present)
@@ -125,18 +87,15 @@ not_after:
   returned: when O(state=present)
   type: str
   sample: "2036-11-21T00:00:00Z"
-days_left:
-  description: Days until then.
-  returned: when O(state=present)
-  type: int
+days_left: {description: Days until then., returned: when O(state=present), type: int}
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
@@ -218,7 +177,7 @@ def given(wish: dict[str, Any], now: datetime) -> Authority:
     return Authority("stable", (pair,))
 
 
-def converge(module: ClusterModule, path: Path, now: datetime) -> tuple[bool, Authority | None, Authority]:
+def converge(module: ControllerModule, path: Path, now: datetime) -> tuple[bool, Authority | None, Authority]:
     """Bring the directory to the phase; return whether it changed, the CA before and after. Raise ValueError etc."""
     wish = module.params
 
@@ -240,9 +199,8 @@ def converge(module: ClusterModule, path: Path, now: datetime) -> tuple[bool, Au
 
 def main() -> None:
     """Run the module."""
-    module = ClusterModule(
-        argument_spec=OPTIONS,
-        supports_check_mode=True,
+    module = ControllerModule(
+        OPTIONS,
         required_together=[("ca_cert", "ca_key")],
         required_one_of=[("path", "ca_cert")],
         required_if=[("state", "absent", ["path"])],
@@ -250,24 +208,20 @@ def main() -> None:
     )
     wish, now = module.params, datetime.now(UTC)
     path = Path(wish["path"] or "")
-    try:
+    with module.reporting_api(ValueError, OSError):
         if wish["state"] == "absent":
             gone = store.remove(path, module.check_mode)
-            module.exit_json(
-                changed=bool(gone), diff={"before": "".join(f"{path / name}\n" for name in gone), "after": ""}
-            )
+            listed = "".join(f"{path / name}\n" for name in gone)
+            module.exit_json(changed=bool(gone), diff={"before": listed, "after": ""})
         if wish["path"]:
             changed, before, after = converge(module, path, now)
         else:
             changed, before = False, given(wish, now)
             after = before
-    except (ValueError, OSError, ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     found = result(after, now)
     if found["days_left"] < _WARN_DAYS:
-        module.warn(
-            f"The CA of the mesh expires in {found['days_left']} days: rotate it (phases prepare, switch, finish)."
-        )
+        step = "rotate it (phases prepare, switch, finish)."
+        module.warn(f"The CA of the mesh expires in {found['days_left']} days: {step}")
     if wish["phase"] == "stable" and after.phase != "stable":
         module.warn(f"The rotation of the CA is in phase {after.phase}: continue with the next phase.")
     module.exit_json(changed=changed, **found, diff={"before": shown(before), "after": shown(after)})

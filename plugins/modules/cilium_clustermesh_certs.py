@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Manage the certificates of one cluster in a Cilium Cluster Mesh."""
 
@@ -31,23 +30,14 @@ options:
     type: str
     choices: [leafs, shared_ca, bundle]
     default: leafs
-  ca_cert:
-    description: Certificate of the CA that signs, PEM.
-    type: str
-    default: ""
+  ca_cert: {description: "Certificate of the CA that signs, PEM.", type: str, default: ""}
   ca_key:
     description:
       - Private key of O(ca_cert), PEM without passphrase. May be empty in check mode (the CA does not exist yet).
     type: str
     default: ""
-  ca_bundle:
-    description: Certificates of all trusted CAs, PEM; O(ca_cert) if omitted.
-    type: str
-    default: ""
-  release_name:
-    description: Helm release of Cilium, for O(mode=shared_ca).
-    type: str
-    default: cilium
+  ca_bundle: {description: "Certificates of all trusted CAs, PEM; O(ca_cert) if omitted.", type: str, default: ""}
+  release_name: {description: "Helm release of Cilium, for O(mode=shared_ca).", type: str, default: cilium}
   auth_mode:
     description:
       - How this cluster authenticates to its peers (C(clustermesh.apiserver.tls.authMode)); V(cluster) uses its own
@@ -65,10 +55,7 @@ options:
     description: Validity of a new certificate in days, at most until its CA expires.
     type: int
     default: 365
-  renew_before_days:
-    description: Renew certificates that expire in fewer days.
-    type: int
-    default: 60
+  renew_before_days: {description: Renew certificates that expire in fewer days., type: int, default: 60}
   remote_users:
     description:
       - Names of the peers that may connect, for ConfigMap clustermesh-remote-users; other entries are kept.
@@ -81,24 +68,15 @@ options:
     type: str
     choices: [auto, never]
     default: auto
-  wait_timeout:
-    description: Seconds to wait for the restart.
-    type: int
-    default: 300
-  force_reissue:
-    description: Reissue all certificates.
-    type: bool
-    default: false
+  wait_timeout: {description: Seconds to wait for the restart., type: int, default: 300}
+  force_reissue: {description: Reissue all certificates., type: bool, default: false}
 extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
-  check_mode:
-    description: Reports which certificates would be issued, and why.
-    support: full
+  check_mode: {description: "Reports which certificates would be issued, and why.", support: full}
   diff_mode:
     description: Shows CN, names, expiry and sha256 of certificates and the sha256 of trusted CAs; never a key.
     support: full
 requirements: [cryptography]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = r"""
@@ -133,23 +111,15 @@ objects:
   type: list
   elements: dict
   sample: [{object: Secret kube-system/clustermesh-apiserver-server-cert, action: issued}]
-ca_fingerprints:
-  description: The sha256 of the trusted CAs, sorted.
-  returned: always
-  type: list
-  elements: str
-restarted:
-  description: Whether clustermesh-apiserver was restarted, or would be.
-  returned: always
-  type: bool
+ca_fingerprints: {description: "The sha256 of the trusted CAs, sorted.", returned: always, type: list, elements: str}
+restarted: {description: "Whether clustermesh-apiserver was restarted, or would be.", returned: always, type: bool}
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import USERS
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.write import nudge
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
@@ -162,11 +132,9 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_ce
     name_findings,
     remote_cn,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets import refusals
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.secrets_client import NotRolledOut, Trust
 
 OPTIONS = {
-    **CLUSTER_OPTIONS,
     "namespace": {"type": "str", "default": "kube-system"},
     "name": {"type": "str"},
     "mode": {"type": "str", "choices": ["leafs", "shared_ca", "bundle"], "default": "leafs"},
@@ -240,18 +208,16 @@ def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], no
 
 def main() -> None:
     """Run the module."""
-    module = ClusterModule(argument_spec=OPTIONS, supports_check_mode=True)
+    module = ClusterModule(OPTIONS)
     wish, now = module.params, datetime.now(UTC)
-    if found := option_findings(wish, module.check_mode, now):
-        module.fail_json(msg="\n".join(found), findings=found)
-    try:
+    module.refuse(option_findings(wish, module.check_mode, now))
+    with module.reporting_api(NotRolledOut, ValueError):
         client = None if module.planned else Trust(module.connect(), wish["namespace"])
         live = client.read(wish["mode"]) if client else {}
         name = cluster_name(module, live.get("config"))
         wanted = steps(module, name, live, now)
         due = [step for step in wanted if step.action != "unchanged"]
-        if found := refusals(live, any(step.name.endswith(f"/{USERS}") for step in due)):
-            module.fail_json(msg="\n".join(found), findings=found)
+        module.refuse(trust.refusals(live, any(step.name.endswith(f"/{USERS}") for step in due)))
         mark = next((step.mark for step in wanted if step.mark), "")
         restart = trust.restart_due(mark, live.get("deployment"))
         if client and not module.check_mode:
@@ -261,8 +227,6 @@ def main() -> None:
                 nudge(client.cluster, wish["namespace"], now)
             if restart and wish["restart"] == "auto":
                 client.restart(mark, wish["wait_timeout"])
-    except (ApiError, Unreachable, NotRolledOut, ValueError) as error:
-        module.fail_json(msg=f"{error}.")
     if restart and wish["restart"] == "never":
         module.warn("clustermesh-apiserver does not trust the new CAs before its restart (restart=never).")
     restarted = restart and wish["restart"] == "auto"

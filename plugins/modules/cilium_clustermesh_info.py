@@ -27,17 +27,9 @@ options:
     description: Endpoint at which peers connect to this cluster, instead of its Service's. Set either ips or address.
     type: dict
     suboptions:
-      ips:
-        description: IP addresses.
-        type: list
-        elements: str
-      address:
-        description: DNS name or IP address that the server certificate contains.
-        type: str
-      port:
-        description: Port.
-        type: int
-        default: 2379
+      ips: {description: IP addresses., type: list, elements: str}
+      address: {description: DNS name or IP address that the server certificate contains., type: str}
+      port: {description: Port., type: int, default: 2379}
   node_address:
     description: Type of the node addresses that peers connect to if the Service is a NodePort.
     type: str
@@ -51,10 +43,7 @@ options:
     description: Wait for O(wait_for). Fails with everything that is missing after O(wait_timeout).
     type: bool
     default: false
-  wait_timeout:
-    description: Seconds to wait.
-    type: int
-    default: 900
+  wait_timeout: {description: Seconds to wait., type: int, default: 900}
   wait_for:
     description:
       - V(endpoint) waits for an address that peers can connect to, V(deployment) for the rollout of
@@ -73,30 +62,17 @@ options:
     type: list
     elements: dict
     default: []
-  ca_bundle:
-    description: Certificates of all CAs to trust, PEM.
-    type: str
-  ca_cert:
-    description: Certificate of the CA that signs, PEM.
-    type: str
+  ca_bundle: {description: "Certificates of all CAs to trust, PEM.", type: str}
+  ca_cert: {description: "Certificate of the CA that signs, PEM.", type: str}
   ca_fingerprint:
     description: With O(wait_for=bundle), the fingerprint that the entries mounted by agents must contain.
     type: str
     default: ""
-  max_unready_agents:
-    description: Number of agents that may lack a peer.
-    type: int
-    default: 0
-extends_documentation_fragment: [opendata.platform.cluster, opendata.platform.cluster.cilium]
+  max_unready_agents: {description: Number of agents that may lack a peer., type: int, default: 0}
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster, opendata.platform.cluster.cilium]
 attributes:
-  check_mode:
-    description: Only reads, and does not wait.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
+  check_mode: {description: "Only reads, and does not wait."}
 requirements: [cryptography, websocket-client (to run commands in pods)]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
@@ -140,12 +116,12 @@ reasons:
   sample: ["cluster north, peer south: agent cilium-x: not in sync yet: endpoints"]
 """
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record.client import Unreadable
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.info import OF_OBJECTS, OF_PODS, Info
 
 PARTS = ["identity", "network", "endpoint", "tls", "peers", "helm"]
+WAITS = [*OF_OBJECTS, "kvstoremesh", "agents"]
 
 
 def check(module: ClusterModule) -> None:
@@ -165,8 +141,7 @@ def main() -> None:
     texts = {"type": "list", "elements": "str"}
     override = {"ips": texts, "address": {}, "port": {"type": "int", "default": 2379}}
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"default": "kube-system"},
             "gather": {**texts, "choices": [*PARTS, "status", "traffic", "reach"], "default": PARTS},
             "endpoint": {
@@ -179,29 +154,22 @@ def main() -> None:
             "node_count": {"type": "int", "default": 3},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 900},
-            "wait_for": {
-                **texts,
-                "choices": [*OF_OBJECTS, *OF_PODS, "reach"],
-                "default": [*OF_OBJECTS, "kvstoremesh", "agents"],
-            },
+            "wait_for": {**texts, "choices": [*OF_OBJECTS, *OF_PODS, "reach"], "default": WAITS},
             "expect": {"type": "list", "elements": "dict", "default": []},
             "ca_bundle": {},
             "ca_cert": {},
             "ca_fingerprint": {"default": ""},
             "max_unready_agents": {"type": "int", "default": 0},
         },
-        supports_check_mode=True,
     )
     check(module)
     if module.planned:
         module.exit_json(cluster={}, reasons=[])
     info = Info(module, module.connect())
-    try:
+    with module.reporting_api(Unreadable, ValueError):
         missing = info.objects()
         record = info.record()
         found = info.reach(record) + info.pods(record)
-    except (ApiError, Unreachable, record_client.Unreadable, ValueError) as error:
-        module.fail_json(msg=f"{error}.")
     missing = [f"cluster {record['name']}: {text}" for text in missing]
     if info.waits and (missing or found):
         text = "\n".join([f"After {module.params['wait_timeout']} s this is still missing:", *missing, *found])

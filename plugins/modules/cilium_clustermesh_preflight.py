@@ -25,10 +25,7 @@ options:
     type: dict
     default: {}
     suboptions:
-      mtu:
-        description: MTU between the nodes in bytes; V(0) if unknown.
-        type: int
-        default: 0
+      mtu: {description: MTU between the nodes in bytes; V(0) if unknown., type: int, default: 0}
   ignore:
     description: Codes of findings to ignore.
     type: list
@@ -65,22 +62,11 @@ options:
       - UNREACHABLE
       - VERSION_OLD
       - VERSION_SKEW
-  cert_warn_days:
-    description: Warn about certificates that expire in fewer days.
-    type: int
-    default: 30
-  max_minor_skew:
-    description: How many minor versions of Cilium two clusters may be apart.
-    type: int
-    default: 1
+  cert_warn_days: {description: Warn about certificates that expire in fewer days., type: int, default: 30}
+  max_minor_skew: {description: How many minor versions of Cilium two clusters may be apart., type: int, default: 1}
 attributes:
-  check_mode:
-    description: Reads and changes nothing. Empty records, of clusters without Cilium, are skipped.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads. Empty records, of clusters without Cilium, are skipped."}
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = """
@@ -94,10 +80,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-ok:
-  description: Whether there is no error.
-  returned: always
-  type: bool
+ok: {description: Whether there is no error., returned: always, type: bool}
 findings:
   description: All findings, errors first.
   returned: always
@@ -118,7 +101,7 @@ peers_by_cluster:
 
 from datetime import UTC, datetime
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.check import judge, peers
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.messages import RULES
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.shape import faults
@@ -127,21 +110,19 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.s
 def main() -> None:
     """Run the module."""
     underlay = {"mtu": {"type": "int", "default": 0}}
-    module = ClusterModule(
-        argument_spec={
+    module = ControllerModule(
+        {
             "clusters": {"type": "list", "elements": "dict", "required": True},
             "underlay": {"type": "dict", "default": {}, "options": underlay},
             "ignore": {"type": "list", "elements": "str", "default": [], "choices": sorted(RULES)},
             "cert_warn_days": {"type": "int", "default": 30},
             "max_minor_skew": {"type": "int", "default": 1},
         },
-        supports_check_mode=True,
     )
     wanted = module.params
     # In check mode cilium_clustermesh_info returns an empty record where Cilium is not installed yet.
     records = [each for each in wanted["clusters"] if each or not module.check_mode]
-    unreadable = faults(records)
-    if unreadable:
+    if unreadable := faults(records):
         text = "\n".join(["These are not records of cilium_clustermesh_info:", *unreadable])
         module.fail_json(msg=text, ok=False, findings=[])
     found = judge(
@@ -152,10 +133,7 @@ def main() -> None:
         max_minor_skew=wanted["max_minor_skew"],
         ignore=wanted["ignore"],
     )
-    errors = [str(each) for each in found if each.is_error]
-    for each in found:
-        if not each.is_error:
-            module.warn(str(each))
+    errors = module.warn_of(found)
     shown = [
         {"severity": each.severity, "code": each.code, "clusters": each.subject.split(", ")}
         | {"problem": each.problem, "step": each.step}

@@ -61,31 +61,17 @@ attributes:
   check_mode:
     description: Reports the objects that would be created or removed, and sends no requests.
     support: full
-  diff_mode:
-    description: Shows the objects.
-    support: full
+  diff_mode: {description: Shows the objects., support: full}
 requirements: [websocket-client]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: Create the test server and client
-  opendata.platform.cilium_clustermesh_probe:
-    kubeconfig: /srv/fleet/.state/kubeconfigs/north
-    name: north
-
 - name: Test that north and south answer in north
   opendata.platform.cilium_clustermesh_probe:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     name: north
     peers: [north, south]
     state: probed
-
-- name: Remove the test objects
-  opendata.platform.cilium_clustermesh_probe:
-    kubeconfig: /srv/fleet/.state/kubeconfigs/north
-    name: north
-    state: absent
 """
 
 RETURN = """
@@ -107,13 +93,8 @@ wrong:
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Change, Refused
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import Pods
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    CLUSTER_OPTIONS,
-    ClusterModule,
-    summary,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import judge
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import manifests as objects
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity.client import Probe, ProbeError
@@ -158,34 +139,29 @@ def probed(module: ClusterModule, probe: Probe) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"default": "kube-system"},
             "name": {"required": True},
             "state": {"choices": ["present", "probed", "absent"], "default": "present"},
             "image": {"default": "ghcr.io/opendata/testserver:0.1.0"},
             "peers": {"type": "list", "elements": "str", "default": []},
-            "modes": {
-                "type": "list",
-                "elements": "str",
-                "choices": [*judge.MODES],
-                "default": [*judge.MODES],
-            },
+            "modes": {"type": "list", "elements": "str", "choices": [*judge.MODES], "default": [*judge.MODES]},
             "requests": {"type": "int", "default": 20},
             "wait_timeout": {"type": "int", "default": 60},
         },
-        supports_check_mode=True,
     )
     asked, dry = module.params, module.check_mode
     check(module)
     if module.planned:
         planned(module)
     cluster = module.connect()
-    probe = Probe(
-        cluster, Pods(asked["kubeconfig"], asked["context"]), asked["name"], asked["image"], asked["wait_timeout"]
-    )
-    result: dict[str, Any] = {}
-    try:
+    pods = Pods(asked["kubeconfig"], asked["context"])
+    probe = Probe(cluster, pods, asked["name"], asked["image"], asked["wait_timeout"])
+    refused = f"The API server {cluster.host} did not take these objects: "
+    with (
+        module.reporting_api(ProbeError, **NOTHING),
+        module.reporting(Refused, before=refused, after=".", **NOTHING),
+    ):
         if asked["state"] == "absent":
             module.exit_json(**NOTHING, changed=probe.remove(dry))
         probe.identify(asked["namespace"], asked["context"] or "current", asked["kubeconfig"])
@@ -193,10 +169,6 @@ def main() -> None:
             result = {**NOTHING, **summary(probe.apply("all", dry))}
         else:
             result = {**NOTHING, "changed": False} if dry else probed(module, probe)
-    except Refused as error:
-        module.fail_json(msg=f"The API server {cluster.host} did not take these objects: {error}.", **NOTHING)
-    except (ApiError, Unreachable, ProbeError) as error:
-        module.fail_json(msg=f"{error}.", **NOTHING)
     if result["wrong"]:
         hint = "Module cilium_clustermesh_info (gather status, traffic) shows the status of the peers in the agents."
         module.fail_json(msg="\n".join([*result["wrong"], hint]), **result)

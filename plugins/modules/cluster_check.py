@@ -13,47 +13,20 @@ description:
     do not fail.
   - Only reads. Permissions are checked by SelfSubjectAccessReview, which the API does not store.
 options:
-  name:
-    description: Name of the cluster, for the findings.
-    type: str
-    required: true
-  cilium:
-    description: Whether the platform installs Cilium as the cluster's network.
-    type: bool
-    default: true
-  cilium_version:
-    description: Version of Cilium to install.
-    type: str
-    required: true
-  mesh:
-    description: Whether the cluster is in the mesh.
-    type: bool
-    default: false
-  flux:
-    description: Whether Flux runs in the cluster.
-    type: bool
-    default: false
-  pod_cidr:
-    description: Pod CIDR in the inventory.
-    type: str
-    required: true
-  service_cidr:
-    description: Service CIDR in the inventory.
-    type: str
-    required: true
+  name: {description: "Name of the cluster, for the findings.", type: str, required: true}
+  cilium: {description: Whether the platform installs Cilium as the cluster's network., type: bool, default: true}
+  cilium_version: {description: Version of Cilium to install., type: str, required: true}
+  mesh: {description: Whether the cluster is in the mesh., type: bool, default: false}
+  flux: {description: Whether Flux runs in the cluster., type: bool, default: false}
+  pod_cidr: {description: Pod CIDR in the inventory., type: str, required: true}
+  service_cidr: {description: Service CIDR in the inventory., type: str, required: true}
   endpoint:
     description: Address of the API server as nodes reach it, host:port; detected when empty.
     type: str
     default: ""
-extends_documentation_fragment: [opendata.platform.cluster]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads. The kubeconfig must exist, also in check mode.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads. The kubeconfig must exist, also in check mode."}
 """
 
 EXAMPLES = """
@@ -87,19 +60,12 @@ found:
       description: Name of the helm release of the installed Cilium; empty if there is none.
       type: str
       returned: always
-    kubernetes:
-      description: Version of the API.
-      type: str
-      returned: always
+    kubernetes: {description: Version of the API., type: str, returned: always}
     nodes:
       description: By node name what the API reports, in the shape of M(opendata.platform.node_facts).
       type: dict
       returned: always
-notes:
-  description: The warnings, as text.
-  returned: success
-  type: list
-  elements: str
+notes: {description: "The warnings, as text.", returned: success, type: list, elements: str}
 """
 
 from pathlib import Path
@@ -111,7 +77,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.existing.preflig
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import split_endpoint
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 
 def cluster_entry(path: str, context: str) -> dict[str, Any]:
@@ -158,8 +124,7 @@ def summary(state: State) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "name": {"type": "str", "required": True},
             "cilium": {"type": "bool", "default": True},
             "cilium_version": {"type": "str", "required": True},
@@ -169,7 +134,6 @@ def main() -> None:
             "service_cidr": {"type": "str", "required": True},
             "endpoint": {"type": "str", "default": ""},
         },
-        supports_check_mode=True,
     )
     params = module.params
     try:
@@ -179,14 +143,11 @@ def main() -> None:
         module.fail_json(msg=f"{params['name']}: {params['kubeconfig']} {error}. {step}")
     wanted = {key: params[key] for key in ("name", "cilium", "cilium_version", "pod_cidr", "service_cidr")}
     state, findings = inspect(module, entry, Wanted(**wanted, server=entry["server"]))
-    notes = [str(finding) for finding in findings if not finding.is_error]
-    for note in notes:
-        module.warn(note)
-    errors = [str(finding) for finding in findings if finding.is_error]
+    errors = module.warn_of(findings)
     if errors or state is None:
         module.fail_json(msg="\n".join(errors))
-    else:
-        module.exit_json(found=summary(state), notes=notes)
+    notes = [str(each) for each in findings if not each.is_error]
+    module.exit_json(found=summary(state), notes=notes)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,8 @@ options:
     type: dict
     required: true
 attributes:
-  check_mode:
-    description: Records nothing.
-    support: full
-  diff_mode:
-    description: Shows what is recorded.
-    support: full
+  check_mode: {description: Records nothing., support: full}
+  diff_mode: {description: Shows what is recorded., support: full}
 requirements: [PyYAML, urllib3, kubernetes (for kubeconfigs with exec plugins or proxies)]
 author: Open Data Platform contributors (@opendata)
 """
@@ -47,7 +43,8 @@ from pathlib import Path
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 from ansible_collections.opendata.platform.plugins.module_utils.fleet import identity as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import difference
 
 
 def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
@@ -64,26 +61,21 @@ def look(name: str, kubeconfig: str, file: str) -> pure.Seen:
 
 def main() -> None:
     """Run the module."""
-    module = ClusterModule(argument_spec={"clusters": {"type": "dict", "required": True}}, supports_check_mode=True)
+    module = ControllerModule({"clusters": {"type": "dict", "required": True}})
     clusters = sorted(module.params["clusters"].items())
     with ThreadPoolExecutor(max(len(clusters), 1)) as pool:
         seen = list(pool.map(lambda item: look(item[0], item[1]["kubeconfig"], item[1]["uid_file"]), clusters))
     if found := pure.findings(seen):
         module.fail_json(msg="\n".join(map(str, found)))
     due = pure.unrecorded(seen)
-    try:
+    with module.reporting(OSError, after=". Fix that, then run again."):
         for each in due if not module.check_mode else []:
             Path(each.file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             atomic_write(each.file, f"{each.uid}\n", 0o600)
-    except OSError as error:
-        module.fail_json(msg=f"{error}. Fix that, then run again.")
     module.exit_json(
         changed=bool(due),
         uids={each.name: each.uid for each in seen if each.uid},
-        diff=[
-            {"before_header": each.file, "after_header": each.file, "before": "", "after": f"{each.uid}\n"}
-            for each in due
-        ],
+        diff=[difference(each.file, "", f"{each.uid}\n") for each in due],
     )
 
 

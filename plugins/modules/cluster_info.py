@@ -10,19 +10,9 @@ description:
   - Reads whether the API server answers, the versions of Kubernetes and Cilium, and how many nodes are Ready.
   - Returns the reason if the cluster is unhealthy. Does not fail then, unless O(fail_when_unwell).
 options:
-  name:
-    description: Name of the cluster, returned as it is.
-    type: str
-    required: true
-  provider:
-    description: Provider of the cluster, returned as it is.
-    type: str
-    default: ""
-  nodes:
-    description: Names of the nodes that the cluster must have.
-    type: list
-    elements: str
-    default: []
+  name: {description: "Name of the cluster, returned as it is.", type: str, required: true}
+  provider: {description: "Provider of the cluster, returned as it is.", type: str, default: ""}
+  nodes: {description: Names of the nodes that the cluster must have., type: list, elements: str, default: []}
   cilium:
     description: Whether Cilium must be its network; otherwise only the nodes are checked.
     type: bool
@@ -31,23 +21,14 @@ options:
     description: Whether to wait until the network is rolled out and the nodes are Ready.
     type: bool
     default: false
-  wait_timeout:
-    description: Timeout of the wait in seconds.
-    type: int
-    default: 300
+  wait_timeout: {description: Timeout of the wait in seconds., type: int, default: 300}
   fail_when_unwell:
     description: Whether to fail with the reason, and the last events and log lines of failing pods. Not in check mode.
     type: bool
     default: false
-extends_documentation_fragment: [opendata.platform.cluster]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads, and does not wait.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads, and does not wait."}
 """
 
 EXAMPLES = """
@@ -74,45 +55,33 @@ cluster:
     nodes: 1
     nodes_ready: 1
     reason: ""
-details:
-  description: Last events and log lines of failing pods.
-  returned: always
-  type: list
-  elements: str
+details: {description: Last events and log lines of failing pods., returned: always, type: list, elements: str}
 """
 
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.cluster import status as cluster_status
+from ansible_collections.opendata.platform.plugins.module_utils.cluster import status
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
+        {
             "name": {"type": "str", "required": True},
             "provider": {"type": "str", "default": ""},
-            **CLUSTER_OPTIONS,
             "nodes": {"type": "list", "elements": "str", "default": []},
             "cilium": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
             "fail_when_unwell": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     wanted, details = module.params, list[str]()
-    info: dict[str, Any] = {
-        "name": wanted["name"],
-        "provider": wanted["provider"],
-        "api": "",
-        "kubernetes": "",
-        "cilium": "",
-    }
-    info |= {"nodes": len(wanted["nodes"]), "nodes_ready": 0, "reason": ""}
+    info: dict[str, Any] = {"name": wanted["name"], "provider": wanted["provider"], "api": "", "kubernetes": ""}
+    info |= {"cilium": "", "nodes": len(wanted["nodes"]), "nodes_ready": 0, "reason": ""}
     if not Path(wanted["kubeconfig"]).exists():
         info["reason"] = f"not created yet (no kubeconfig at {wanted['kubeconfig']})"
     else:
@@ -120,11 +89,9 @@ def main() -> None:
             cluster = Cluster(wanted["kubeconfig"], wanted["context"])
             info["api"] = cluster.host.partition("://")[2]
             if wanted["wait"] and not module.check_mode:
-                seen, details = cluster_status.settle(
-                    cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"]
-                )
+                seen, details = status.settle(cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"])
             else:
-                seen, details = cluster_status.read(cluster, wanted["nodes"], wanted["cilium"])
+                seen, details = status.read(cluster, wanted["nodes"], wanted["cilium"])
             info |= seen
         except (ApiError, Unreachable) as error:
             info["reason"] = str(error)

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Manage a container of a fleet on Docker or Podman."""
 
@@ -12,47 +11,24 @@ description:
   - Runs on the controller, by the program docker or podman. Neither Linux nor root is needed.
   - The engine restarts the container when it exits. A changed option recreates the container; its volumes are kept.
 options:
-  name:
-    description: Name of the container.
-    type: str
-    required: true
+  name: {description: Name of the container., type: str, required: true}
   state:
     description: Whether the container runs, or is removed with its volumes and its network, unless others use these.
     type: str
     choices: [present, absent]
     default: present
-  image:
-    description: Image of the container, preferably by digest. Required with O(state=present).
-    type: str
-  engine:
-    description: The container engine.
-    type: str
-    choices: [docker, podman]
-    default: docker
+  image: {description: "Image of the container, preferably by digest. Required with O(state=present).", type: str}
+  engine: {description: The container engine., type: str, choices: [docker, podman], default: docker}
   network:
     description: Network of the container, created if missing; the engine's default when empty.
     type: str
     default: ""
-  publish:
-    description: Ports of the host to publish, as address:port:port.
-    type: list
-    elements: str
-    default: []
-  volumes:
-    description: Mount paths by name of the volume.
-    type: dict
-    default: {}
-  environment:
-    description: Environment variables of the container.
-    type: dict
-    default: {}
+  publish: {description: "Ports of the host to publish, as address:port:port.", type: list, elements: str, default: []}
+  volumes: {description: Mount paths by name of the volume., type: dict, default: {}}
+  environment: {description: Environment variables of the container., type: dict, default: {}}
 attributes:
-  check_mode:
-    description: Creates, starts and removes nothing.
-    support: full
-  diff_mode:
-    description: Shows the container without the values of its environment.
-    support: full
+  check_mode: {description: "Creates, starts and removes nothing.", support: full}
+  diff_mode: {description: Shows the container without the values of its environment., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -77,9 +53,9 @@ import hashlib
 import json
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.output import by_digest
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 # Required on the controller: libraries.require reports what is missing.
 with contextlib.suppress(ImportError):
@@ -111,7 +87,7 @@ def shown(params: dict[str, Any]) -> str:
     return str(yaml.safe_dump(public))
 
 
-def converge(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
+def converge(module: Module, engine: Engine) -> dict[str, Any]:
     """Create, start or remove the container and return the module's result. Raises EngineError."""
     params, act = module.params, not module.check_mode
     found = [each for each in engine.containers(f"name={params['name']}") if each["Name"].lstrip("/") == params["name"]]
@@ -140,8 +116,8 @@ def converge(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "image": {"type": "str"},
@@ -152,12 +128,9 @@ def main() -> None:
             "environment": {"type": "dict", "default": {}},
         },
         required_if=[("state", "present", ("image",))],
-        supports_check_mode=True,
     )
-    try:
+    with module.reporting(EngineError, before=f"{module.params['name']}: {module.params['engine']} says: "):
         result = converge(module, Engine(module.params["engine"]))
-    except EngineError as error:
-        module.fail_json(msg=f"{module.params['name']}: {module.params['engine']} says: {error}")
     module.exit_json(**result)
 
 

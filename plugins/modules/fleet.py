@@ -12,10 +12,7 @@ description:
   - Creates the directory C(.state) of the inventory with mode 0700.
 options: {}
 attributes:
-  check_mode:
-    description: Can run in check mode.
-    support: full
-    details: [The state directory is not created.]
+  check_mode: {description: Can run in check mode., support: full, details: [The state directory is not created.]}
   diff_mode:
     description: Returns details of what changed.
     support: none

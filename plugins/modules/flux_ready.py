@@ -16,10 +16,7 @@ description:
     Kustomization's own C(spec.timeout) has passed since its dependencies became ready. The wait ends early when only
     final failures and objects that wait for them are left.
 options:
-  namespace:
-    description: Namespace of the Kustomizations and of O(source).
-    type: str
-    default: flux-system
+  namespace: {description: Namespace of the Kustomizations and of O(source)., type: str, default: flux-system}
   source:
     description: Name of the OCIRepository or GitRepository that O(revision) belongs to.
     type: str
@@ -30,30 +27,17 @@ options:
       - Other Kustomizations, and all of them when this is left out, must have the current revision of their source.
     type: str
     default: ""
-  wait:
-    description: Watch until everything is ready; otherwise read once.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Seconds to wait at most.
-    type: int
-    default: 900
-    aliases: [timeout]
+  wait: {description: Watch until everything is ready; otherwise read once., type: bool, default: true}
+  wait_timeout: {description: Seconds to wait at most., type: int, default: 900, aliases: [timeout]}
   fail_when_unwell:
     description:
       - Fail with the reason of each object that is not ready, and the last events and log lines of failing pods.
         Not in check mode.
     type: bool
     default: true
-extends_documentation_fragment: [opendata.platform.cluster]
+extends_documentation_fragment: [opendata.platform.reads, opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Only reads, and does not wait.
-    support: full
-  diff_mode:
-    description: Only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: "Only reads, and does not wait."}
 """
 
 EXAMPLES = """
@@ -98,11 +82,7 @@ reason:
   description: What is not ready, one line for each object, or why the cluster does not answer. Empty when all is ready.
   returned: always
   type: str
-details:
-  description: Last events and log lines of failing pods.
-  returned: always
-  type: list
-  elements: str
+details: {description: Last events and log lines of failing pods., returned: always, type: list, elements: str}
 """
 
 import time
@@ -114,15 +94,14 @@ from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencie
 from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge
 from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Flux, diagnose
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.service import catalogue
 
 
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"default": "flux-system"},
             "source": {"default": "platform"},
             "revision": {"default": ""},
@@ -130,7 +109,6 @@ def main() -> None:
             "wait_timeout": {"type": "int", "default": 900, "aliases": ["timeout"]},
             "fail_when_unwell": {"type": "bool", "default": True},
         },
-        supports_check_mode=True,
     )
     if module.planned:
         module.exit_json(services=[], described=[], reason="", details=[])

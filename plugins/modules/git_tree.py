@@ -15,33 +15,17 @@ description:
   - Fails before any change when the directory is not in a repository, another branch is checked out, the folder has
     uncommitted changes, or the branch has no upstream or differs from it.
 options:
-  directory:
-    description: A directory of the clone, on this machine.
-    type: path
-    required: true
-  path:
-    description: The folder, from the top of the repository.
-    type: str
-    required: true
-  files:
-    description: Text of each file, by its path below the folder.
-    type: dict
-    required: true
+  directory: {description: "A directory of the clone, on this machine.", type: path, required: true}
+  path: {description: "The folder, from the top of the repository.", type: str, required: true}
+  files: {description: "Text of each file, by its path below the folder.", type: dict, required: true}
   branch:
     description: The branch, which must be checked out; pushed to the branch of the same name.
     type: str
     default: main
-  commit_message:
-    description: Message of the commit.
-    type: str
-    required: true
+  commit_message: {description: Message of the commit., type: str, required: true}
 attributes:
-  check_mode:
-    description: Fetches and compares, creates no commit.
-    support: full
-  diff_mode:
-    description: Shows each file before and after; data of Secrets as digests.
-    support: full
+  check_mode: {description: "Fetches and compares, creates no commit.", support: full}
+  diff_mode: {description: Shows each file before and after; data of Secrets as digests., support: full}
 requirements: [git 2.25, PyYAML]
 author: Open Data Platform contributors (@opendata)
 """
@@ -75,10 +59,9 @@ revision:
 import posixpath
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.git.cli import GitError
 from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, Tree
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
 
 
@@ -100,19 +83,18 @@ def differences(tree: Tree, before: dict[str, Entry], files: dict[str, str]) -> 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "directory": {"type": "path", "required": True},
             "path": {"type": "str", "required": True},
             "files": {"type": "dict", "required": True},
             "branch": {"type": "str", "default": "main"},
             "commit_message": {"type": "str", "required": True},
         },
-        supports_check_mode=True,
+        libraries=("yaml",),
         # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
-    require(module, "yaml")
     files = module.params["files"]
     # The recorded invocation must not contain the texts.
     module.params["files"] = sorted(files)

@@ -14,35 +14,15 @@ description:
   - Does not change a release that a HelmRelease of Flux with the same name and namespace manages, unless it is
     suspended; waits until Flux has applied the wanted values.
 options:
-  name:
-    description: Name of the release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    required: true
-  chart_version:
-    description: Wanted version of the chart.
-    type: str
-    required: true
-  values:
-    description: Wanted values, as passed to helm.
-    type: dict
-    required: true
-  wait_timeout:
-    description: Seconds to wait for Flux to apply the wanted values.
-    type: int
-    default: 300
+  name: {description: Name of the release., type: str, required: true}
+  namespace: {description: Namespace of the release., type: str, required: true}
+  chart_version: {description: Wanted version of the chart., type: str, required: true}
+  values: {description: "Wanted values, as passed to helm.", type: dict, required: true}
+  wait_timeout: {description: Seconds to wait for Flux to apply the wanted values., type: int, default: 300}
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Finds differences with a dry run by the API server.
-    support: full
-  diff_mode:
-    description: Shows each object before and after; data of Secrets as digests.
-    support: full
-author: Open Data Platform contributors (@opendata)
+  check_mode: {description: Finds differences with a dry run by the API server., support: full}
+  diff_mode: {description: Shows each object before and after; data of Secrets as digests., support: full}
 """
 
 EXAMPLES = """
@@ -62,14 +42,8 @@ gap:
   returned: always
   type: str
   sample: is chart 1.20.1, wanted is 1.20.2
-owner:
-  description: What manages the release, C(helm) or C(flux).
-  returned: always
-  type: str
-suspended:
-  description: Whether there is a suspended HelmRelease.
-  returned: always
-  type: bool
+owner: {description: "What manages the release, C(helm) or C(flux).", returned: always, type: str}
+suspended: {description: Whether there is a suspended HelmRelease., returned: always, type: bool}
 counts:
   description: Number of objects by action.
   returned: always
@@ -85,15 +59,10 @@ objects:
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import manifests as kubernetes_manifests
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release, manifests
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    CLUSTER_OPTIONS,
-    ClusterModule,
-    summary,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
 
 _HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/%s/helmreleases"
 
@@ -128,15 +97,13 @@ def taken_up(module: ClusterModule, cluster: Cluster, wanted: dict[str, Any]) ->
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "chart_version": {"type": "str", "required": True},
             "values": {"type": "dict", "required": True},
             "wait_timeout": {"type": "int", "default": 300},
         },
-        supports_check_mode=True,
     )
     wanted = module.params["values"]
     module.params["values"] = "not shown: may hold secrets"
@@ -144,7 +111,7 @@ def main() -> None:
         module.exit_json(gap=helm_release.gap(None, "", {}), owner="helm", suspended=False, **summary([]))
     cluster = module.connect()
     namespace = module.params["namespace"]
-    try:
+    with module.reporting_api():
         delivered, suspended = of_flux(cluster, namespace, module.params["name"])
         path, release = helm_release.newest(cluster, namespace, module.params["name"])
         gap = helm_release.gap(release, module.params["chart_version"], wanted)
@@ -156,13 +123,11 @@ def main() -> None:
         pending = status.startswith("pending-")
         if pending and not module.check_mode:
             cluster.request("DELETE", path)
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
-    stored = kubernetes_manifests.load(release["manifest"]) if release and status == "deployed" else []
-    manifests = [helm_release.as_installed(each, module.params["name"], namespace) for each in stored]
+    stored = manifests.load(release["manifest"]) if release and status == "deployed" else []
+    installed = [helm_release.as_installed(each, module.params["name"], namespace) for each in stored]
     # Forced, because whoever altered a field by hand owns it now.
     applier = Applier(cluster, "helm", force=True, check=module.check_mode, namespace=namespace)
-    result = module.apply(applier, manifests) if manifests else summary([])
+    result = module.apply(applier, installed) if installed else summary([])
     module.exit_json(gap=gap, owner="helm", suspended=suspended, **{**result, "changed": result["changed"] or pending})
 
 

@@ -21,31 +21,14 @@ options:
     type: str
     choices: [gathered, drained, uncordoned, removed, saved]
     default: gathered
-  node:
-    description: Name of the Node.
-    type: str
-  servers:
-    description: Addresses of the cluster's servers, by name of their Node.
-    type: dict
-    default: {}
-  version:
-    description: Version to wait for.
-    type: str
-  timeout:
-    description: Timeout of a drain in seconds.
-    type: int
-    default: 300
-  snapshot:
-    description: Prefix of the snapshot's name.
-    type: str
-    default: opendata
+  node: {description: Name of the Node., type: str}
+  servers: {description: "Addresses of the cluster's servers, by name of their Node.", type: dict, default: {}}
+  version: {description: Version to wait for., type: str}
+  timeout: {description: Timeout of a drain in seconds., type: int, default: 300}
+  snapshot: {description: Prefix of the snapshot's name., type: str, default: opendata}
 attributes:
-  check_mode:
-    description: Reports what would be done.
-    support: full
-  diff_mode:
-    description: Shows the actions.
-    support: full
+  check_mode: {description: Reports what would be done., support: full}
+  diff_mode: {description: Shows the actions., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -62,26 +45,21 @@ nodes:
   description: C(version), C(ready), C(schedulable) and C(drained) (by this collection) by name of the node.
   returned: always
   type: dict
-members:
-  description: Nodes that are members of etcd.
-  returned: always
-  type: list
-  elements: str
-snapshot:
-  description: Path of the snapshot on this machine; empty if none was saved.
-  returned: always
-  type: str
+members: {description: Nodes that are members of etcd., returned: always, type: list, elements: str}
+snapshot: {description: Path of the snapshot on this machine; empty if none was saved., returned: always, type: str}
 """
 
 import re
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 Params = dict[str, Any]
+
+STATES = ["gathered", "drained", "uncordoned", "removed", "saved"]
 
 NEEDS_NODE = [("state", state, ("node",)) for state in ("drained", "uncordoned", "removed")]
 
@@ -138,13 +116,9 @@ def carry_out(params: Params) -> str:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "state": {
-                "type": "str",
-                "choices": ["gathered", "drained", "uncordoned", "removed", "saved"],
-                "default": "gathered",
-            },
+    module = Module(
+        {
+            "state": {"type": "str", "choices": STATES, "default": "gathered"},
             "node": {"type": "str"},
             "servers": {"type": "dict", "default": {}},
             "version": {"type": "str"},
@@ -153,10 +127,9 @@ def main() -> None:
         },
         required_if=NEEDS_NODE,
         required_by={"version": ("node",)},
-        supports_check_mode=True,
     )
     params, snapshot = module.params, ""
-    try:
+    with module.reporting(client.K3sError):
         if params["version"] and not module.check_mode:
             cluster_client.wait_for(params["node"], params["version"])
         # In this order: the first error is the most specific.
@@ -166,8 +139,6 @@ def main() -> None:
             require_quorum(params, members)
         if actions and not module.check_mode:
             snapshot = carry_out(params)
-    except client.K3sError as error:
-        module.fail_json(msg=str(error))
     diff = [{"before": "", "after": f"{action}\n"} for action in actions]
     module.exit_json(changed=bool(actions), diff=diff, nodes=nodes, members=members, snapshot=snapshot)
 

@@ -26,9 +26,7 @@ options:
     description: Whether the machine is a server, that is a control-plane node, or an agent.
     type: bool
     default: false
-  name:
-    description: Name of the machine's Node.
-    type: str
+  name: {description: Name of the machine's Node., type: str}
   url:
     description: URL of the cluster's endpoint, which the configuration names once the machine is in the cluster.
     type: str
@@ -36,27 +34,16 @@ options:
     description: URL of the server that a machine without data joins; empty for the first server of a cluster.
     type: str
     default: ""
-  token:
-    description: Token of the cluster.
-    type: str
-  snapshot:
-    description: Path of the snapshot on this machine for O(state=restored).
-    type: path
+  token: {description: Token of the cluster., type: str}
+  snapshot: {description: Path of the snapshot on this machine for O(state=restored)., type: path}
   wait:
     description: Whether O(state=started) waits for the API server. Servers that need each other start without waiting.
     type: bool
     default: true
-  planned:
-    description: The machine does not exist yet; nothing is inspected.
-    type: bool
-    default: false
+  planned: {description: The machine does not exist yet; nothing is inspected., type: bool, default: false}
 attributes:
-  check_mode:
-    description: Reports what would be done.
-    support: full
-  diff_mode:
-    description: Shows the actions.
-    support: full
+  check_mode: {description: Reports what would be done., support: full}
+  diff_mode: {description: Shows the actions., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -75,14 +62,8 @@ state:
   description: C(running), C(stopped) (in a cluster, but k3s is down or its unit is disabled) or C(absent).
   returned: always
   type: str
-named:
-  description: Whether the machine's configuration names O(url).
-  returned: always
-  type: bool
-version:
-  description: Version of the binary; empty if there is none.
-  returned: always
-  type: str
+named: {description: Whether the machine's configuration names O(url)., returned: always, type: bool}
+version: {description: Version of the binary; empty if there is none., returned: always, type: str}
 ca:
   description: sha256 of the CA of the cluster that the machine is in; empty if it is in none.
   returned: always
@@ -100,14 +81,15 @@ credentials:
 import contextlib
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import cluster as cluster_client
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
-from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io, systemd
 
 Params = dict[str, Any]
+
+STATES = ["gathered", "started", "restarted", "stopped", "emptied", "restored", "absent"]
 
 NEEDS_NAME = [("state", state, ("name", "url", "token")) for state in ("started", "restarted")]
 
@@ -132,7 +114,7 @@ def due(params: Params, found: pure.Found) -> list[str]:
 
 def name_cluster(url: str) -> None:
     """Configure which cluster k3s joins when it has no data."""
-    files_client.write(str(client.at(client.CLUSTER_PART)), pure.cluster_part(url), 0o600)
+    file_io.write(str(client.at(client.CLUSTER_PART)), pure.cluster_part(url), 0o600)
 
 
 def start(params: Params, found: pure.Found) -> None:
@@ -146,10 +128,10 @@ def start(params: Params, found: pure.Found) -> None:
         name_cluster(params["url"])
         # A server with data ignores it; an agent finds its servers by it.
         if not params["server"]:
-            units_client.systemctl("stop", unit)
-    units_client.systemctl("daemon-reload")
-    units_client.systemctl("enable", unit)
-    units_client.systemctl("start", "--no-block", unit)
+            systemd.systemctl("stop", unit)
+    systemd.systemctl("daemon-reload")
+    systemd.systemctl("enable", unit)
+    systemd.systemctl("start", "--no-block", unit)
     if params["wait"]:
         client.ready(params["server"], params["name"])
         name_cluster(params["url"])
@@ -170,22 +152,22 @@ def carry_out(params: Params, found: pure.Found) -> None:
         start(params, found)
         return
     if state == "restarted":
-        units_client.systemctl("restart", unit)
+        systemd.systemctl("restart", unit)
         client.ready(params["server"], params["name"])
         return
     if found.active:
-        units_client.systemctl("stop", unit)
+        systemd.systemctl("stop", unit)
     if state == "emptied":
         client.remove(client.DATABASE)
     elif state == "restored":
         restore(params)
     elif state == "absent":
         if found.enabled:
-            units_client.systemctl("disable", unit)
+            systemd.systemctl("disable", unit)
         client.end_containers()
         for path in client.present(params["server"]):
             client.remove(path)
-        units_client.systemctl("daemon-reload")
+        systemd.systemctl("daemon-reload")
 
 
 def identity(params: Params, found: pure.Found) -> dict[str, object]:
@@ -203,13 +185,9 @@ def identity(params: Params, found: pure.Found) -> dict[str, object]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "state": {
-                "type": "str",
-                "choices": ["gathered", "started", "restarted", "stopped", "emptied", "restored", "absent"],
-                "default": "gathered",
-            },
+    module = Module(
+        {
+            "state": {"type": "str", "choices": STATES, "default": "gathered"},
             "server": {"type": "bool", "default": False},
             "name": {"type": "str"},
             "url": {"type": "str"},
@@ -220,19 +198,18 @@ def main() -> None:
             "planned": {"type": "bool", "default": False},
         },
         required_if=[*NEEDS_NAME, ("state", "restored", ("snapshot", "url"))],
-        supports_check_mode=True,
     )
     params = module.params
-    try:
-        with contextlib.nullcontext() if params["planned"] else client.lock():
-            found = pure.Found() if params["planned"] else client.inspect(params["server"])
-            now, actions = found, due(params, found)
-            if actions and not (module.check_mode or params["planned"]):
-                carry_out(params, found)
-                now = client.inspect(params["server"])
-            known = identity(params, now)
-    except (client.K3sError, files_client.NodeFileError, units_client.UnitError) as error:
-        module.fail_json(msg=str(error))
+    with (
+        module.reporting(client.K3sError, file_io.NodeFileError, systemd.UnitError),
+        contextlib.nullcontext() if params["planned"] else client.lock(),
+    ):
+        found = pure.Found() if params["planned"] else client.inspect(params["server"])
+        now, actions = found, due(params, found)
+        if actions and not (module.check_mode or params["planned"]):
+            carry_out(params, found)
+            now = client.inspect(params["server"])
+        known = identity(params, now)
     diff = [{"before": "", "after": f"{action}\n"} for action in actions]
     named = now.part == pure.cluster_part(params["url"] or "")
     module.exit_json(changed=bool(actions), diff=diff, state=pure.state(now), named=named, **known)

@@ -13,16 +13,8 @@ description:
   - Writes nothing of a stage before every existing object passed its dry run; all findings are reported at once.
   - Waits until the API server serves new CustomResourceDefinitions.
 options:
-  manifests:
-    description: Objects to apply.
-    type: list
-    elements: dict
-    default: []
-  files:
-    description: YAML files with any number of objects to apply.
-    type: list
-    elements: path
-    default: []
+  manifests: {description: Objects to apply., type: list, elements: dict, default: []}
+  files: {description: YAML files with any number of objects to apply., type: list, elements: path, default: []}
   field_manager:
     description: Field manager of the server-side apply, which owns the fields.
     type: str
@@ -48,10 +40,7 @@ options:
     description: Wait until the Deployments and DaemonSets among the manifests are rolled out.
     type: bool
     default: false
-  wait_timeout:
-    description: Seconds to wait.
-    type: int
-    default: 120
+  wait_timeout: {description: Seconds to wait., type: int, default: 120}
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
   check_mode:
@@ -62,15 +51,9 @@ attributes:
   diff_mode:
     description: Shows each object before and after; data of Secrets and schemas of CRDs as digests.
     support: full
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
-- name: Install the CRDs of the Gateway API
-  opendata.platform.k8s_apply:
-    kubeconfig: /srv/fleet/.state/kubeconfigs/north
-    files: [/srv/artifacts/gateway-api.yaml]
-
 - name: Create the namespace of a team
   opendata.platform.k8s_apply:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
@@ -109,12 +92,7 @@ from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory, manifests
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier, Change
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import (
-    CLUSTER_OPTIONS,
-    ClusterModule,
-    summary,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.prune import Pruner
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.rollout import settle
 
@@ -150,10 +128,8 @@ def counted(result: dict[str, Any]) -> dict[str, Any]:
 def settled(module: ClusterModule, applier: Applier, wanted: list[manifests.Manifest]) -> None:
     """Wait until all is rolled out; fails with what is not, and what its pods say."""
     seconds = module.params["wait_timeout"]
-    try:
+    with module.reporting_api():
         lines = settle(applier.cluster, wanted, seconds)
-    except (ApiError, Unreachable) as error:
-        module.fail_json(msg=f"{error}.")
     if lines:
         text = "\n".join([f"Not rolled out after {seconds} s:", *lines, "Fix what is named and run again."])
         module.fail_json(msg=text, findings=lines)
@@ -162,8 +138,7 @@ def settled(module: ClusterModule, applier: Applier, wanted: list[manifests.Mani
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "manifests": {"type": "list", "elements": "dict", "default": []},
             "files": {"type": "list", "elements": "path", "default": []},
             "field_manager": {"type": "str", "default": "odp"},
@@ -173,7 +148,6 @@ def main() -> None:
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 120},
         },
-        supports_check_mode=True,
     )
     wanted, asked = read(module), module.params
     if module.planned:

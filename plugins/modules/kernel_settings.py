@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Set sysctls and load kernel modules, now and at boot.
 
@@ -21,22 +20,14 @@ options:
     description: Values by key. A key that is no longer listed leaves the file, and its value stays until the next boot.
     type: dict
     default: {}
-  modules:
-    description: Modules to load.
-    type: list
-    elements: str
-    default: []
+  modules: {description: Modules to load., type: list, elements: str, default: []}
   planned:
     description: The machine does not exist yet; report all settings as changes without reading any.
     type: bool
     default: false
 attributes:
-  check_mode:
-    description: Reports what would change.
-    support: full
-  diff_mode:
-    description: Shows current values and both files.
-    support: full
+  check_mode: {description: Reports what would change., support: full}
+  diff_mode: {description: Shows current values and both files., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -48,11 +39,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-sysctls:
-  description: Keys that were (in check mode, would be) set.
-  returned: always
-  type: list
-  elements: str
+sysctls: {description: "Keys that were (in check mode, would be) set.", returned: always, type: list, elements: str}
 modules:
   description: Modules that were (in check mode, would be) loaded.
   returned: always
@@ -65,7 +52,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
 from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 ROOT = Path("/")
@@ -155,7 +142,7 @@ def persist(params: dict[str, Any], sysctls: dict[str, str], check: bool) -> lis
         found = "" if params["planned"] else read(Path(path)) or ""
         if found == text:
             continue
-        diffs.append({"before_header": path, "after_header": path, "before": found, "after": text})
+        diffs.append(difference(path, found, text))
         if not check and text:
             file_io.write(path, text, 0o644)
         elif not check:
@@ -178,10 +165,7 @@ def converge(params: dict[str, Any], check: bool) -> dict[str, Any]:
     if refused:
         lines = [f"{name}: {reason}" for name, reason in refused.items()]
         raise KernelSettingError("The kernel refuses settings that a node needs:\n" + "\n".join(lines))
-    diffs = [
-        {"before_header": key, "after_header": key, "before": f"{before}\n", "after": f"{after}\n"}
-        for key, (before, after) in wrong.items()
-    ]
+    diffs = [difference(key, f"{before}\n", f"{after}\n") for key, (before, after) in wrong.items()]
     diffs += persist(params, sysctls, check)
     diffs += [{"before": "", "after": f"module {name} loaded\n"} for name in modules]
     return {"changed": bool(diffs), "diff": diffs, "sysctls": list(wrong), "modules": modules}
@@ -189,19 +173,15 @@ def converge(params: dict[str, Any], check: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Read the task's options and converge."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "sysctls": {"type": "dict", "default": {}},
             "modules": {"type": "list", "elements": "str", "default": []},
             "planned": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
-    try:
-        result = converge(module.params, module.check_mode or module.params["planned"])
-    except (KernelSettingError, file_io.NodeFileError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    with module.reporting(KernelSettingError, file_io.NodeFileError):
+        module.exit_json(**converge(module.params, module.check_mode or module.params["planned"]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Check that a container engine can run a fleet's kind clusters."""
 
@@ -12,36 +11,16 @@ description:
   - Inspects the engine and changes nothing. Fails with all findings at once, each with the next step.
   - Pulls no image. For an image that is not available locally, its registry is asked for the manifest.
   - Checks ports and images only of clusters that do not exist yet.
-attributes:
-  check_mode:
-    support: full
-    description: The module only reads.
-  diff_mode:
-    support: none
-    description: The module only reads.
 options:
-  engine:
-    description: The container engine.
-    type: str
-    choices: [docker, podman]
-    required: true
-  directory:
-    description: Directory of the fleet's inventory.
-    type: path
-    required: true
-  network:
-    description: Network of the engine for the fleet's nodes.
-    type: str
-    required: true
-  memory_gib:
-    description: GiB of memory that the engine must have.
-    type: float
-    required: true
+  engine: {description: The container engine., type: str, choices: [docker, podman], required: true}
+  directory: {description: Directory of the fleet's inventory., type: path, required: true}
+  network: {description: Network of the engine for the fleet's nodes., type: str, required: true}
+  memory_gib: {description: GiB of memory that the engine must have., type: float, required: true}
   clusters:
     description: By cluster name the node C(image), and C(ports) of this host by the variable that sets them.
     type: dict
     required: true
-author: Open Data Platform contributors (@opendata)
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""
@@ -58,32 +37,26 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-findings:
-  description: What prevents the clusters, as text.
-  type: list
-  elements: str
-  returned: always
+findings: {description: "What prevents the clusters, as text.", type: list, elements: str, returned: always}
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import inspect_engine
 from ansible_collections.opendata.platform.plugins.module_utils.kind.preflight import Wanted, findings
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 
 def main() -> None:
     """Inspect the engine and fail with all findings."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "engine": {"type": "str", "choices": ["docker", "podman"], "required": True},
             "directory": {"type": "path", "required": True},
             "network": {"type": "str", "required": True},
             "memory_gib": {"type": "float", "required": True},
             "clusters": {"type": "dict", "required": True},
         },
-        supports_check_mode=True,
+        libraries=("yaml",),
     )
-    require(module, "yaml")
     given = module.params
     wanted = Wanted(
         engine=given["engine"],
@@ -92,9 +65,7 @@ def main() -> None:
         images={name: each["image"] for name, each in given["clusters"].items()},
         ports={name: each["ports"] for name, each in given["clusters"].items()},
     )
-    found = [str(each) for each in findings(wanted, inspect_engine(wanted, given["network"]))]
-    if found:
-        module.fail_json(msg="\n".join(found), findings=found)
+    module.refuse(findings(wanted, inspect_engine(wanted, given["network"])))
     module.exit_json(changed=False, findings=[])
 
 

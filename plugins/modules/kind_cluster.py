@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Manage kind clusters."""
 
@@ -26,21 +25,13 @@ options:
     type: str
     choices: [present, absent, gathered]
     default: present
-  config:
-    description: The cluster as kind's V(kind.x-k8s.io/v1alpha4). Required with O(state=present).
-    type: dict
+  config: {description: The cluster as kind's V(kind.x-k8s.io/v1alpha4). Required with O(state=present)., type: dict}
   kubeconfig:
     description: Where to write the administrator's kubeconfig, mode 0600. C(~/.kube/config) is not changed.
     type: path
     required: true
-  kind:
-    description: Path of the kind binary. Required with O(state=present).
-    type: path
-  engine:
-    description: The container engine.
-    type: str
-    choices: [docker, podman]
-    default: docker
+  kind: {description: Path of the kind binary. Required with O(state=present)., type: path}
+  engine: {description: The container engine., type: str, choices: [docker, podman], default: docker}
   network:
     description: Network of the engine for the nodes. kind creates it; it is removed with the last container.
     type: str
@@ -51,29 +42,16 @@ options:
     elements: dict
     default: []
     suboptions:
-      path:
-        description: Absolute path.
-        type: path
-        required: true
-      content:
-        description: Text of the file.
-        type: str
-        required: true
+      path: {description: Absolute path., type: path, required: true}
+      content: {description: Text of the file., type: str, required: true}
   recreate:
     description: Recreate a cluster whose config was changed or whose nodes are missing. All its data is deleted.
     type: bool
     default: false
-  wait:
-    description: Seconds to wait for the API server of a started cluster.
-    type: int
-    default: 120
+  wait: {description: Seconds to wait for the API server of a started cluster., type: int, default: 120}
 attributes:
-  check_mode:
-    description: Reports what would be done, and fails where a run would.
-    support: full
-  diff_mode:
-    description: Shows the config, the actions, and files. Credentials are not shown.
-    support: full
+  check_mode: {description: "Reports what would be done, and fails where a run would.", support: full}
+  diff_mode: {description: "Shows the config, the actions, and files. Credentials are not shown.", support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -95,35 +73,26 @@ state:
   description: State before the run. C(absent), C(running), C(stopped), C(interrupted), C(damaged) or C(foreign).
   returned: always
   type: str
-nodes:
-  description: Names of the cluster's containers.
-  returned: always
-  type: list
-  elements: str
-actions:
-  description: What was done, or would be in check mode.
-  returned: always
-  type: list
-  elements: str
+nodes: {description: Names of the cluster's containers., returned: always, type: list, elements: str}
+actions: {description: "What was done, or would be in check mode.", returned: always, type: list, elements: str}
 """
 
 import contextlib
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
 from ansible_collections.opendata.platform.plugins.module_utils.kind import config as pure
 from ansible_collections.opendata.platform.plugins.module_utils.kind import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.kind.cli import Kind, KindError, locked
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 
 class Run:
     """One run of the module over one cluster."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Module) -> None:
         """Inspect the cluster."""
         self.module, self.params = module, module.params
         self.kind = Kind(Engine(self.params["engine"]), self.params["name"], self.params["network"])
@@ -163,8 +132,7 @@ class Run:
         keys = pure.changed_keys(before, self.params["config"]) if before else []
         if self.state == pure.ABSENT or keys:
             header = f"kind config of {self.params['name']}"
-            shown = {"before": self.found.record, "after": self.config}
-            self.diff.append({"before_header": header, "after_header": header, **shown})
+            self.diff.append(difference(header, self.found.record, self.config))
         reason = pure.why_recreate(self.state, keys)
         if reason and self.state != pure.INTERRUPTED and not self.params["recreate"]:
             lost = pure.loss(self.found, self.kind.volumes(self.found))
@@ -176,17 +144,15 @@ class Run:
         """Write files of the nodes and the kubeconfig where they differ."""
         for name, gap in self.kind.differing(self.found, self.files).items():
             for path, text in gap.items():
-                header = f"{name}:{path}"
-                shown = {"before": text, "after": self.files[path]}
-                self.diff.append({"before_header": header, "after_header": header, **shown})
+                self.diff.append(difference(f"{name}:{path}", text, self.files[path]))
             self.actions.append(f"write {', '.join(sorted(gap))} of {name}")
             if not self.module.check_mode:
                 self.kind.engine.write_files(name, {path: self.files[path] for path in gap})
         path = self.params["kubeconfig"]
         wanted = pure.kubeconfig(self.kind.kubeconfig(self.params["kind"]), self.params["name"])
-        found = files_client.find(path, with_text=True)
+        found = file_io.find(path, with_text=True)
         if (found.text, found.mode) != (wanted, 0o600) and self.act(f"write {path}"):
-            files_client.write(path, wanted, 0o600)
+            file_io.write(path, wanted, 0o600)
 
     def absent(self) -> None:
         """Delete the cluster and its kubeconfig; warn of a cluster that is not the fleet's."""
@@ -211,8 +177,8 @@ class Run:
 def main() -> None:
     """Entry point of the module."""
     file = {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}}
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent", "gathered"], "default": "present"},
             "config": {"type": "dict"},
@@ -224,24 +190,22 @@ def main() -> None:
             "recreate": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 120},
         },
+        libraries=("yaml",),
         required_if=[("state", "present", ("config", "kind"))],
-        supports_check_mode=True,
     )
-    require(module, "yaml")
     state, path = module.params["state"], Path(f"{module.params['kubeconfig']}.lock")
     # Without the lock's directory no run of kind can be left over.
     writes = not module.check_mode and (state == "present" or (state == "absent" and path.parent.exists()))
-    try:
-        with locked(path) if writes else contextlib.nullcontext(-1) as lock:
-            run = Run(module)
-            if state == "present":
-                run.present(lock)
-            elif state == "absent":
-                run.absent()
-    except EngineError as error:
-        module.fail_json(msg=f"{module.params['name']}: {module.params['engine']} says: {error}")
-    except (KindError, files_client.NodeFileError, OSError) as error:
-        module.fail_json(msg=str(error))
+    with (
+        module.reporting(KindError, file_io.NodeFileError, OSError),
+        module.reporting(EngineError, before=f"{module.params['name']}: {module.params['engine']} says: "),
+        locked(path) if writes else contextlib.nullcontext(-1) as lock,
+    ):
+        run = Run(module)
+        if state == "present":
+            run.present(lock)
+        elif state == "absent":
+            run.absent()
     module.exit_json(changed=bool(run.actions), diff=run.diff, **run.answer())
 
 

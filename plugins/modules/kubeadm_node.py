@@ -23,10 +23,7 @@ options:
     type: str
     choices: [gathered, initialized, joined, applied, upgraded, renewed, absent]
     default: gathered
-  control_plane:
-    description: Whether the machine is a control-plane node.
-    type: bool
-    default: false
+  control_plane: {description: Whether the machine is a control-plane node., type: bool, default: false}
   config:
     description: File with InitConfiguration and ClusterConfiguration.
     type: path
@@ -46,9 +43,7 @@ options:
     description: Whether to also update the cluster's configuration (O(state=applied)) or version (O(state=upgraded)).
     type: bool
     default: false
-  version:
-    description: Target version of O(state=upgraded), such as v1.36.3.
-    type: str
+  version: {description: "Target version of O(state=upgraded), such as v1.36.3.", type: str}
   renew_before_days:
     description: Days before expiry from which O(state=renewed) renews certificates.
     type: int
@@ -58,21 +53,11 @@ options:
     type: list
     elements: str
     default: []
-  dns_replicas:
-    description: Number of CoreDNS replicas after O(state=initialized).
-    type: int
-    default: 2
-  planned:
-    description: The machine does not exist yet; nothing is inspected.
-    type: bool
-    default: false
+  dns_replicas: {description: Number of CoreDNS replicas after O(state=initialized)., type: int, default: 2}
+  planned: {description: The machine does not exist yet; nothing is inspected., type: bool, default: false}
 attributes:
-  check_mode:
-    description: Reports what would be done.
-    support: full
-  diff_mode:
-    description: Shows the actions, and manifests as text.
-    support: full
+  check_mode: {description: Reports what would be done., support: full}
+  diff_mode: {description: "Shows the actions, and manifests as text.", support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -88,14 +73,8 @@ state:
   description: State of kubeadm on the machine. C(done), C(interrupted) or C(absent).
   returned: always
   type: str
-applied:
-  description: Whether manifests and configuration are as last applied.
-  returned: always
-  type: bool
-certificates:
-  description: Full days until expiry by path of the certificate.
-  returned: always
-  type: dict
+applied: {description: Whether manifests and configuration are as last applied., returned: always, type: bool}
+certificates: {description: Full days until expiry by path of the certificate., returned: always, type: dict}
 credentials:
   description: Digest of the administrator's credentials; empty if there are none.
   returned: always
@@ -105,12 +84,14 @@ credentials:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as files_client
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
+from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
 
 Params = dict[str, Any]
+
+STATES = ["gathered", "initialized", "joined", "applied", "upgraded", "renewed", "absent"]
 
 JOIN_CONFIG = "/run/opendata/join.yaml"
 
@@ -161,7 +142,7 @@ def join(params: Params, found: pure.Found, lock: int) -> None:
         client.run(lock, "kubeadm", "reset", "--force")
     path = str(client.at(JOIN_CONFIG))
     try:
-        files_client.write(path, params["join_config"], 0o600)
+        file_io.write(path, params["join_config"], 0o600)
         client.run(lock, "kubeadm", "join", f"--config={path}", *tolerating(found))
     finally:
         Path(path).unlink(missing_ok=True)
@@ -170,7 +151,7 @@ def join(params: Params, found: pure.Found, lock: int) -> None:
 def apply(params: Params, found: pure.Found, lock: int) -> None:
     """Restore modified manifests; regenerate them if the configuration has changed."""
     for name, text in pure.altered_manifests(found).items():
-        files_client.write(str(client.at(f"/etc/kubernetes/manifests/{name}.yaml")), text, 0o600)
+        file_io.write(str(client.at(f"/etc/kubernetes/manifests/{name}.yaml")), text, 0o600)
     changed, config = pure.changed_files(found), f"--config={params['config']}"
     if changed:
         client.run(lock, "kubeadm", "init", "phase", "control-plane", "all", config)
@@ -210,7 +191,7 @@ def carry_out(params: Params, found: pure.Found, lock: int) -> None:
     """Carry out the actions, then record their success."""
     if params["state"] == "absent":
         client.run(lock, "kubeadm", "reset", "--force")
-        files_client.remove(str(client.at(client.RECORD)))
+        file_io.remove(str(client.at(client.RECORD)))
         return
     actions = {"initialized": initialise, "joined": join, "applied": apply, "upgraded": upgrade, "renewed": renew}
     actions[params["state"]](params, found, lock)
@@ -220,13 +201,9 @@ def carry_out(params: Params, found: pure.Found, lock: int) -> None:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "state": {
-                "type": "str",
-                "choices": ["gathered", "initialized", "joined", "applied", "upgraded", "renewed", "absent"],
-                "default": "gathered",
-            },
+    module = Module(
+        {
+            "state": {"type": "str", "choices": STATES, "default": "gathered"},
             "control_plane": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
             "start_files": {"type": "list", "elements": "path", "default": []},
@@ -240,10 +217,9 @@ def main() -> None:
             "planned": {"type": "bool", "default": False},
         },
         required_if=[("state", "joined", ("join_config",)), ("state", "upgraded", ("version",))],
-        supports_check_mode=True,
     )
     params = module.params
-    try:
+    with module.reporting(client.KubeadmError, file_io.NodeFileError):
         lock = 0 if params["planned"] else client.lock()
         found = pure.Found() if params["planned"] else client.inspect(files(params))
         now, actions = found, due(params, found)
@@ -252,8 +228,6 @@ def main() -> None:
             now = client.inspect(files(params))
         certificates = {} if params["planned"] else client.certificate_days()
         credentials = "" if params["planned"] else client.credentials()
-    except (client.KubeadmError, files_client.NodeFileError) as error:
-        module.fail_json(msg=str(error))
     diff = [
         {"before_header": f"manifest {name}", "before": found.manifests.get(name, ""), "after": text}
         for name, text in pure.altered_manifests(found).items()

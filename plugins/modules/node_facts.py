@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Gather facts about a machine: its kernel, init system and packages."""
 
@@ -23,14 +22,7 @@ options:
       - Kernel, control groups and memory are then those of this machine, and no package is missing.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: none
-author: Open Data Platform contributors (@opendata)
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""
@@ -70,7 +62,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.node import facts
 
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
@@ -176,12 +168,11 @@ def as_planned(found: dict[str, object]) -> dict[str, object]:
 
 def main() -> None:
     """Read the task's options and gather the facts."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "packages": {"type": "list", "elements": "str", "default": []},
             "planned": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     found = gather(module.params["packages"])
     if module.params["planned"]:

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Manage files of a node and the systemd units that read them."""
 
@@ -30,11 +29,7 @@ options:
     description: Text by path, written with mode 0600 and never shown in a diff or log.
     type: dict
     default: {}
-  absent:
-    description: Files to remove.
-    type: list
-    elements: path
-    default: []
+  absent: {description: Files to remove., type: list, elements: path, default: []}
   restarts:
     description: Units to restart, if they are running, when this task changes a file that they read.
     type: list
@@ -57,12 +52,8 @@ options:
     type: bool
     default: false
 attributes:
-  check_mode:
-    description: Reports what would change. Units are inspected only if systemd is running.
-    support: full
-  diff_mode:
-    description: Shows text files as text, secrets and binaries by digest.
-    support: full
+  check_mode: {description: Reports what would change. Units are inspected only if systemd is running., support: full}
+  diff_mode: {description: "Shows text files as text, secrets and binaries by digest.", support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -80,9 +71,6 @@ EXAMPLES = r"""
     restarts:
       - unit: containerd.service
         "on": [/etc/containerd/config.toml, /usr/local/bin/containerd]
-
-- name: Start containerd
-  opendata.platform.node_files:
     units:
       - name: containerd.service
 """
@@ -111,11 +99,9 @@ units:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.node import download as download_client
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io as client
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
+from ansible_collections.opendata.platform.plugins.module_utils.node import download, file_io, systemd
 from ansible_collections.opendata.platform.plugins.module_utils.node import files as pure
-from ansible_collections.opendata.platform.plugins.module_utils.node import systemd as units_client
 
 FILE_SPEC = {
     "path": {"type": "path", "required": True},
@@ -148,12 +134,12 @@ def plan(params: dict[str, Any], files: list[pure.File]) -> tuple[list[pure.File
     writes, diffs = [], []
     for file in files:
         shown = file["content"] is not None and not file["secret"]
-        found = pure.Found() if params["planned"] else client.find(file["path"], shown)
+        found = pure.Found() if params["planned"] else file_io.find(file["path"], shown)
         if pure.differs(file, found):
             writes.append(file)
             diffs.append(pure.diff(file, found))
-    removals = [] if params["planned"] else [path for path in params["absent"] if client.find(path, False).sha256]
-    diffs += [{"before_header": path, "after_header": path, "before": "present\n", "after": ""} for path in removals]
+    removals = [] if params["planned"] else [path for path in params["absent"] if file_io.find(path, False).sha256]
+    diffs += [difference(path, "present\n", "") for path in removals]
     return writes, diffs, removals
 
 
@@ -161,26 +147,26 @@ def apply(writes: list[pure.File], removals: list[str], folder: str) -> None:
     """Download, write and remove files."""
     downloads = [file for file in writes if file["content"] is None]
     for url, files in pure.by_url(downloads).items():
-        download_client.install(url, files, folder)
+        download.install(url, files, folder)
     for file in writes:
         if file["content"] is not None:
-            client.write(file["path"], file["content"], int(file["mode"], 8))
+            file_io.write(file["path"], file["content"], int(file["mode"], 8))
     for path in removals:
-        client.remove(path)
+        file_io.remove(path)
 
 
 def converge(params: dict[str, Any], files: list[pure.File], check: bool, folder: str) -> dict[str, Any]:
     """Write files, restart their readers, then enable and start units; returns the module's result."""
     writes, diffs, removals = plan(params, files)
     paths = [file["path"] for file in writes] + removals
-    due = [] if params["planned"] else units_client.restarts_due(params["restarts"], set(paths))
+    due = [] if params["planned"] else systemd.restarts_due(params["restarts"], set(paths))
     if not check:
-        units_client.note(due)
+        systemd.note(due)
         apply(writes, removals, folder)
-        units_client.restart(due, set(paths))
-    actions_due = units_client.missing(params["units"], params["planned"])
+        systemd.restart(due, set(paths))
+    actions_due = systemd.missing(params["units"], params["planned"])
     if not check:
-        units_client.repair(actions_due)
+        systemd.repair(actions_due)
     restarted = [one["unit"] for one in due]
     words = [f"{name}: restart\n" for name in restarted]
     words += [f"{name}: {', '.join(actions)}\n" for name, actions in actions_due.items()]
@@ -190,7 +176,7 @@ def converge(params: dict[str, Any], files: list[pure.File], check: bool, folder
         "changed": bool(diffs),
         "changed_paths": paths,
         "restarted": restarted,
-        "idle": list(units_client.missing(readers, params["planned"])),
+        "idle": list(systemd.missing(readers, params["planned"])),
         "units": actions_due,
         "diff": diffs,
     }
@@ -198,8 +184,8 @@ def converge(params: dict[str, Any], files: list[pure.File], check: bool, folder
 
 def main() -> None:
     """Read the task's options and converge."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "files": {"type": "list", "elements": "dict", "default": [], "options": FILE_SPEC},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "path", "default": []},
@@ -207,16 +193,13 @@ def main() -> None:
             "units": {"type": "list", "elements": "dict", "default": [], "options": UNIT_SPEC},
             "planned": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
     )
     params = module.params
     files = described(params)
     if errors := pure.spec_errors(files, params["absent"]):
         module.fail_json(msg="The options files and absent have errors:\n" + "\n".join(errors))
-    try:
+    with module.reporting(file_io.NodeFileError, systemd.UnitError):
         result = converge(params, files, module.check_mode or params["planned"], module.tmpdir)
-    except (client.NodeFileError, units_client.UnitError) as error:
-        module.fail_json(msg=str(error))
     module.exit_json(**result)
 
 

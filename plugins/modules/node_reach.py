@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Check which addresses a node can reach."""
 
@@ -13,22 +12,9 @@ description:
   - UDP ports of tunnels cannot be checked this way. The default port is that of Cilium's health checks, which must be
     open between nodes as well.
 options:
-  addresses:
-    description: Addresses to connect to by name.
-    type: dict
-    required: true
-  port:
-    description: TCP port.
-    type: int
-    default: 4240
-attributes:
-  check_mode:
-    description: The module changes nothing.
-    support: full
-  diff_mode:
-    description: The module changes nothing.
-    support: none
-author: Open Data Platform contributors (@opendata)
+  addresses: {description: Addresses to connect to by name., type: dict, required: true}
+  port: {description: TCP port., type: int, default: 4240}
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""
@@ -48,7 +34,7 @@ unreached:
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 SECONDS = 3
 
@@ -67,7 +53,7 @@ def why_not(address: str, port: int) -> str:
 def main() -> None:
     """Run the module."""
     spec = {"addresses": {"type": "dict", "required": True}, "port": {"type": "int", "default": 4240}}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = Module(spec)
     names, addresses = list(module.params["addresses"]), module.params["addresses"].values()
     with ThreadPoolExecutor(max(len(names), 1)) as pool:
         reasons = pool.map(lambda address: why_not(str(address), module.params["port"]), addresses)

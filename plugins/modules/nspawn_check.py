@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Check whether this host can run the machines of a fleet."""
 
@@ -11,43 +10,15 @@ version_added: 0.1.0
 description:
   - Only reads. Fails with all findings at once, each with the next step.
   - Memory and disk are checked as long as a machine of the fleet is still to be started.
-attributes:
-  check_mode:
-    support: full
-    description: The module only reads.
-  diff_mode:
-    support: none
-    description: The module only reads.
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
-  directory:
-    description: Directory of the fleet's inventory.
-    type: path
-    required: true
-  network:
-    description: Network of the machines.
-    type: str
-    required: true
-  bridge:
-    description: Name of the bridge.
-    type: str
-    required: true
-  memory_gib:
-    description: GiB of memory that must be free.
-    type: float
-    required: true
-  disk_gib:
-    description: GiB of disk space that must be free at C(/var/lib/odp).
-    type: float
-    required: true
-  machines:
-    description: Address of each machine by its name.
-    type: dict
-    required: true
-author: Open Data Platform contributors (@opendata)
+  fleet: {description: Name of the fleet., type: str, required: true}
+  directory: {description: Directory of the fleet's inventory., type: path, required: true}
+  network: {description: Network of the machines., type: str, required: true}
+  bridge: {description: Name of the bridge., type: str, required: true}
+  memory_gib: {description: GiB of memory that must be free., type: float, required: true}
+  disk_gib: {description: GiB of disk space that must be free at C(/var/lib/odp)., type: float, required: true}
+  machines: {description: Address of each machine by its name., type: dict, required: true}
+extends_documentation_fragment: [opendata.platform.reads]
 """
 
 EXAMPLES = r"""
@@ -74,7 +45,7 @@ findings:
 import os
 import shutil
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.preflight import Seen, Wanted, findings
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor
@@ -82,10 +53,9 @@ from ansible_collections.opendata.platform.plugins.module_utils.supervisor.clien
 
 def main() -> None:
     """Inspect the host and fail with all findings."""
-    text = {"type": "str", "required": True}
-    number = {"type": "float", "required": True}
-    module = AnsibleModule(
-        argument_spec={
+    text, number = {"type": "str", "required": True}, {"type": "float", "required": True}
+    module = Module(
+        {
             "fleet": text,
             "directory": {"type": "path", "required": True},
             "network": text,
@@ -94,7 +64,6 @@ def main() -> None:
             "disk_gib": number,
             "machines": {"type": "dict", "required": True},
         },
-        supports_check_mode=True,
     )
     params = dict(module.params)
     wanted = Wanted(addresses=params.pop("machines"), **params)
@@ -110,9 +79,7 @@ def main() -> None:
         fleets=host.records(),
         links=os.listdir("/sys/class/net"),
     )
-    found = [str(each) for each in findings(wanted, seen)]
-    if found:
-        module.fail_json(msg="\n".join(found), findings=found)
+    module.refuse(findings(wanted, seen))
     module.exit_json(changed=False, findings=[])
 
 

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Prepare this host for the machines of a fleet, or restore it."""
 
@@ -17,27 +16,16 @@ description:
     are restored. Machines, bridges and tables of others are not changed. Another fleet on the host keeps the values
     that it needs.
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is changed.
-  diff_mode:
-    support: full
-    description: Lists what is created or removed.
+  check_mode: {description: Nothing is changed., support: full}
+  diff_mode: {description: Lists what is created or removed., support: full}
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
+  fleet: {description: Name of the fleet., type: str, required: true}
   directory:
     description: Directory of the inventory that owns the fleet. A fleet of another directory is refused.
     type: path
     required: true
-  network:
-    description: Network of the machines. Required with O(state=present).
-    type: str
-  bridge:
-    description: Name of the bridge. Required with O(state=present).
-    type: str
+  network: {description: Network of the machines. Required with O(state=present)., type: str}
+  bridge: {description: Name of the bridge. Required with O(state=present)., type: str}
   state:
     description: Whether the host is prepared for the fleet.
     type: str
@@ -53,12 +41,6 @@ EXAMPLES = r"""
     directory: /srv/platform/inventories/local
     network: 10.77.0.0/24
     bridge: odp-local
-
-- name: Remove the fleet from the host
-  opendata.platform.nspawn_host:
-    fleet: local
-    directory: /srv/platform/inventories/local
-    state: absent
 """
 
 RETURN = r"""
@@ -78,7 +60,7 @@ exceptions:
 
 import json
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import teardown as down
@@ -87,7 +69,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.nspawn import te
 class Host:
     """The host as a fleet needs it; ``changes`` lists what differs, which is changed unless in check mode."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Module) -> None:
         self.check = module.check_mode
         self.fleet, self.directory = module.params["fleet"], module.params["directory"]
         self.network, self.bridge = module.params["network"], module.params["bridge"]
@@ -109,8 +91,7 @@ class Host:
     def _tools(self) -> None:
         self.installed: list[str] = []
         if missing := sorted(set(host.missing_packages().values())):
-            for package in missing:
-                self.changes.append(f"package {package}")
+            self.changes += [f"package {package}" for package in missing]
             if not self.check:
                 self.installed = host.install(missing)
 
@@ -118,9 +99,8 @@ class Host:
         records = host.records()
         record = records.pop(self.fleet, None)
         if record and record["directory"] != self.directory:
-            raise host.HostError(
-                f"fleet {self.fleet} on this host belongs to {record['directory']}, not {self.directory}"
-            )
+            owner = record["directory"]
+            raise host.HostError(f"fleet {self.fleet} on this host belongs to {owner}, not {self.directory}")
         others = [other["sysctls"] for other in records.values()]
         wanted = {
             "directory": self.directory,
@@ -135,18 +115,16 @@ class Host:
     def _sysctls(self) -> None:
         for name, value in sorted(rules.sysctls_to_set(host.sysctls()).items()):
             if self._change(f"sysctl {name} = {value}") and not host.set_sysctl(name, value):
-                raise host.HostError(
-                    f"the kernel does not accept {name} = {value}: is this host a restricted container?"
-                )
+                what = f"the kernel does not accept {name} = {value}"
+                raise host.HostError(f"{what}: is this host a restricted container?")
 
     def _bridge(self) -> None:
         mac, address = rules.bridge_mac(self.fleet), rules.bridge_address(self.network)
         links = host.listed("ip", "-j", "-d", "addr", "show", "dev", self.bridge)
         link = links[0] if links else {}
         if link and link.get("linkinfo", {}).get("info_kind") != "bridge":
-            raise host.HostError(
-                f"machine_nspawn_bridge: {self.bridge} exists and is not a bridge. Choose another name."
-            )
+            what = f"machine_nspawn_bridge: {self.bridge} exists and is not a bridge"
+            raise host.HostError(f"{what}. Choose another name.")
         if not link and self._change(f"bridge {self.bridge}"):
             host.run("ip", "link", "add", self.bridge, "address", mac, "type", "bridge")
         if "UP" not in link.get("flags", []) and self._change(f"bridge {self.bridge} up"):
@@ -168,8 +146,8 @@ class Host:
 
 def main() -> None:
     """Read the task's options and prepare or restore the host."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "fleet": {"type": "str", "required": True},
             "directory": {"type": "path", "required": True},
             "network": {"type": "str"},
@@ -177,22 +155,18 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ("network", "bridge"))],
-        supports_check_mode=True,
     )
-    present = module.params["state"] == "present"
-    changes: list[str] = []
-    exceptions: list[str] = []
+    fleet, present = module.params["fleet"], module.params["state"] == "present"
+    changes, exceptions = list[str](), list[str]()
     try:
         if present:
             prepared = Host(module)
             changes = prepared.changes
             prepared.converge()
         else:
-            changes, exceptions = down.remove_fleet(
-                module.params["fleet"], module.params["directory"], module.check_mode
-            )
+            changes, exceptions = down.remove_fleet(fleet, module.params["directory"], module.check_mode)
     except (host.HostError, OSError) as error:
-        module.fail_json(msg=f"fleet {module.params['fleet']}: {error}", changes=changes)
+        module.fail_json(msg=f"fleet {fleet}: {error}", changes=changes)
     lines = "".join(f"{line}\n" for line in changes)
     diff = {"before": "" if present else lines, "after": lines if present else ""}
     module.exit_json(changed=bool(changes), changes=changes, exceptions=exceptions, diff=diff)

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Create a machine with systemd-nspawn and wait until it answers SSH."""
 
@@ -22,73 +21,34 @@ attributes:
   check_mode:
     support: full
     description: Nothing is written or started; RV(planned) is true if the machine does not answer yet.
-  diff_mode:
-    support: full
-    description: Names the files that differ.
+  diff_mode: {description: Names the files that differ., support: full}
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
-  name:
-    description: Name and host name of the machine.
-    type: str
-    required: true
-  address:
-    description: Address of the machine.
-    type: str
-    required: true
+  fleet: {description: Name of the fleet., type: str, required: true}
+  name: {description: Name and host name of the machine., type: str, required: true}
+  address: {description: Address of the machine., type: str, required: true}
   network:
     description: Network of the bridge; its first address is the host, the machine's gateway.
     type: str
     required: true
-  bridge:
-    description: Bridge that the machine is connected to.
-    type: str
-    required: true
+  bridge: {description: Bridge that the machine is connected to., type: str, required: true}
   base:
     description: Directory of the tree below the machine's root. A machine keeps the tree that it was created with.
     type: path
     required: true
-  keys:
-    description: Directory of the fleet's SSH keys; see M(opendata.platform.ssh_keys).
-    type: path
-    required: true
-  start:
-    description: Shell script that boots the machine.
-    type: str
-    required: true
+  keys: {description: Directory of the fleet's SSH keys; see M(opendata.platform.ssh_keys)., type: path, required: true}
+  start: {description: Shell script that boots the machine., type: str, required: true}
   files:
     description: Files in the machine's root, in addition to those of its identity (names, address, keys, machine-id).
     type: list
     elements: dict
     default: []
     suboptions:
-      path:
-        description: Absolute path in the machine.
-        type: str
-        required: true
-      content:
-        description: Text of the file.
-        type: str
-        default: ''
-      mode:
-        description: Octal mode of the file.
-        type: str
-        default: '0644'
-      link:
-        description: Target of a symbolic link, instead of a file.
-        type: str
-        default: ''
-  masked:
-    description: Units that the machine's systemd must not start.
-    type: list
-    elements: str
-    default: []
-  seconds:
-    description: Seconds to wait until the machine answers SSH.
-    type: int
-    default: 60
+      path: {description: Absolute path in the machine., type: str, required: true}
+      content: {description: Text of the file., type: str, default: ''}
+      mode: {description: Octal mode of the file., type: str, default: '0644'}
+      link: {description: "Target of a symbolic link, instead of a file.", type: str, default: ''}
+  masked: {description: Units that the machine's systemd must not start., type: list, elements: str, default: []}
+  seconds: {description: Seconds to wait until the machine answers SSH., type: int, default: 60}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -114,37 +74,20 @@ planned:
   description: In check mode, whether the machine does not exist or run yet, so that later tasks cannot reach it.
   type: bool
   returned: always
-restarted:
-  description: Whether the machine was started.
-  type: bool
-  returned: always
-base:
-  description: Tree below the machine's root.
-  type: str
-  returned: always
+restarted: {description: Whether the machine was started., type: bool, returned: always}
+base: {description: Tree below the machine's root., type: str, returned: always}
 """
 
 import uuid
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
-from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import (
-    STATE,
-    bridge_address,
-    machine_address,
-)
-from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import (
-    GuestFile,
-    guest_root,
-    ssh_answers,
-    wait_for_ssh,
-)
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
-    UP,
-    Supervisor,
-    SupervisorError,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import machine as guest
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import STATE
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import GuestFile
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor, SupervisorError
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import Program, program_text
 
 STOP_SECONDS = 20
@@ -158,14 +101,15 @@ def _text(path: Path) -> str:
 class Machine:
     """A machine as the task describes it, and as it is on this host."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Module) -> None:
         params = module.params
         self.name, self.keys, self.address = params["name"], Path(params["keys"]), params["address"]
         self.network = params["network"]
         self.home = STATE / params["fleet"] / "machines" / self.name
         self.config = self.home / "config"
         self.supervisor = Supervisor.of_fleet(params["fleet"])
-        self.base = self._base(params["base"])
+        # A machine keeps the tree that it was created with.
+        self.base = _text(self.home / "base").strip() or params["base"]
         self.files = [GuestFile(f["path"], f["content"], int(f["mode"], 8), f["link"]) for f in params["files"]]
         self.files += [GuestFile(f"/etc/systemd/system/{unit}", link="/dev/null") for unit in params["masked"]]
         self.files += self._identity()
@@ -179,7 +123,7 @@ class Machine:
                 "ODP_BASE": self.base,
                 "ODP_BRIDGE": params["bridge"],
                 # Not read by the script: a new address or host key needs a restart.
-                "ODP_ADDRESS": machine_address(self.address, self.network),
+                "ODP_ADDRESS": layout.machine_address(self.address, self.network),
                 "ODP_HOST_KEY": _text(self.keys / "hosts" / f"{self.name}.pub").strip(),
             },
             # A reboot from inside exits with 133, a power-off with 0.
@@ -187,28 +131,21 @@ class Machine:
             stop_seconds=STOP_SECONDS,
         )
 
-    def _base(self, wanted: str) -> str:
-        """Return the tree that the machine was created with, the wanted one for a new machine."""
-        return _text(self.home / "base").strip() or wanted
-
     def _identity(self) -> list[GuestFile]:
         """Return the files of the machine's identity; keys are empty as long as there are none (check mode)."""
         identity = _text(self.config / "etc/machine-id") or f"{uuid.uuid4().hex}\n"
-        gateway = bridge_address(self.network).split("/")[0]
-        network = f"ADDRESS={machine_address(self.address, self.network)}\nGATEWAY={gateway}\n"
-        files = [
+        gateway = layout.bridge_address(self.network).split("/")[0]
+        network = f"ADDRESS={layout.machine_address(self.address, self.network)}\nGATEWAY={gateway}\n"
+        public, host_key = _text(self.keys / "id_ed25519.pub"), self.keys / "hosts" / self.name
+        return [
             GuestFile("/etc/machine-id", identity, 0o444),
             GuestFile("/etc/hostname", f"{self.name}\n"),
             GuestFile("/etc/hosts", f"127.0.0.1 localhost\n::1 localhost\n{self.address} {self.name}\n"),
             GuestFile("/etc/odp-machine", network),
+            GuestFile("/etc/ssh/ssh_host_ed25519_key", _text(host_key), 0o600),
+            GuestFile("/etc/ssh/ssh_host_ed25519_key.pub", _text(host_key.with_name(f"{self.name}.pub")), 0o644),
+            GuestFile("/root/.ssh/authorized_keys", public, 0o600),
         ]
-        for path, source, mode in (
-            ("/etc/ssh/ssh_host_ed25519_key", self.keys / "hosts" / self.name, 0o600),
-            ("/etc/ssh/ssh_host_ed25519_key.pub", self.keys / "hosts" / f"{self.name}.pub", 0o644),
-            ("/root/.ssh/authorized_keys", self.keys / "id_ed25519.pub", 0o600),
-        ):
-            files.append(GuestFile(path, _text(source), mode))
-        return files
 
     def running(self) -> bool:
         """Return whether supervisord runs the machine."""
@@ -221,7 +158,7 @@ class Machine:
 
     def differing(self) -> list[GuestFile]:
         """Return the files that differ, on the host or inside the running machine."""
-        root = guest_root(self.supervisor.pid(self.name))
+        root = guest.guest_root(self.supervisor.pid(self.name))
         trees = [self.config, *([root] if root else [])]
         found = [file for file in self.files if not all(file.matches(tree) for tree in trees)]
         return found if self.start.matches(self.home) else [*found, self.start]
@@ -231,7 +168,7 @@ class Machine:
         for directory in (self.home.parent.parent, self.home.parent, self.home, self.config):
             directory.mkdir(exist_ok=True, mode=0o755 if directory == self.config else 0o700)
         atomic_write(self.home / "base", f"{self.base}\n", 0o644)
-        root = guest_root(self.supervisor.pid(self.name))
+        root = guest.guest_root(self.supervisor.pid(self.name))
         for file in files:
             for tree in [self.home] if file is self.start else [self.config, *([root] if root else [])]:
                 file.write(tree)
@@ -246,8 +183,8 @@ def main() -> None:
         "link": {"type": "str", "default": ""},
     }
     required = ("fleet", "name", "address", "network", "bridge", "start")
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             **{name: {"type": "str", "required": True} for name in required},
             "base": {"type": "path", "required": True},
             "keys": {"type": "path", "required": True, "no_log": False},
@@ -255,39 +192,31 @@ def main() -> None:
             "masked": {"type": "list", "elements": "str", "default": []},
             "seconds": {"type": "int", "default": 60},
         },
-        supports_check_mode=True,
     )
     machine = Machine(module)
     where = f"machine {machine.name} of fleet {module.params['fleet']}"
     if not Path(machine.base).is_dir():
         module.fail_json(msg=f"{where}: its root {machine.base} is gone. Run ./odp down and ./odp up to recreate it.")
     planned = False
-    try:
+    with module.reporting(SupervisorError, OSError, before=f"{where}: "):
         differing, restart = machine.differing(), machine.restart_due()
         if module.check_mode:
-            planned = bool(restart or ssh_answers(machine.address, machine.keys))
+            planned = bool(restart or guest.ssh_answers(machine.address, machine.keys))
         else:
             if differing:
                 machine.write(differing)
             if restart:
                 machine.supervisor.apply(machine.program)
-            if reason := wait_for_ssh(machine.address, machine.keys, machine.running, module.params["seconds"]):
+            if reason := guest.wait_for_ssh(machine.address, machine.keys, machine.running, module.params["seconds"]):
                 console = machine.supervisor.log_tail(machine.name)
                 module.fail_json(msg=f"{where} does not answer SSH: {reason}. Its console:\n{console}")
-    except (SupervisorError, OSError) as error:
-        module.fail_json(msg=f"{where}: {error}")
     lines = [*(f"{file.path}: written" for file in differing), *(["machine: started"] if restart else [])]
     module.exit_json(
         changed=bool(differing or restart),
         planned=planned,
         restarted=restart,
         base=machine.base,
-        diff={
-            "before": "",
-            "after": "".join(f"{line}\n" for line in lines),
-            "before_header": where,
-            "after_header": where,
-        },
+        diff=difference(where, "", "".join(f"{line}\n" for line in lines)),
     )
 
 

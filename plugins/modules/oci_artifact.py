@@ -22,22 +22,13 @@ options:
       - Text of each file, by its path. Becomes an artifact for an OCIRepository of Flux.
       - Either O(files) or O(chart) is required.
     type: dict
-  chart:
-    description: Folder or packed C(.tgz) file of a Helm chart. Becomes an artifact for Helm.
-    type: path
-  insecure:
-    description: Use plain HTTP.
-    type: bool
-    default: false
+  chart: {description: Folder or packed C(.tgz) file of a Helm chart. Becomes an artifact for Helm., type: path}
+  insecure: {description: Use plain HTTP., type: bool, default: false}
   ca_path:
     description: PEM file with the certificate of the registry's CA; by default those that this machine trusts.
     type: path
-  username:
-    description: Name for basic authentication.
-    type: str
-  password:
-    description: Password for basic authentication.
-    type: str
+  username: {description: Name for basic authentication., type: str}
+  password: {description: Password for basic authentication., type: str}
 attributes:
   check_mode:
     description:
@@ -84,8 +75,7 @@ reference:
 import ssl
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive, registry
 from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
 from ansible_collections.opendata.platform.plugins.module_utils.oci import chart as oci_chart
@@ -97,7 +87,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.oci.registry imp
 )
 
 
-def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
+def target(module: Module, findings: list[str]) -> tuple[Reference | None, ssl.SSLContext | None]:
     """Return the reference and the trusted CAs; faults are added to the findings."""
     params = module.params
     reference = tls = None
@@ -114,7 +104,7 @@ def target(module: AnsibleModule, findings: list[str]) -> tuple[Reference | None
     return reference, tls
 
 
-def content(module: AnsibleModule, reference: Reference | None, findings: list[str]) -> Artifact | None:
+def content(module: Module, reference: Reference | None, findings: list[str]) -> Artifact | None:
     """Return what to publish, None for a chart that does not exist yet; faults are added to the findings."""
     files, chart = module.params["files"], module.params["chart"]
     if files is not None:
@@ -135,7 +125,7 @@ def content(module: AnsibleModule, reference: Reference | None, findings: list[s
     return oci_artifact.chart(metadata, packed)
 
 
-def published(module: AnsibleModule, repository: Repository) -> str:
+def published(module: Module, repository: Repository) -> str:
     """Return the digest under the tag, empty when there is none; in check mode also when nothing answers."""
     try:
         return repository.digest()
@@ -146,7 +136,7 @@ def published(module: AnsibleModule, repository: Repository) -> str:
         return ""
 
 
-def tree(module: AnsibleModule, repository: Repository) -> dict[str, str]:
+def tree(module: Module, repository: Repository) -> dict[str, str]:
     """Return the published files, none when they cannot be read: publishing goes on without a diff."""
     try:
         layer = repository.layer(oci_artifact.FLUX_LAYER)
@@ -159,8 +149,8 @@ def tree(module: AnsibleModule, repository: Repository) -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "reference": {"type": "str", "required": True},
             "files": {"type": "dict"},
             "chart": {"type": "path"},
@@ -172,11 +162,10 @@ def main() -> None:
         mutually_exclusive=[("files", "chart")],
         required_one_of=[("files", "chart")],
         required_together=[("username", "password")],
-        supports_check_mode=True,
+        libraries=("urllib3", "yaml"),
         # Keeps the call out of syslog: files may contain secrets.
         no_log=True,
     )
-    require(module, "urllib3", "yaml")
     findings: list[str] = []
     files = module.params["files"]
     reference, tls = target(module, findings)
@@ -186,7 +175,7 @@ def main() -> None:
         return
     repository = Repository(reference, tls, module.params["username"] or "", module.params["password"] or "")
     digest = artifact.manifest.digest if artifact else ""
-    try:
+    with module.reporting(RegistryError, before=f"{reference} was not published: "):
         before = published(module, repository)
         changed = before != digest or not artifact
         diff = [archive.digest_diff(str(reference), before, digest)] if changed else []
@@ -194,8 +183,6 @@ def main() -> None:
             diff += archive.diff(tree(module, repository) if before else {}, files)
         if changed and artifact and not module.check_mode:
             repository.push(artifact)
-    except RegistryError as error:
-        module.fail_json(msg=f"{reference} was not published: {error}")
     module.exit_json(changed=changed, digest=digest, reference=f"{reference}@{digest}".rstrip("@"), diff=diff)
 
 

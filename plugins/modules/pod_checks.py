@@ -11,37 +11,19 @@ description:
   - The last line of its output must be a JSON object with C(ok) and C(checks).
   - Fails when a check is not ok, and reports what was expected and found.
 options:
-  namespace:
-    description: Namespace of the pod.
-    type: str
-    required: true
-  selector:
-    description: Label selector of the pod.
-    type: str
-    required: true
-  container:
-    description: Container to run the command in.
-    type: str
-    required: true
-  command:
-    description: Program and arguments.
-    type: list
-    elements: str
-    required: true
+  namespace: {description: Namespace of the pod., type: str, required: true}
+  selector: {description: Label selector of the pod., type: str, required: true}
+  container: {description: Container to run the command in., type: str, required: true}
+  command: {description: Program and arguments., type: list, elements: str, required: true}
   wait_timeout:
     description: Seconds to wait for a ready pod, and for output of the command.
     type: int
     default: 900
 extends_documentation_fragment: [opendata.platform.cluster]
 attributes:
-  check_mode:
-    description: Runs nothing.
-    support: full
-  diff_mode:
-    description: Does not change anything itself.
-    support: none
+  check_mode: {description: Runs nothing., support: full}
+  diff_mode: {description: Does not change anything itself., support: none}
 requirements: [websocket-client]
-author: Open Data Platform contributors (@opendata)
 """
 
 EXAMPLES = """
@@ -67,9 +49,8 @@ import json
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import health
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import ExecError, Pods
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
@@ -104,25 +85,21 @@ def read(text: str) -> list[dict[str, Any]]:
 def main() -> None:
     """Run the module."""
     module = ClusterModule(
-        argument_spec={
-            **CLUSTER_OPTIONS,
+        {
             "namespace": {"required": True},
             "selector": {"required": True},
             "container": {"required": True},
             "command": {"type": "list", "elements": "str", "required": True},
             "wait_timeout": {"type": "int", "default": 900},
         },
-        supports_check_mode=True,
     )
     if module.check_mode:
         module.exit_json(checks=[])
     wanted = module.params
-    try:
+    with module.reporting_api(ExecError, checks=[]):
         pod = ready_pod(module)
         pods = Pods(wanted["kubeconfig"], wanted["context"])
         answer = pods.run(wanted["namespace"], pod, wanted["container"], wanted["command"], wanted["wait_timeout"])
-    except (ApiError, Unreachable, ExecError) as error:
-        module.fail_json(msg=f"{error}.", checks=[])
     try:
         checks = read(answer.stdout)
     except ValueError:

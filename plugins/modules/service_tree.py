@@ -16,30 +16,16 @@ options:
     elements: dict
     required: true
     suboptions:
-      role:
-        description: Role that describes the service.
-        type: str
-        required: true
-      release:
-        description: Its C(service_release).
-        type: dict
-        required: true
-      rendered:
-        description: What its template rendered; empty with a chart.
-        type: str
-        required: true
+      role: {description: Role that describes the service., type: str, required: true}
+      release: {description: Its C(service_release)., type: dict, required: true}
+      rendered: {description: What its template rendered; empty with a chart., type: str, required: true}
   context:
     description: What the services may know about their cluster, as role P(opendata.platform.service#role) sets it.
     type: dict
     required: true
 attributes:
-  check_mode:
-    description: Can run in check mode.
-    support: full
-  diff_mode:
-    description: Returns details of what changed.
-    support: none
-    details: [Nothing is changed.]
+  check_mode: {description: Can run in check mode., support: full}
+  diff_mode: {description: Returns details of what changed., support: none, details: [Nothing is changed.]}
 """
 
 EXAMPLES = r"""
@@ -61,9 +47,5 @@ secrets:
   returned: success
   type: list
   elements: dict
-namespaces:
-  description: Manifests of the services' Namespaces.
-  returned: success
-  type: list
-  elements: dict
+namespaces: {description: Manifests of the services' Namespaces., returned: success, type: list, elements: dict}
 """

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Record the host key of an existing host on the first connection, and refuse any other key later."""
 
@@ -15,43 +14,17 @@ description:
   - A key in F(~/.ssh/known_hosts) of the user is accepted and not recorded again.
   - Runs on the controller.
 options:
-  name:
-    description: Name of the machine in the inventory, for messages.
-    type: str
-    required: true
-  address:
-    description: Address of the machine in the inventory, for messages.
-    type: str
-    required: true
-  where:
-    description: The inventory file that names the machine, for messages.
-    type: str
-    required: true
-  host:
-    description: Name or address for ssh.
-    type: str
-    required: true
-  port:
-    description: Port for ssh.
-    type: int
-  user:
-    description: User for ssh, which C(~/.ssh/config) may depend on.
-    type: str
-  arguments:
-    description: Additional arguments for ssh, such as C(ansible_ssh_common_args).
-    type: str
-    default: ""
-  known_hosts:
-    description: File that the keys are recorded in.
-    type: path
-    required: true
+  name: {description: "Name of the machine in the inventory, for messages.", type: str, required: true}
+  address: {description: "Address of the machine in the inventory, for messages.", type: str, required: true}
+  where: {description: "The inventory file that names the machine, for messages.", type: str, required: true}
+  host: {description: Name or address for ssh., type: str, required: true}
+  port: {description: Port for ssh., type: int}
+  user: {description: "User for ssh, which C(~/.ssh/config) may depend on.", type: str}
+  arguments: {description: "Additional arguments for ssh, such as C(ansible_ssh_common_args).", type: str, default: ""}
+  known_hosts: {description: File that the keys are recorded in., type: path, required: true}
 attributes:
-  check_mode:
-    description: Records nothing.
-    support: full
-  diff_mode:
-    description: Shows the key to record.
-    support: full
+  check_mode: {description: Records nothing., support: full}
+  diff_mode: {description: Shows the key to record., support: full}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -67,10 +40,7 @@ EXAMPLES = """
 """
 
 RETURN = """
-message:
-  description: The fingerprint to compare, on the first connection only.
-  returned: success
-  type: str
+message: {description: "The fingerprint to compare, on the first connection only.", returned: success, type: str}
 """
 
 import os
@@ -79,12 +49,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
 from ansible_collections.opendata.platform.plugins.module_utils.node import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.node import ssh_host_key as pure
 
 SECONDS = 10
+
+
+def run(command: list[str], timeout: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command without a terminal, whatever its exit code."""
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nothing, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def ask(params: dict[str, Any], strict: str) -> pure.Verdict:
@@ -105,20 +81,14 @@ def ask(params: dict[str, Any], strict: str) -> pure.Verdict:
     command += shlex.split(params["arguments"])
     command += ["-p", str(params["port"])] if params["port"] else []
     command += ["-l", params["user"]] if params["user"] else []
-    command += ["--", params["host"], "true"]
     # A jump host has its own time limit.
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3 * SECONDS, check=False
-    )
+    done = run([*command, "--", params["host"], "true"], timeout=3 * SECONDS)
     return pure.verdict(done.returncode, done.stderr)
 
 
 def known(host: str, file: str) -> str:
     """Kinds and fingerprints of the keys of a host in a file."""
-    path = os.path.expanduser(file)
-    command = ["ssh-keygen", "-l", "-F", host, "-f", path]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return pure.recorded(done.stdout)
+    return pure.recorded(run(["ssh-keygen", "-l", "-F", host, "-f", os.path.expanduser(file)]).stdout)
 
 
 def judge(params: dict[str, Any], check: bool) -> tuple[str, str]:
@@ -154,8 +124,8 @@ class Refused(Exception):
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "name": {"type": "str", "required": True},
             "address": {"type": "str", "required": True},
             "where": {"type": "str", "required": True},
@@ -165,7 +135,6 @@ def main() -> None:
             "arguments": {"type": "str", "default": ""},
             "known_hosts": {"type": "path", "required": True},
         },
-        supports_check_mode=True,
     )
     params, file = module.params, module.params["known_hosts"]
     try:
@@ -180,7 +149,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(key),
         message=pure.pinned(params["name"], key, file) if key and not module.check_mode else "",
-        diff={"before_header": file, "after_header": file, "before": "", "after": f"{host} {key}\n" if key else ""},
+        diff=difference(file, "", f"{host} {key}\n" if key else ""),
     )
 
 

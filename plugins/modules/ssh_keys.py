@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Create the SSH keys of a fleet's machines.
 
@@ -17,21 +16,11 @@ description:
     O(directory). All keys are Ed25519. Existing keys are kept.
   - Because the controller creates the host keys, even the first connection is verified.
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is written.
-  diff_mode:
-    support: full
-    description: Lists the files, and shows the lines of F(known_hosts).
+  check_mode: {description: Nothing is written., support: full}
+  diff_mode: {description: "Lists the files, and shows the lines of F(known_hosts).", support: full}
 options:
-  directory:
-    description: Directory of the keys, readable by its owner only.
-    type: path
-    required: true
-  machines:
-    description: The address of each machine, by its name.
-    type: dict
-    required: true
+  directory: {description: "Directory of the keys, readable by its owner only.", type: path, required: true}
+  machines: {description: "The address of each machine, by its name.", type: dict, required: true}
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -55,8 +44,8 @@ made:
 import subprocess
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
 
 
 def make_key(path: Path, comment: str) -> None:
@@ -83,9 +72,8 @@ def known_hosts(directory: Path, machines: dict[str, str]) -> str:
 
 def main() -> None:
     """Create the keys that are missing."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={"directory": {"type": "path", "required": True}, "machines": {"type": "dict", "required": True}},
-        supports_check_mode=True,
     )
     directory, machines = Path(module.params["directory"]), module.params["machines"]
     keys = {"id_ed25519": "opendata-platform", **{f"hosts/{name}": name for name in sorted(machines)}}
@@ -105,12 +93,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(made),
         made=made,
-        diff={
-            "before_header": str(directory),
-            "after_header": str(directory),
-            "before": before,
-            "after": after + "".join(f"{key}: created\n" for key in missing),
-        },
+        diff=difference(str(directory), before, after + "".join(f"{key}: created\n" for key in missing)),
     )
 
 

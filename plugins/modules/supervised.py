@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """Keep a program running under the supervisord of a fleet."""
 
@@ -16,21 +15,13 @@ description:
   - A program ends with its supervisord, so that a killed supervisord never leads to a second copy of the program.
   - Changing an option of a program restarts that program only.
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is written, started or stopped.
+  check_mode: {description: "Nothing is written, started or stopped.", support: full}
   diff_mode:
     support: full
     description: Shows the state and the configuration of the program without the values of its environment.
 options:
-  fleet:
-    description: Name of the fleet.
-    type: str
-    required: true
-  name:
-    description: Name of the program, unique in the fleet.
-    type: str
-    required: true
+  fleet: {description: Name of the fleet., type: str, required: true}
+  name: {description: "Name of the program, unique in the fleet.", type: str, required: true}
   command:
     description:
       - The program and its arguments, one element each, run without a shell.
@@ -62,13 +53,6 @@ EXAMPLES = r"""
     command: [/usr/bin/docker-registry, serve, /var/lib/odp/local/registry.yml]
     environment:
       CONFIG_DIGEST: "{{ registry_configuration | hash('sha256') }}"
-
-- name: Remove the registry
-  delegate_to: localhost
-  opendata.platform.supervised:
-    fleet: local
-    name: registry
-    state: absent
 """
 
 RETURN = r"""
@@ -87,24 +71,16 @@ log:
 import re
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
-    UP,
-    Supervisor,
-    SupervisorError,
-)
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import (
-    Program,
-    program_findings,
-    program_text,
-)
+from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor import config
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor, SupervisorError
 
 
-def described(module: AnsibleModule) -> Program:
+def described(module: Module) -> config.Program:
     """Return the program of the task; fail with all findings if supervisord cannot run it."""
     environment = {key: str(value) for key, value in module.params["environment"].items()}
-    program = Program(module.params["name"], module.params["command"], environment)
-    if findings := program_findings(program):
+    program = config.Program(module.params["name"], module.params["command"], environment)
+    if findings := config.program_findings(program):
         module.fail_json(msg="\n".join(findings))
     return program
 
@@ -114,10 +90,10 @@ def shown(text: str, status: str) -> str:
     return re.sub(r'="[^"]*"', "=(hidden)", text) + f"status={status}\n" if text else ""
 
 
-def converge(module: AnsibleModule, supervisor: Supervisor) -> dict[str, Any]:
+def converge(module: Module, supervisor: Supervisor) -> dict[str, Any]:
     """Bring a program to the wanted state and return the module's result. Raises SupervisorError."""
     name, present = module.params["name"], module.params["state"] == "present"
-    wanted = program_text(described(module), supervisor.logs) if present else ""
+    wanted = config.program_text(described(module), supervisor.logs) if present else ""
     path, status = supervisor.program_file(name), supervisor.state(name)
     current = path.read_text() if path.exists() else ""
     changed = current != wanted or (status not in UP if present else status != "ABSENT")
@@ -134,26 +110,24 @@ def converge(module: AnsibleModule, supervisor: Supervisor) -> dict[str, Any]:
         "changed": changed,
         "status": after if changed else status,
         "log": str(supervisor.logs / f"{name}.log"),
-        "diff": {"before_header": str(path), "after_header": str(path), "before": before_text, "after": after_text},
+        "diff": difference(str(path), before_text, after_text),
     }
 
 
 def main() -> None:
     """Read the task's options and converge."""
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "fleet": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "command": {"type": "list", "elements": "str", "default": []},
             "environment": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        supports_check_mode=True,
     )
-    try:
+    where = f"{module.params['name']} of fleet {module.params['fleet']}: "
+    with module.reporting(SupervisorError, OSError, before=where):
         result = converge(module, Supervisor.of_fleet(module.params["fleet"]))
-    except (SupervisorError, OSError) as error:
-        module.fail_json(msg=f"{module.params['name']} of fleet {module.params['fleet']}: {error}")
     module.exit_json(**result)
 
 

@@ -3,40 +3,36 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..libraries import require
+from ..module import Module
 from . import manifests
 from .apply import Applier, Change, Refused
-from .client import (
-    ApiError,
-    Cluster,
-    Unreachable,
-)
-
-CLUSTER_OPTIONS: dict[str, Any] = {
-    "kubeconfig": {"type": "path", "required": True},
-    "context": {"type": "str"},
-}
+from .client import ApiError, Cluster, Unreachable
 
 
-class ClusterModule(AnsibleModule):
-    """A module that works on one cluster."""
+class ControllerModule(Module):
+    """A module about any number of clusters."""
 
-    if TYPE_CHECKING:  # AnsibleModule has no type hints
-
-        def fail_json(self, msg: str, **results: Any) -> NoReturn: ...
-        def exit_json(self, **results: Any) -> NoReturn: ...
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        require(self, "cryptography", "urllib3", "yaml")
+    def __init__(self, argument_spec: dict[str, Any], **arguments: Any) -> None:
+        super().__init__(argument_spec, ("cryptography", "urllib3", "yaml"), **arguments)
 
     def _log_invocation(self) -> None:
         """Write no parameters to syslog: manifests and values may hold secrets."""
+
+    def reporting_api(self, *errors: type[Exception], **results: Any) -> contextlib.AbstractContextManager[None]:
+        """Fail with the message of an API server's answer or silence, and of other errors."""
+        return self.reporting(ApiError, Unreachable, *errors, after=".", **results)
+
+
+class ClusterModule(ControllerModule):
+    """A module that works on one cluster, with the options of documentation fragment `cluster`."""
+
+    def __init__(self, argument_spec: dict[str, Any]) -> None:
+        options = {"kubeconfig": {"type": "path", "required": True}, "context": {"type": "str"}}
+        super().__init__({**options, **argument_spec})
 
     @property
     def planned(self) -> bool:
@@ -45,20 +41,17 @@ class ClusterModule(AnsibleModule):
 
     def connect(self) -> Cluster:
         """Return the cluster of the kubeconfig; fails with what is missing."""
-        try:
+        with self.reporting_api():
             return Cluster(self.params["kubeconfig"], self.params["context"])
-        except Unreachable as error:
-            self.fail_json(msg=f"{error}.")
 
     def apply(self, applier: Applier, wanted: list[manifests.Manifest]) -> dict[str, Any]:
         """Apply the manifests and return the result to show; fails with all findings of a stage at once."""
-        try:
-            changes = applier.apply(wanted)
-        except Refused as error:
-            text = f"The API server {applier.cluster.host} did not take these objects: {error}."
-            self.fail_json(msg=text, findings=error.findings)
-        except (ApiError, Unreachable) as error:
-            self.fail_json(msg=f"{error}.")
+        with self.reporting_api():
+            try:
+                changes = applier.apply(wanted)
+            except Refused as error:
+                text = f"The API server {applier.cluster.host} did not take these objects: {error}."
+                self.fail_json(msg=text, findings=error.findings)
         for warning in sorted(set(applier.cluster.warnings)):
             self.warn(warning)
         return summary(changes)

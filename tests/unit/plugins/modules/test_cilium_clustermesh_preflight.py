@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.check import judge
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.messages import RULES
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight.shape import faults
@@ -65,7 +65,7 @@ def test_fails_with_every_error_at_once(run: Run, north: Any, south: Any, check:
 
 def test_warns_and_goes_on(run: Run, north: Any, south: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(ClusterModule, "warn", lambda _, text: said.append(text))
+    monkeypatch.setattr(ControllerModule, "warn", lambda _, text: said.append(text))
     south["datapath"]["mtu"] = 1500
     result = run(NAME, clusters=[north, south], underlay={"mtu": 1280})
     assert result["ok"] is True
