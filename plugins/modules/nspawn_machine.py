@@ -142,10 +142,11 @@ from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine i
 )
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
     UP,
+    Program,
     Supervisor,
     SupervisorError,
+    program_text,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import Program, program_text
 
 STOP_SECONDS = 20
 

@@ -90,11 +90,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import (
     UP,
+    Program,
     Supervisor,
     SupervisorError,
-)
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import (
-    Program,
     program_findings,
     program_text,
 )
