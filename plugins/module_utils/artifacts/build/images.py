@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 
-from .go import Workplace
-from .shell import JobError
+from .jobs import JobError
+from .recipes import Workplace
 
 # Programs and files that a kind of recipe needs, with their Debian package.
 PROGRAMS = {
