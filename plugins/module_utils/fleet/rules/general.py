@@ -9,8 +9,7 @@ from typing import Any
 
 from ...findings import Findings, did_you_mean
 from ..cidr import address_of, network, split_endpoint, suggestion
-from ..inventory import Inventory
-from ..record import FleetRecord
+from ..record import FleetRecord, Inventory
 from ..schema import ON_NODES, WITHOUT_NODES, Variable
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
