@@ -78,8 +78,11 @@ import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
-from ansible_collections.opendata.platform.plugins.module_utils.container_engine.output import by_digest
+from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import (
+    Engine,
+    EngineError,
+    by_digest,
+)
 
 # Required on the controller: libraries.require reports what is missing.
 with contextlib.suppress(ImportError):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..container_engine.output import ENGINES
+from ..container_engine.cli import ENGINES
 from ..findings import Finding
 from .config import Found, missing
 
