@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.opendata.platform.plugins.module_utils.findings import as_text
-from ansible_collections.opendata.platform.plugins.module_utils.k3s import files as k3s_files
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as k3s_files
 
 
 class FilterModule:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import files as kubeadm_files
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as kubeadm_files
 
 
 class FilterModule:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...container_engine.output import ENGINES
+from ...container_engine.cli import ENGINES
 from ...findings import Findings, did_you_mean
-from ...k3s.files import S3
+from ...k3s.state import S3
 from ..record import FleetRecord, Inventory, Variables
 
 EXISTING, KUBECONFIG, CILIUM = "existing", "cluster_existing_kubeconfig", "cilium_enabled"
