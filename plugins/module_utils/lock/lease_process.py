@@ -15,7 +15,7 @@ from typing import Any
 
 from . import lease
 
-KEEPER = "ansible_collections.opendata.platform.plugins.module_utils.lock.lease_keeper"
+KEEPER = "ansible_collections.opendata.platform.plugins.module_utils.lock.lease_client"
 RELEASE_SECONDS = 10
 
 
