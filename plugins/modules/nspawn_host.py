@@ -81,7 +81,6 @@ import json
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
-from ansible_collections.opendata.platform.plugins.module_utils.nspawn import teardown as down
 
 
 class Host:
@@ -188,7 +187,7 @@ def main() -> None:
             changes = prepared.changes
             prepared.converge()
         else:
-            changes, exceptions = down.remove_fleet(
+            changes, exceptions = host.remove_fleet(
                 module.params["fleet"], module.params["directory"], module.check_mode
             )
     except (host.HostError, OSError) as error:
