@@ -85,11 +85,6 @@ def version_errors(table: dict[str, dict[str, Any]], go_mod: Callable[[str], str
     return findings
 
 
-def gives(entry: dict[str, Any]) -> bool:
-    """Return whether the fleet uses an artifact, and not only other builds."""
-    return bool(entry.get("binaries") or entry.get("file") or entry.get("image"))
-
-
 def version_of(entry: dict[str, Any], origin: str) -> str:
     """Return the version of an artifact; that of a build may differ from the release (runc of Debian)."""
     return str((entry.get("build", {}).get("version") if origin == "build" else "") or entry.get("version", ""))
@@ -131,7 +126,9 @@ class Plan:
         :param unwanted: entries that this fleet does not use itself.
         """
         self.table, self.source, self.build_allowed = table, source, build_allowed
-        self.wanted = [name for name, entry in table.items() if gives(entry) and name not in unwanted]
+        # The others are only used by builds.
+        given = [name for name, entry in table.items() if any(map(entry.get, ("binaries", "file", "image")))]
+        self.wanted = [name for name in given if name not in unwanted]
         self.sources, self.present, self.registries = sources, present, registries or {}
         self.answers: dict[str, bool] = {}
         self.chosen: dict[str, Choice | None] = {}

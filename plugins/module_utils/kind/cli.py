@@ -101,15 +101,10 @@ class Kind:
     def _kind(self, program: str, *arguments: str, stdin: str = "", hold: tuple[int, ...] = ()) -> str:
         engine = self.engine.program
         chosen = {"KIND_EXPERIMENTAL_PROVIDER": engine, f"KIND_EXPERIMENTAL_{engine.upper()}_NETWORK": self.network}
+        env = {**os.environ, **chosen}
         try:
             done = subprocess.run(
-                [program, *arguments],
-                input=stdin,
-                capture_output=True,
-                text=True,
-                env={**os.environ, **chosen},
-                pass_fds=hold,
-                check=False,
+                [program, *arguments], input=stdin, capture_output=True, text=True, env=env, pass_fds=hold, check=False
             )
         except OSError as error:
             raise KindError(f"{self.name}: {program} cannot be run: {error.strerror}.") from error

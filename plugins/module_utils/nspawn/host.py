@@ -105,9 +105,8 @@ def free_memory() -> int:
     groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
     for _number, controllers, path in groups:
         if controllers in ("", "memory"):
-            names = (
-                ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
-            )
+            first = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            names = first if controllers else ("memory.max", "memory.current")
             top = Path("/sys/fs/cgroup") / controllers
             for group in [top / path.lstrip("/"), *(top / path.lstrip("/")).parents]:
                 with contextlib.suppress(OSError, ValueError):

@@ -142,14 +142,12 @@ def _cluster(cluster: ClusterRecord, record: FleetRecord, nets: dict[str, Any], 
     others = [name for name in cluster["nodes"] if name not in nets]
     if others:
         problem = f"{cluster['name']} has servers at Hetzner Cloud, and {others[0]} is not in their private network"
-        findings.error(
-            others[0], "node_cluster", problem, "Move it to a cluster of its own, and mesh the two clusters."
-        )
+        step = "Move it to a cluster of its own, and mesh the two clusters."
+        findings.error(others[0], "node_cluster", problem, step)
     host = network(f"{cluster['endpoint'].rpartition(':')[0]}/32")
     if any(host.subnet_of(net) for net in nets.values() if host and net and net.version == host.version):
-        problem = (
-            f"cluster_endpoint is {cluster['endpoint']}, which is only reachable inside the network at Hetzner Cloud"
-        )
+        where = "which is only reachable inside the network at Hetzner Cloud"
+        problem = f"cluster_endpoint is {cluster['endpoint']}, {where}"
         step = f"Set a name such as api.{cluster['name']}.example.org:6443; the run prints which address it needs."
         findings.error(cluster["name"], "", problem, step)
 
