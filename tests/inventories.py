@@ -10,7 +10,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.opendata.platform.plugins.action import fleet as action
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import read
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,13 +18,16 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts import lockfile as lock
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build import images
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import disk_is_full
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.cache_key import version_errors
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import JobError, disk_is_full
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.download import answering
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.facts import Facts, collect, lock_entries
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.lockfile import Facts, collect, lock_entries
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.make import Maker
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.plan import Choice, Plan, source_errors
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.plan import (
+    Choice,
+    Plan,
+    source_errors,
+    version_errors,
+)
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import stored_digest
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import Store, StoreBusy
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write

@@ -18,7 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding, did_you_mean
 from ansible_collections.opendata.platform.plugins.module_utils.fleet import paths, schema
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.services import VARIABLE
 from ansible_collections.opendata.platform.plugins.module_utils.service import declaration
 from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import COLLECTION, ServiceRole

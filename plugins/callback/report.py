@@ -38,9 +38,15 @@ from typing import Any, NoReturn
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.paths import UnknownInventory, directory
+from ansible_collections.opendata.platform.plugins.module_utils.lock.held import (
+    ClustersInUse,
+    FleetInUse,
+    FleetLeases,
+    FleetLock,
+    shown,
+    who,
+)
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
-from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
-from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetInUse, FleetLock, shown, who
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as mesh
 from ansible_collections.opendata.platform.plugins.module_utils.report import clusters as report
 from ansible_collections.opendata.platform.plugins.module_utils.report import services

@@ -14,8 +14,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.fleet import pro
 from ansible_collections.opendata.platform.plugins.module_utils.flux import install as flux
 from ansible_collections.opendata.platform.plugins.module_utils.flux import sops
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud import costs, errors, plan, resources
-from ansible_collections.opendata.platform.plugins.module_utils.k3s import files as k3s
-from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import files as kubeadm
+from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as k3s
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as kubeadm
 from ansible_collections.opendata.platform.plugins.module_utils.mesh import members
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import rotation
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report

@@ -53,8 +53,11 @@ import hashlib
 import json
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import Engine, EngineError
-from ansible_collections.opendata.platform.plugins.module_utils.container_engine.output import by_digest
+from ansible_collections.opendata.platform.plugins.module_utils.container_engine.cli import (
+    Engine,
+    EngineError,
+    by_digest,
+)
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 
 # Required on the controller: libraries.require reports what is missing.

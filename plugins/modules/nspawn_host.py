@@ -63,7 +63,6 @@ import json
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import host
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
-from ansible_collections.opendata.platform.plugins.module_utils.nspawn import teardown as down
 
 
 class Host:
@@ -164,7 +163,7 @@ def main() -> None:
             changes = prepared.changes
             prepared.converge()
         else:
-            changes, exceptions = down.remove_fleet(fleet, module.params["directory"], module.check_mode)
+            changes, exceptions = host.remove_fleet(fleet, module.params["directory"], module.check_mode)
     except (host.HostError, OSError) as error:
         module.fail_json(msg=f"fleet {fleet}: {error}", changes=changes)
     lines = "".join(f"{line}\n" for line in changes)

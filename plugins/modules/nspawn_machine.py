@@ -87,8 +87,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.nspawn import la
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import machine as guest
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import STATE
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import GuestFile
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor import client
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor, SupervisorError
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import Program, program_text
 
 STOP_SECONDS = 20
 
@@ -114,7 +114,7 @@ class Machine:
         self.files += [GuestFile(f"/etc/systemd/system/{unit}", link="/dev/null") for unit in params["masked"]]
         self.files += self._identity()
         self.start = GuestFile("/start", params["start"], 0o755)
-        self.program = Program(
+        self.program = client.Program(
             name=self.name,
             command=["/bin/sh", str(self.home / "start"), "run"],
             environment={
@@ -154,7 +154,7 @@ class Machine:
     def restart_due(self) -> bool:
         """Return whether the machine has to be started or restarted."""
         current = _text(self.supervisor.program_file(self.name))
-        return current != program_text(self.program, self.supervisor.logs) or not self.running()
+        return current != client.program_text(self.program, self.supervisor.logs) or not self.running()
 
     def differing(self) -> list[GuestFile]:
         """Return the files that differ, on the host or inside the running machine."""

@@ -72,15 +72,15 @@ import re
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor import config
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor import client
 from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import UP, Supervisor, SupervisorError
 
 
-def described(module: Module) -> config.Program:
+def described(module: Module) -> client.Program:
     """Return the program of the task; fail with all findings if supervisord cannot run it."""
     environment = {key: str(value) for key, value in module.params["environment"].items()}
-    program = config.Program(module.params["name"], module.params["command"], environment)
-    if findings := config.program_findings(program):
+    program = client.Program(module.params["name"], module.params["command"], environment)
+    if findings := client.program_findings(program):
         module.fail_json(msg="\n".join(findings))
     return program
 
@@ -93,7 +93,7 @@ def shown(text: str, status: str) -> str:
 def converge(module: Module, supervisor: Supervisor) -> dict[str, Any]:
     """Bring a program to the wanted state and return the module's result. Raises SupervisorError."""
     name, present = module.params["name"], module.params["state"] == "present"
-    wanted = config.program_text(described(module), supervisor.logs) if present else ""
+    wanted = client.program_text(described(module), supervisor.logs) if present else ""
     path, status = supervisor.program_file(name), supervisor.state(name)
     current = path.read_text() if path.exists() else ""
     changed = current != wanted or (status not in UP if present else status != "ABSENT")

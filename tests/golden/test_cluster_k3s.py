@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.k3s import files as k3s_files
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as k3s_state
 
 import render
@@ -54,12 +53,12 @@ def test_files(case: str) -> None:
         texts["config.yaml.d/50-s3.yaml"] = str(render.value("cluster_k3s", SNAPSHOTS, **given))
     for name, text in texts.items():
         render.assert_golden(f"cluster_k3s/{case}/{name}", text)
-    keys = set(yaml.safe_load(config)) | set(k3s_files.s3(own.get("cluster_k3s_s3", {})))
+    keys = set(yaml.safe_load(config)) | set(k3s_state.s3(own.get("cluster_k3s_s3", {})))
     assert keys <= set(FLAGS["server" if server else "agent"])
 
 
 def test_every_setting_of_s3_is_a_flag_of_k3s() -> None:
-    assert set(k3s_files.s3(dict.fromkeys(k3s_files.S3))) <= set(FLAGS["server"])
+    assert set(k3s_state.s3(dict.fromkeys(k3s_state.S3))) <= set(FLAGS["server"])
 
 
 def test_a_server_without_agents_takes_pods() -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout as rules
-from ansible_collections.opendata.platform.plugins.module_utils.supervisor.config import program_text, supervisord_text
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor.client import program_text, supervisord_text
 from ansible_collections.opendata.platform.plugins.modules import nspawn_machine
 
 import render

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Read, write and compare the lock of a fleet's artifacts. No I/O.
+"""The fact ``artifacts``, and the lock of a fleet's artifacts. No I/O.
 
 The lock has the origin, version and digest of each binary, image and file; of downloads also the checksum that the
 release published at first.
@@ -8,7 +8,11 @@ release published at first.
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
+
+from .plan import Choice, version_of
+from .store import directory_name
 
 # Required on the controller: libraries.require reports what is missing.
 with contextlib.suppress(ImportError):
@@ -16,6 +20,72 @@ with contextlib.suppress(ImportError):
 
 HEADER = "# Written by role artifacts: origin and digest of each artifact of this fleet.\n"
 KINDS = ("binaries", "files", "images")
+Facts = dict[str, dict[str, dict[str, Any]]]
+
+
+def collect(
+    table: dict[str, dict[str, Any]],
+    choices: dict[str, Choice],
+    manifests: dict[str, dict[str, Any]],
+    paths: dict[str, Path],
+) -> Facts:
+    """Return binaries, images and files by name; digests are "" for what is only planned (check mode).
+
+    A binary of an entry NAME@VERSION, an additional version of NAME, is called BINARY@VERSION.
+
+    :param manifests: by name, only of artifacts that exist.
+    :param paths: the directory of each artifact.
+    """
+    facts: Facts = {"binaries": {}, "images": {}, "files": {}}
+    for name, choice in choices.items():
+        entry, manifest = table[name], manifests.get(name, {})
+        files = manifest.get("files", {})
+        common = {"origin": choice.origin, "version": version_of(entry, choice.origin)}
+        releases = entry.get("download") or {}
+        for binary in entry.get("binaries", []):
+            release = releases[binary] if choice.origin == "download" else {}
+            facts["binaries"][binary + further(name)] = {
+                **common,
+                "path": f"{directory_name(name, choice.key)}/{binary}",
+                "sha256": files.get(binary, {}).get("sha256", ""),
+                "url": release.get("url", ""),
+                "member": release.get("member", ""),
+            }
+        if image := entry.get("image"):
+            facts["images"][image] = {**common, "digest": manifest.get("digest", "")}
+        if file := entry.get("file"):
+            inside = file if choice.origin == "download" else entry.get("path", "")
+            digest = files.get(inside, {}).get("sha256") or manifest.get("digest", "").removeprefix("sha256:")
+            facts["files"][file] = {
+                **common,
+                "path": str(paths[name] / inside) if inside else str(paths[name]),
+                "sha256": digest,
+                "key": choice.key,
+            }
+    return facts
+
+
+def lock_entries(facts: Facts, manifests: dict[str, dict[str, Any]]) -> Facts:
+    """Return the entries of the lock: origin, version and digest, of downloads also URL and checksum."""
+    checksums = {
+        binary + further(name): value
+        for name, manifest in manifests.items()
+        for binary, value in manifest.get("checksums", {}).items()
+    }
+    kept: Facts = {"binaries": {}, "images": {}, "files": {}}
+    for kind, entries in facts.items():
+        for name, entry in entries.items():
+            digest = entry.get("digest") or f"sha256:{entry['sha256']}"
+            kept[kind][name] = {"origin": entry["origin"], "version": entry["version"], "digest": digest}
+            if entry["origin"] == "download":
+                kept[kind][name].update({"url": entry["url"]} if entry.get("url") else {})
+                kept[kind][name].update({"checksum": checksums[name]} if name in checksums else {})
+    return kept
+
+
+def further(name: str) -> str:
+    """Return "@VERSION" of an entry NAME@VERSION, "" of any other."""
+    return "".join(name.partition("@")[1:])
 
 
 def read(text: str) -> dict[str, dict[str, Any]]:
@@ -35,7 +105,7 @@ def read(text: str) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def render(facts: dict[str, dict[str, dict[str, Any]]]) -> str:
+def render(facts: Facts) -> str:
     """Return the text of a lock, sorted, so that the same artifacts give the same bytes."""
     kept = {kind: {name: dict(sorted(entry.items())) for name, entry in facts[kind].items()} for kind in KINDS}
     return HEADER + yaml.safe_dump(kept, sort_keys=True, width=200)

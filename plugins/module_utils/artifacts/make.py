@@ -3,32 +3,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .build import go as build
-from .build import images, packages
-from .build.crates import build_crate
-from .build.jobs import Job, run_jobs
-from .build.shell import Shell
-from .download import DownloadError, extract, fetch_file
+from .build import images, recipes
+from .build.jobs import Job, JobError, Shell, run_jobs
+from .download import extract, fetch_file, release_checksum
 from .lockfile import changed_release
 from .plan import Choice, registry_url, version_of
-from .registry import PushRegistry, image_digest
+from .registry import image_digest, push_registry
 from .store import Store
 
 Table = dict[str, dict[str, Any]]
-BUILDERS: dict[str, Callable[[build.Workplace], None]] = {
-    "go": build.build_go,
-    "module_files": build.build_module_files,
-    "crate": build_crate,
-    "pypi": packages.build_pypi,
-    "python": packages.build_python,
-    "own": packages.build_own,
-    "deb": packages.build_deb,
-    "copy": packages.build_copy,
+BUILDERS: dict[str, Callable[[recipes.Workplace], None]] = {
+    "go": recipes.build_go,
+    "module_files": recipes.build_module_files,
+    "crate": recipes.build_crate,
+    "pypi": recipes.build_pypi,
+    "python": recipes.build_python,
+    "own": recipes.build_own,
+    "deb": recipes.build_deb,
+    "copy": recipes.build_copy,
     "root": images.build_root,
 }
 
@@ -49,17 +47,13 @@ class Maker:
         """Create a maker; ``lock`` has the releases that earlier runs downloaded."""
         self.store, self.collection, self.table, self.choices = store, collection, table, choices
         self.registries, self.lock, self.lock_path = registries, lock, lock_path
-        self.push: PushRegistry | None = None
-        self.pushing = threading.Lock()
+        self.pushing, self.push_address, self.ends = threading.Lock(), "", contextlib.ExitStack()
 
     def run(self, at_once: int, say: Callable[[str], None]) -> dict[str, float]:
         """Run all due jobs and return the seconds of each."""
         jobs = [self._job(choice) for choice in self.choices.values() if not choice.present]
-        try:
+        with self.ends:
             return run_jobs(jobs, self.store.logs, at_once, say)
-        finally:
-            if self.push:
-                self.push.stop()
 
     def _job(self, choice: Choice) -> Job:
         entry = self.table[choice.name]
@@ -81,7 +75,7 @@ class Maker:
         with self.store.workspace(choice.name) as (work, lock):
             out = work / "out"
             out.mkdir()
-            place = build.Workplace(
+            place = recipes.Workplace(
                 name=choice.name,
                 entry=entry,
                 shell=shell,
@@ -109,37 +103,34 @@ class Maker:
 
     def _push_address(self) -> str:
         with self.pushing:
-            if not self.push:
+            if not self.push_address:
                 binary = str(self.path("registry") / "docker-registry")
-                self.push = PushRegistry(binary, self.store.registry, self.store.logs / "push-registry.log")
-                self.push.start()
-            return self.push.address
+                registry = push_registry(binary, self.store.registry, self.store.logs / "push-registry.log")
+                self.push_address = self.ends.enter_context(registry)
+            return self.push_address
 
-    def _judge(self, name: str, entry: dict[str, Any], url: str, **seen: str) -> list[str]:
+    def _refuse_changed(self, name: str, entry: dict[str, Any], url: str, **seen: str) -> None:
         new = {"version": entry.get("version", ""), **seen}
-        return changed_release(name, self.lock.get(name), new, url, self.lock_path)
+        if findings := changed_release(name, self.lock.get(name), new, url, self.lock_path):
+            raise JobError(" ".join(findings))
 
-    def _download(self, place: build.Workplace) -> None:
+    def _download(self, place: recipes.Workplace) -> None:
         """Get the digest of an image, or download the files of a release, each archive once."""
         entry = place.entry
         if image := entry.get("image"):
             base = registry_url(image, self.registries)
             place.facts["digest"] = image_digest(image, base)
-            if findings := self._judge(image, entry, base, digest=place.facts["digest"]):
-                raise DownloadError(" ".join(findings))
+            self._refuse_changed(image, entry, base, digest=place.facts["digest"])
             return
         checksums: dict[str, str] = {}
         fetched: dict[str, Path] = {}
         for name, release in entry["download"].items():
             url = release["url"]
             if url not in fetched:
-                target = place.work / f"release-{len(fetched)}"
-
-                def judge(checksum: str, name: str = name, url: str = url) -> list[str]:
-                    return self._judge(name, entry, url, checksum=checksum)
-
-                checksums[url] = fetch_file(name, release, target, judge, place.shell.stop.is_set)
-                fetched[url] = target
+                checksums[url] = release_checksum(name, release)
+                self._refuse_changed(name, entry, url, checksum=checksums[url])
+                fetched[url] = place.work / f"release-{len(fetched)}"
+                fetch_file(name, release, checksums[url], fetched[url], place.shell.stop.is_set)
             if release.get("member"):
                 extract(name, url, fetched[url], release["member"], place.out / name)
             else:

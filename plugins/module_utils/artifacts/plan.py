@@ -6,14 +6,19 @@ An entry of the table provides ``binaries``, a ``file``, an ``image`` or, if onl
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from .cache_key import content_key
-
 SOURCES = ("auto", "download", "build")
+# Version of the builder by kind, 1 if not listed: raise it when the builder's output changes for the same recipe.
+BUILDERS: dict[str, int] = {}
+# What does not change the result.
+NOT_IN_KEY = ("seconds",)
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,46 @@ def source_errors(source: str, build_allowed: bool, inventory: str) -> list[str]
     return []
 
 
-def gives(entry: dict[str, Any]) -> bool:
-    """Return whether the fleet uses an artifact, and not only other builds."""
-    return bool(entry.get("binaries") or entry.get("file") or entry.get("image"))
+def content_key(value: Any, sources: dict[str, bytes], needs: dict[str, str]) -> str:
+    """Return the key (64 hex digits) of the result of a recipe.
+
+    :param value: the recipe as plain data.
+    :param sources: relative path to content of each source file.
+    :param needs: key by name of each artifact that the recipe uses.
+    """
+    recipe = {k: v for k, v in value.items() if k not in NOT_IN_KEY} if isinstance(value, dict) else value
+    builder = BUILDERS.get(value.get("kind", ""), 1) if isinstance(value, dict) else 1
+    digest = hashlib.sha256()
+    digest.update(json.dumps([builder, recipe, needs], sort_keys=True).encode())
+    for path in sorted(sources):
+        digest.update(f"\0{path}\0{hashlib.sha256(sources[path]).hexdigest()}".encode())
+    return digest.hexdigest()
+
+
+def pinned_version(go_mod: str, module: str) -> str:
+    """Return the version of a module that a go.mod requires, "" if it does not."""
+    found = re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+(v\S+)", go_mod, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def version_errors(table: dict[str, dict[str, Any]], go_mod: Callable[[str], str]) -> list[str]:
+    """Return findings where a version of the table differs from the go.mod of its build.
+
+    :param go_mod: returns the text of the go.mod in a source directory.
+    """
+    findings = []
+    for name, entry in table.items():
+        build = entry.get("build") or {}
+        if not build.get("module"):
+            continue
+        module, wanted = build["module"], str(build.get("module_version", entry["version"])).removeprefix("v")
+        pinned = pinned_version(go_mod(build["source"]), module)
+        if pinned.removeprefix("v") != wanted:
+            findings.append(
+                f"artifacts_versions: {name} is {wanted}, but {build['source']}/go.mod pins {module} "
+                f"{pinned or 'not at all'}. Set both to the same version (go get {module}@v{wanted})."
+            )
+    return findings
 
 
 def version_of(entry: dict[str, Any], origin: str) -> str:
@@ -84,7 +126,9 @@ class Plan:
         :param unwanted: entries that this fleet does not use itself.
         """
         self.table, self.source, self.build_allowed = table, source, build_allowed
-        self.wanted = [name for name, entry in table.items() if gives(entry) and name not in unwanted]
+        # The others are only used by builds.
+        given = [name for name, entry in table.items() if any(map(entry.get, ("binaries", "file", "image")))]
+        self.wanted = [name for name in given if name not in unwanted]
         self.sources, self.present, self.registries = sources, present, registries or {}
         self.answers: dict[str, bool] = {}
         self.chosen: dict[str, Choice | None] = {}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -10,10 +11,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .download import DownloadError, open_url
+from .build.jobs import JobError
+from .download import open_url
 
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
@@ -33,7 +36,7 @@ def image_digest(image: str, base: str) -> str:
     headers = {"Accept": ", ".join(MANIFESTS)}
     try:
         answer = open_url(image, url, headers, "HEAD")
-    except DownloadError as error:
+    except JobError as error:
         cause = error.__cause__
         if not isinstance(cause, urllib.error.HTTPError) or cause.code != 401:
             raise
@@ -48,7 +51,7 @@ def image_digest(image: str, base: str) -> str:
     with answer:
         digest = str(answer.headers.get("Docker-Content-Digest", ""))
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        raise DownloadError(f"{image}: {url} returns no digest (Docker-Content-Digest is '{digest}').")
+        raise JobError(f"{image}: {url} returns no digest (Docker-Content-Digest is '{digest}').")
     return digest
 
 
@@ -71,50 +74,42 @@ def _blob(base: Path, digest: str) -> Path:
     return base / "blobs" / algorithm / value[:2] / value / "data"
 
 
-class PushRegistry:
-    """A registry process on a free port of 127.0.0.1, which runs while images are pushed."""
+@contextlib.contextmanager
+def push_registry(binary: str, storage: Path, log: Path) -> Iterator[str]:
+    """Run a registry on a free port of 127.0.0.1 while images are pushed, and yield its address (host and port).
 
-    def __init__(self, binary: str, storage: Path, log: Path) -> None:
-        """Set the paths; :meth:`start` starts the process."""
-        self.binary, self.storage, self.log = binary, storage, log
-        self.process: subprocess.Popen[bytes] | None = None
-        self.address = ""
+    :raises OSError: if it does not answer.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    storage.mkdir(parents=True, exist_ok=True)
+    config = log.with_suffix(".yml")
+    config.write_text(json.dumps(registry_config(str(storage), address)))
+    with log.open("wb") as stream:
+        command = ["setpriv", "--pdeathsig", "KILL", "--", binary, "serve", str(config)]
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL)
+    try:
+        if not any(_answers(process, address) for _attempt in range(100)):
+            raise OSError(f"the registry for pushes did not start; see {log}")
+        yield address
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()
 
-    def start(self) -> str:
-        """Start the registry and return its address (host and port) once it answers.
 
-        :raises OSError: if it does not answer.
-        """
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
-        self.storage.mkdir(parents=True, exist_ok=True)
-        config = self.log.with_suffix(".yml")
-        config.write_text(json.dumps(registry_config(str(self.storage), self.address)))
-        with self.log.open("wb") as stream:
-            command = ["setpriv", "--pdeathsig", "KILL", "--", self.binary, "serve", str(config)]
-            self.process = subprocess.Popen(command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL)
-        for _attempt in range(100):
-            if self.process.poll() is not None:
-                break
-            try:
-                with urllib.request.urlopen(f"http://{self.address}/v2/", timeout=2):
-                    return self.address
-            except OSError:
-                time.sleep(0.05)
-        self.stop()
-        raise OSError(f"the registry for pushes did not start; see {self.log}")
-
-    def stop(self) -> None:
-        """Stop the process."""
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.process = None
+def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
+    """Return whether a registry answers; otherwise wait a moment, unless it has ended."""
+    if process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{address}/v2/", timeout=2):
+                return True
+        except OSError:
+            time.sleep(0.05)
+    return False
 
 
 def registry_config(storage: str, address: str, read_only: bool = False) -> dict[str, Any]:

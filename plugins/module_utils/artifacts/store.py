@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from ..files import atomic_write
-from .cache_key import directory_name, files_digest
 
 
 class StoreBusy(Exception):
@@ -113,6 +112,22 @@ class Store:
             stream.write(f"{os.getpid()}")
             stream.flush()
             yield
+
+
+def directory_name(name: str, key: str) -> str:
+    """Return the name of an artifact's directory in the store: its name and 12 digits of its key."""
+    return f"{name}-{key[:12]}"
+
+
+def files_digest(files: dict[str, dict[str, Any]]) -> str:
+    """Return one sha256 (hex) over the files of an artifact.
+
+    A single file's digest is its own sha256, so that ``sha256sum`` can check it.
+    """
+    if len(files) == 1:
+        return str(next(iter(files.values()))["sha256"])
+    lines = "".join(f"{files[path]['sha256']}  {path}\n" for path in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def remove(path: Path) -> None:

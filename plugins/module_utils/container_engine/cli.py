@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import re
 import shutil
 import socket
 import subprocess
+import tarfile
 from typing import Any
 
-from . import output as pure
-
+ENGINES = ("docker", "podman")
 # Messages of docker and of podman.
 _NOT_THERE = re.compile(r"no such|not (found|known)|could not (be found|find)|does not exist", re.IGNORECASE)
-_IN_USE = re.compile(r"active endpoints|in use|being used", re.IGNORECASE)
+_KEPT = re.compile(rf"{_NOT_THERE.pattern}|active endpoints|in use|being used", re.IGNORECASE)
 
 
 class EngineError(Exception):
@@ -65,12 +66,12 @@ class Engine:
 
     def has_image(self, image: str) -> bool:
         """Whether the image is available locally."""
-        return self._is_there("image", "inspect", pure.by_digest(image))
+        return self._succeeds(_NOT_THERE, "image", "inspect", by_digest(image))
 
     def manifest_refusal(self, image: str) -> str:
         """Why the image's registry does not serve its manifest; empty if it does. Pulls nothing."""
         try:
-            self.run("manifest", "inspect", pure.by_digest(image))
+            self.run("manifest", "inspect", by_digest(image))
         except EngineError as error:
             return str(error)
         return ""
@@ -78,7 +79,7 @@ class Engine:
     def read_file(self, container: str, path: str) -> str:
         """Content of a file in a container, which may be stopped; empty if there is none."""
         try:
-            return pure.only_file(self.run("cp", f"{container}:{path}", "-"))
+            return only_file(self.run("cp", f"{container}:{path}", "-"))
         except EngineError as error:
             if _NOT_THERE.search(str(error)):
                 return ""
@@ -86,36 +87,91 @@ class Engine:
 
     def write_files(self, container: str, files: dict[str, str]) -> None:
         """Write files (content by path) into a container, which may be stopped."""
-        self.run("cp", "-", f"{container}:/", stdin=pure.archive(files))
+        self.run("cp", "-", f"{container}:/", stdin=archive(files))
 
     def ensure_network(self, name: str) -> None:
         """Create a network if it is missing."""
-        if not self._is_there("network", "inspect", name):
+        if not self._succeeds(_NOT_THERE, "network", "inspect", name):
             self.run("network", "create", "--driver", "bridge", name)
 
     def remove_network(self, name: str) -> None:
         """Remove a network unless containers use it."""
-        self._remove("network", "rm", name)
+        self._succeeds(_KEPT, "network", "rm", name)
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume unless a container uses it."""
-        self._remove("volume", "rm", name)
+        self._succeeds(_KEPT, "volume", "rm", name)
 
-    def _remove(self, *command: str) -> None:
+    def _succeeds(self, tolerated: re.Pattern[str], *command: str) -> bool:
+        """Run a command; whether it succeeded. Raise EngineError unless the message of the failure is tolerated."""
         try:
             self.run(*command)
         except EngineError as error:
-            if not _NOT_THERE.search(str(error)) and not _IN_USE.search(str(error)):
-                raise
-
-    def _is_there(self, *question: str) -> bool:
-        try:
-            self.run(*question)
-        except EngineError as error:
-            if _NOT_THERE.search(str(error)):
+            if tolerated.search(str(error)):
                 return False
             raise
         return True
+
+
+def memory(info: dict[str, Any]) -> int:
+    """Bytes of memory for containers; on a Mac those of the engine's virtual machine.
+
+    :param info: output of ``docker info`` or ``podman info``.
+    """
+    return int(info.get("MemTotal") or (info.get("host") or {}).get("memTotal") or 0)
+
+
+def published(containers: list[dict[str, Any]]) -> dict[int, str]:
+    """Name of the container by published port of the host.
+
+    :param containers: output of ``inspect``.
+    """
+    return {
+        int(binding["HostPort"]): container["Name"].lstrip("/")
+        for container in containers
+        for bindings in ((container.get("NetworkSettings") or {}).get("Ports") or {}).values()
+        for binding in bindings or []
+        if binding.get("HostPort")
+    }
+
+
+def by_digest(image: str) -> str:
+    """The image without its tag if it has a digest: podman does not accept both."""
+    name, at, digest = image.partition("@")
+    path, slash, last = name.rpartition("/")
+    return f"{path}{slash}{last.partition(':')[0]}@{digest}" if at else image
+
+
+def archive(files: dict[str, str]) -> bytes:
+    """A tar archive of files (content by absolute path), with their parent directories."""
+    stream = io.BytesIO()
+    folders: set[str] = set()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for path, text in sorted(files.items()):
+            parts = path.strip("/").split("/")
+            for depth in range(1, len(parts)):
+                if (folder := "/".join(parts[:depth])) not in folders:
+                    folders.add(folder)
+                    tar.addfile(_entry(folder, 0o755, tarfile.DIRTYPE))
+            data = text.encode()
+            entry = _entry("/".join(parts), 0o644, tarfile.REGTYPE)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def _entry(name: str, mode: int, kind: bytes) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.mode, entry.type = mode, kind
+    return entry
+
+
+def only_file(data: bytes) -> str:
+    """Content of the only file in a tar archive; empty if there is none."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        files = [member for member in tar.getmembers() if member.isfile()]
+        content = tar.extractfile(files[0]) if files else None
+        return content.read().decode(errors="replace") if content else ""
 
 
 def port_busy(port: int) -> bool:

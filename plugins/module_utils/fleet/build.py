@@ -9,9 +9,8 @@ from typing import Any, cast
 from ..findings import Finding, Findings
 from . import proxy
 from .cidr import split_endpoint
-from .inventory import Inventory, Variables
-from .record import ClusterRecord, FleetRecord, NodeRecord, PlatformRecord
-from .rules import addresses, general, hcloud, networks, providers, services
+from .record import ClusterRecord, FleetRecord, Inventory, NodeRecord, PlatformRecord, Variables
+from .rules import addresses, general, providers, services
 from .schema import API_PORT, CONTROL_PLANE, ROLES, WORKER, Schema
 
 # They may hold a password and are read where they are needed.
@@ -28,9 +27,9 @@ def describe(inventory: Inventory) -> tuple[FleetRecord, list[Finding]]:
     general.membership(record, findings)
     general.mesh(record, findings)
     addresses.addresses(inventory, record, findings)
-    hcloud.machines(inventory, record, findings)
+    addresses.servers(inventory, record, findings)
     addresses.ranges(inventory, record, findings)
-    networks.reach(record, findings)
+    addresses.reach(record, findings)
     services.services(inventory, record, findings)
     providers.k3s(inventory, record, findings)
     providers.existing(inventory, record, findings)
@@ -65,7 +64,7 @@ def make_record(inventory: Inventory) -> FleetRecord:
         engine="",
     )
     record["mesh"] = [each for each, cluster in record["clusters"].items() if cluster["id"] and cluster["cilium"]]
-    encrypted = networks.encrypted(record)
+    encrypted = addresses.encrypted(record)
     for each, cluster in record["clusters"].items():
         cluster["encrypted"] = each in encrypted
         cluster["tree_path"] = f"./clusters/{name}/{each}" if platform["source"] == "git" else "."

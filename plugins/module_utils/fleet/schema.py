@@ -35,10 +35,7 @@ FORMATS = {
 # The limit of Cilium Cluster Mesh with the default of max-connected-clusters.
 LARGEST = {"cluster_id": 255}
 # Values of release 0.1.0.
-RENAMED = {
-    "node_role": {"server": CONTROL_PLANE, "agent": WORKER},
-    "node_machine": {"given": EXISTING},
-}
+RENAMED = {"node_role": {"server": CONTROL_PLANE, "agent": WORKER}, "node_machine": {"given": EXISTING}}
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,8 @@ STEPS = {
     "machine_hcloud_server_type for {node}, or run again later.",
     "placement_error": "Hetzner cannot place another {server_type} at {location} on a separate host. Set another "
     "machine_hcloud_location or machine_hcloud_server_type for {node}, or run again later.",
-    "rate_limit_exceeded": "The project has reached its rate limit (3600 requests an hour, refilled at one a "
-    "second). Wait "
-    "a few minutes and run again; nothing else should use the project's tokens meanwhile.",
+    "rate_limit_exceeded": "The project has reached its rate limit (3600 requests an hour, refilled at one a second). "
+    "Wait a few minutes and run again; nothing else should use the project's tokens meanwhile.",
     "unauthorized": "Hetzner does not accept the token. Set machine_hcloud_token or HCLOUD_TOKEN to one of the "
     "project.",
     "token_readonly": WRITE,

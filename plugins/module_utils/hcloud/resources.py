@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..cloud.ports import ANYONE, CLUSTER, MESH, OPERATORS, PORTS
-from ..fleet.rules.hcloud import halves
+from ..fleet.rules.addresses import halves
 
 LABEL = "opendata.platform"
 EVERYWHERE = ["0.0.0.0/0", "::/0"]

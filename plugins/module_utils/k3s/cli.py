@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from ..cluster import kubeconfig
 from ..node import systemd as units_client
@@ -53,14 +52,9 @@ def text(path: str) -> str:
     return at(path).read_text(encoding="utf-8") if at(path).is_file() else ""
 
 
-@contextlib.contextmanager
-def lock() -> Iterator[None]:
-    """Hold the lock of k3s on this machine; waits for another run."""
-    descriptor = hold(at("/run/opendata/k3s.lock"), "k3s")
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+def lock() -> IO[str]:
+    """Hold the lock of k3s on this machine until the result is closed; waits for another run."""
+    return os.fdopen(hold(at("/run/opendata/k3s.lock"), "k3s"), "r+")
 
 
 def inspect(server: bool) -> pure.Found:
@@ -119,8 +113,7 @@ def ready(server: bool, name: str) -> None:
             run(*command)
         except K3sError as error:
             if time.monotonic() > end:
-                journal = ["journalctl", "--lines=15", "--no-pager", f"--unit={pure.unit(server)}"]
-                log = subprocess.run(journal, capture_output=True, text=True, check=False).stdout
+                log = units_client.log(pure.unit(server))
                 raise K3sError(f"k3s is not ready after {READY_SECONDS} s: {error}\nIts log ends:\n{log}") from error
             time.sleep(1)
         else:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..container_engine import output
-from ..container_engine.cli import Engine, EngineError, port_busy
+from ..container_engine import cli as container_engine
+from ..container_engine.cli import Engine, EngineError
 from . import config as pure
 from .preflight import Seen, Wanted
 
@@ -101,15 +101,10 @@ class Kind:
     def _kind(self, program: str, *arguments: str, stdin: str = "", hold: tuple[int, ...] = ()) -> str:
         engine = self.engine.program
         chosen = {"KIND_EXPERIMENTAL_PROVIDER": engine, f"KIND_EXPERIMENTAL_{engine.upper()}_NETWORK": self.network}
+        env = {**os.environ, **chosen}
         try:
             done = subprocess.run(
-                [program, *arguments],
-                input=stdin,
-                capture_output=True,
-                text=True,
-                env={**os.environ, **chosen},
-                pass_fds=hold,
-                check=False,
+                [program, *arguments], input=stdin, capture_output=True, text=True, env=env, pass_fds=hold, check=False
             )
         except OSError as error:
             raise KindError(f"{self.name}: {program} cannot be run: {error.strerror}.") from error
@@ -139,11 +134,11 @@ def locked(path: Path) -> Iterator[int]:
 def inspect_engine(wanted: Wanted, network: str) -> Seen:
     """What the preflight needs to know of the engine; nothing is pulled or changed."""
     engine = Engine(wanted.engine)
-    installed = [each for each in output.ENGINES if Engine(each).installed()]
+    installed = [each for each in container_engine.ENGINES if Engine(each).installed()]
     if wanted.engine not in installed:
         return Seen(installed=installed)
     try:
-        memory = output.memory(engine.info())
+        memory = container_engine.memory(engine.info())
         found = {name: Kind(engine, name, network).inspect() for name in wanted.images}
         states = {name: pure.state(each, network) for name, each in found.items()}
         due = [name for name, state in states.items() if state == pure.ABSENT]
@@ -153,16 +148,15 @@ def inspect_engine(wanted: Wanted, network: str) -> Seen:
             foreign={name: found[name] for name, state in states.items() if state == pure.FOREIGN},
             made=[name for name, state in states.items() if state not in (pure.ABSENT, pure.FOREIGN)],
             busy=_busy(engine, {port for name in due for port in wanted.ports[name].values() if port}),
-            refused={image: _refusal(engine, image) for image in {wanted.images[name] for name in due}},
+            refused={
+                image: "" if engine.has_image(image) else engine.manifest_refusal(image)
+                for image in {wanted.images[name] for name in due}
+            },
         )
     except (EngineError, ValueError) as error:
         return Seen(installed=installed, refusal=str(error).splitlines()[-1])
 
 
 def _busy(engine: Engine, ports: set[int]) -> dict[int, str]:
-    taken = output.published(engine.containers("status=running"))
-    return {port: taken.get(port, "") for port in sorted(ports) if port in taken or port_busy(port)}
-
-
-def _refusal(engine: Engine, image: str) -> str:
-    return "" if engine.has_image(image) else engine.manifest_refusal(image)
+    taken = container_engine.published(engine.containers("status=running"))
+    return {port: taken.get(port, "") for port in sorted(ports) if port in taken or container_engine.port_busy(port)}

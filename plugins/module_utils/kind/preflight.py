@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..container_engine.output import ENGINES
+from ..container_engine.cli import ENGINES
 from ..findings import Finding
 from .config import Found, missing
 
@@ -62,13 +62,9 @@ def findings(wanted: Wanted, seen: Seen) -> list[Finding]:
 def foreign(engine: str, name: str, found: Found) -> Finding:
     """A kind cluster of the same name does not belong to the fleet."""
     nodes = ", ".join(each.name for each in found.nodes)
-    return _error(
-        name,
-        "",
-        f"{engine} already has a kind cluster of this name that does not belong to this fleet ({nodes})",
-        "Rename the cluster in the inventory, or delete the other one if nobody needs it: "
-        f"kind delete cluster --name {name}",
-    )
+    problem = f"{engine} already has a kind cluster of this name that does not belong to this fleet ({nodes})"
+    step = "Rename the cluster in the inventory, or delete the other one if nobody needs it: kind delete cluster --name"
+    return _error(name, "", problem, f"{step} {name}")
 
 
 def damaged(name: str, found: Found, lost: str) -> Finding:
@@ -79,10 +75,9 @@ def damaged(name: str, found: Found, lost: str) -> Finding:
 
 def changed(name: str, keys: list[str], lost: str) -> Finding:
     """The config differs from the one that the cluster was created with."""
-    problem = (
-        f"its config was changed ({', '.join(keys)}), and kind cannot change a cluster; recreating it would delete"
-    )
-    return _error(name, "", f"{problem} {lost}", f"{_ACCEPT}; to keep the cluster, revert the config.")
+    what = f"its config was changed ({', '.join(keys)}), and kind cannot change a cluster"
+    step = f"{_ACCEPT}; to keep the cluster, revert the config."
+    return _error(name, "", f"{what}; recreating it would delete {lost}", step)
 
 
 def _error(name: str, variable: str, problem: str, step: str) -> Finding:
@@ -105,13 +100,10 @@ def _engine(wanted: Wanted, seen: Seen) -> Iterator[Finding]:
 def _memory(wanted: Wanted, seen: Seen) -> Iterator[Finding]:
     if seen.memory < wanted.memory_gib * GIB:
         has = f"{wanted.engine} has {seen.memory / GIB:.1f} GiB"
-        yield _error(
-            "",
-            "cluster_kind_memory_gib",
-            f"the clusters need {wanted.memory_gib:g} GiB of memory, {has}",
-            "Give it more (Docker Desktop: Settings, Resources; podman machine set --memory), or set a lower number in "
-            f"{wanted.directory}/group_vars/all.yml if your clusters need less.",
-        )
+        problem = f"the clusters need {wanted.memory_gib:g} GiB of memory, {has}"
+        step = "Give it more (Docker Desktop: Settings, Resources; podman machine set --memory), or set a lower number"
+        step += f" in {wanted.directory}/group_vars/all.yml if your clusters need less."
+        yield _error("", "cluster_kind_memory_gib", problem, step)
 
 
 def _ports(wanted: Wanted, seen: Seen, name: str) -> Iterator[Finding]:
@@ -125,10 +117,7 @@ def _ports(wanted: Wanted, seen: Seen, name: str) -> Iterator[Finding]:
 def _image(wanted: Wanted, seen: Seen, name: str) -> Iterator[Finding]:
     image = wanted.images[name]
     if reason := seen.refused.get(image):
-        yield _error(
-            name,
-            "cluster_kind_image",
-            f"{image} is not available locally and cannot be pulled: {reason.removesuffix('.')}",
-            "Set cluster_kind_image to the image of a mirror, or copy it from another machine: "
-            f"{wanted.engine} save there, {wanted.engine} load here.",
-        )
+        problem = f"{image} is not available locally and cannot be pulled: {reason.removesuffix('.')}"
+        step = "Set cluster_kind_image to the image of a mirror, or copy it from another machine: "
+        step += f"{wanted.engine} save there, {wanted.engine} load here."
+        yield _error(name, "cluster_kind_image", problem, step)

@@ -77,9 +77,8 @@ def end(lease: Lease) -> datetime.datetime:
 def refusal(cluster: str, lease: Lease, now: datetime.datetime) -> str:
     """The message of a refused run."""
     spec, notes = lease["spec"], lease["metadata"].get("annotations") or {}
-    since = (
-        _shown(datetime.datetime.fromisoformat(spec["acquireTime"])) if spec.get("acquireTime") else "an unknown time"
-    )
+    begin = spec.get("acquireTime")
+    since = _shown(datetime.datetime.fromisoformat(begin)) if begin else "an unknown time"
     who, command = notes.get(HOLDER) or spec["holderIdentity"], notes.get(COMMAND) or "an unknown command"
     left = max(0, round((end(lease) - now).total_seconds()))
     return (

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import shlex
+import shutil
 import tarfile
 import tempfile
 import urllib.error
@@ -51,7 +52,7 @@ def fetch(url: str, target: BinaryIO) -> None:
         try:
             with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
                 length = answer.headers.get("Content-Length")
-                copy(answer, target)
+                shutil.copyfileobj(answer, target, CHUNK)
             if length is None or target.tell() == int(length):
                 return
             reason = f"received {target.tell()} of {length} bytes"
@@ -67,15 +68,6 @@ def use_proxy() -> None:
     if os.path.exists(PROXY_FILE):
         with open(PROXY_FILE, encoding="utf-8") as lines:
             os.environ.update(dict(word.split("=", 1) for word in shlex.split(lines.read())))
-
-
-def copy(source: BinaryIO, target: BinaryIO) -> str:
-    """Copy all bytes and return their sha256."""
-    digest = hashlib.sha256()
-    while chunk := source.read(CHUNK):
-        digest.update(chunk)
-        target.write(chunk)
-    return digest.hexdigest()
 
 
 def member(download: BinaryIO, file: File) -> BinaryIO:
@@ -95,8 +87,11 @@ def member(download: BinaryIO, file: File) -> BinaryIO:
 
 def copy_checked(source: BinaryIO, target: BinaryIO, file: File) -> None:
     """Copy and verify the digest."""
-    found = copy(source, target)
-    if found != file["sha256"].lower():
+    digest = hashlib.sha256()
+    while chunk := source.read(CHUNK):
+        digest.update(chunk)
+        target.write(chunk)
+    if (found := digest.hexdigest()) != file["sha256"].lower():
         raise NodeFileError(
             f"{file['path']}: {file['url']} has sha256 {found}, expected {file['sha256']}. "
             "The file was not changed; check the mirror."

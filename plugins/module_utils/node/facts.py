@@ -13,11 +13,7 @@ def os_release(text: str) -> dict[str, str]:
     """Parse /etc/os-release: id ("debian"), version ("13"), name ("Debian GNU/Linux 13 (trixie)"); empty if not set."""
     fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     values = {key: value.strip().strip("\"'") for key, value in fields.items()}
-    return {
-        "id": values.get("ID", ""),
-        "version": values.get("VERSION_ID", ""),
-        "name": values.get("PRETTY_NAME", ""),
-    }
+    return {"id": values.get("ID", ""), "version": values.get("VERSION_ID", ""), "name": values.get("PRETTY_NAME", "")}
 
 
 def interfaces(addresses: str) -> dict[str, str]:
@@ -28,10 +24,12 @@ def interfaces(addresses: str) -> dict[str, str]:
 
 def memory_mib(meminfo: str) -> int:
     """Total memory in MiB from /proc/meminfo; 0 if not listed."""
-    for line in meminfo.splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) // 1024
-    return 0
+    return int(_value(meminfo, "MemTotal")) // 1024
+
+
+def _value(text: str, name: str) -> str:
+    """The value of a line "name: value unit"; "0" if there is none."""
+    return next((line.split()[1] for line in text.splitlines() if line.startswith(f"{name}:")), "0")
 
 
 def swap_areas(swaps: str) -> list[str]:
@@ -41,10 +39,7 @@ def swap_areas(swaps: str) -> list[str]:
 
 def has_capability(status: str, bit: int) -> bool:
     """Whether the bounding set in /proc/PID/status has the capability with this number."""
-    for line in status.splitlines():
-        if line.startswith("CapBnd:"):
-            return bool(int(line.split()[1], 16) >> bit & 1)
-    return False
+    return bool(int(_value(status, "CapBnd"), 16) >> bit & 1)
 
 
 def missing_packages(wanted: list[str], dpkg_status: str) -> list[str]:

@@ -33,23 +33,14 @@ def findings(
     if system["version"] not in systems.get(system["id"], []):
         supported = "; ".join(f"{name} {', '.join(versions)}" for name, versions in sorted(systems.items()))
         name = system["name"] or "an unknown system"
-        error(
-            "node_address",
-            f"{node['address']} runs {name}, which is not supported",
-            f"Supported: {supported}. Install one of these, or remove the machine from the inventory.",
-            name,
-        )
+        step = f"Supported: {supported}. Install one of these, or remove the machine from the inventory."
+        error("node_address", f"{node['address']} runs {name}, which is not supported", step, name)
     if not facts["systemd"]:
-        error(
-            "node_address", f"{node['address']} does not run systemd as its init", "Boot it with systemd.", "no systemd"
-        )
+        problem = f"{node['address']} does not run systemd as its init"
+        error("node_address", problem, "Boot it with systemd.", "no systemd")
     if facts["memory_mib"] < memory[role]:
-        error(
-            "node_role",
-            f"{role} needs {memory[role]} MiB of memory, {node['address']} has {facts['memory_mib']}",
-            "Add memory, or change the role.",
-            role,
-        )
+        problem = f"{role} needs {memory[role]} MiB of memory, {node['address']} has {facts['memory_mib']}"
+        error("node_role", problem, "Add memory, or change the role.", role)
     return found
 
 

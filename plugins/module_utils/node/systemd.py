@@ -95,6 +95,11 @@ def systemctl(*arguments: str) -> str:
     done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return done.stdout
-    journal = ["journalctl", "--lines=15", "--no-pager", f"--unit={arguments[-1]}"]
-    log = subprocess.run(journal, capture_output=True, text=True, check=False).stdout
-    raise UnitError(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}\nLast lines of its log:\n{log}")
+    said = done.stderr.strip()
+    raise UnitError(f"systemctl {' '.join(arguments)}: {said}\nLast lines of its log:\n{log(arguments[-1])}")
+
+
+def log(unit: str) -> str:
+    """The last lines of a unit's log."""
+    journal = ["journalctl", "--lines=15", "--no-pager", f"--unit={unit}"]
+    return subprocess.run(journal, capture_output=True, text=True, check=False).stdout

@@ -77,30 +77,22 @@ def _resources(wanted: Wanted, seen: Seen) -> Iterator[Finding]:
         ("machine_nspawn_disk_gib", "disk space at /var/lib/odp", wanted.disk_gib, seen.disk),
     ):
         if free < value * GIB and not seen.all_made:
-            yield _error(
-                variable,
-                f"the fleet needs {value:g} GiB of {what}, {free / GIB:.1f} GiB are free",
-                f"Free some, or set a lower number in {wanted.directory}/group_vars if your machines need less.",
-                value,
-            )
+            problem = f"the fleet needs {value:g} GiB of {what}, {free / GIB:.1f} GiB are free"
+            step = f"Free some, or set a lower number in {wanted.directory}/group_vars if your machines need less."
+            yield _error(variable, problem, step, value)
 
 
 def _owner(wanted: Wanted, seen: Seen) -> Iterator[Finding]:
     record = seen.fleets.get(wanted.fleet)
     if record and record["directory"] != wanted.directory:
-        yield _error(
-            "inventory",
-            f"{wanted.directory}: the fleet {wanted.fleet!r} on this host belongs to {record['directory']}",
-            f"Remove that one first (./odp down {wanted.fleet} there), or rename this directory.",
-            wanted.directory,
-        )
+        problem = f"{wanted.directory}: the fleet {wanted.fleet!r} on this host belongs to {record['directory']}"
+        step = f"Remove that one first (./odp down {wanted.fleet} there), or rename this directory."
+        yield _error("inventory", problem, step, wanted.directory)
     elif record and (record["bridge"], record["network"]) != (wanted.bridge, wanted.network):
-        yield _error(
-            "machine_nspawn_bridge, machine_nspawn_network",
-            f"{wanted.bridge} {wanted.network}: the running fleet uses {record['bridge']} {record['network']}",
-            f"Set these in {wanted.directory}/group_vars, or run ./odp down first.",
-            f"{wanted.bridge} {wanted.network}",
-        )
+        mine = f"{wanted.bridge} {wanted.network}"
+        problem = f"{mine}: the running fleet uses {record['bridge']} {record['network']}"
+        step = f"Set these in {wanted.directory}/group_vars, or run ./odp down first."
+        yield _error("machine_nspawn_bridge, machine_nspawn_network", problem, step, mine)
 
 
 def _network(wanted: Wanted, seen: Seen) -> Iterator[Finding]:

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Control the supervisord of a fleet."""
+"""Control the supervisord of a fleet, and write its configuration."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import contextlib
 import fcntl
 import http.client
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,11 +16,11 @@ import sys
 import time
 import xmlrpc.client
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..files import atomic_write
-from .config import Program, program_text, supervisord_text
 
 WAIT_SECONDS = 30
 UP = {"RUNNING", "STARTING", "BACKOFF"}
@@ -28,6 +30,94 @@ UNREACHABLE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
 
 class SupervisorError(Exception):
     """An error of supervisord or a program; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised program.
+
+    Args:
+        name: letters, digits, ``.``, ``_`` and ``-``.
+        command: the program and its arguments, run without a shell.
+        environment: variables in addition to supervisord's own.
+        autorestart: ``true``, or ``unexpected`` to restart it unless its exit status is 0.
+        stop_seconds: how long to wait between SIGTERM and SIGKILL.
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    autorestart: str = "true"
+    stop_seconds: int = 10
+
+
+def program_findings(program: Program) -> list[str]:
+    """Return what supervisord's configuration format cannot express, one sentence each."""
+    findings = []
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", program.name):
+        findings.append(
+            f"name: {program.name!r} must be letters, digits, '.', '_' and '-', the first a letter or digit"
+        )
+    if not program.command:
+        findings.append("command: is empty, name the program to run")
+    for word in program.command:
+        if re.search(r"[\n\r]|(^|\s)[;#]", word):
+            findings.append(f"command: {word!r} has a line break, or ';' or '#' after a space, which start a comment")
+    for key, value in program.environment.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+            findings.append(f"environment: {key!r} is not a name of an environment variable")
+        if re.search(r"[\n\r\"']|(^|\s)[;#]", value):
+            findings.append(f"environment: the value of {key} has a quote, a line break, or ';' or '#' after a space")
+    return findings
+
+
+def program_text(program: Program, logs: Path) -> str:
+    """Return the section of a program; ``setpriv`` ends it with its supervisord, so that it never runs twice."""
+    command = ["setpriv", "--pdeathsig", "KILL", "--", *program.command]
+    lines = [
+        f"[program:{program.name}]",
+        f"command={_escape(shlex.join(command))}",
+        f"autorestart={program.autorestart}",
+        "exitcodes=0",
+        "startsecs=1",
+        f"stopwaitsecs={program.stop_seconds}",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        f"stdout_logfile={_escape(str(logs / f'{program.name}.log'))}",
+        "stdout_logfile_maxbytes=10MB",
+        "stdout_logfile_backups=1",
+    ]
+    if program.environment:
+        pairs = (f'{key}="{_escape(value)}"' for key, value in sorted(program.environment.items()))
+        lines.append(f"environment={','.join(pairs)}")
+    return "\n".join(lines) + "\n"
+
+
+def supervisord_text(runtime: Path, logs: Path) -> str:
+    """Return the configuration of a supervisord: socket, log and directory of programs."""
+    return f"""[supervisord]
+pidfile={runtime}/supervisord.pid
+logfile={logs}/supervisord.log
+logfile_maxbytes=10MB
+logfile_backups=1
+childlogdir={logs}
+directory=/
+
+[unix_http_server]
+file={runtime}/supervisor.sock
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[include]
+files={runtime}/conf.d/*.conf
+"""
+
+
+def _escape(text: str) -> str:
+    """Return a text in which supervisord expands nothing."""
+    return text.replace("%", "%%")
 
 
 class Supervisor:
@@ -53,11 +143,11 @@ class Supervisor:
 
     def state(self, name: str) -> str:
         """Return the state of a program, ``ABSENT`` if it is unknown or supervisord is not running."""
-        return str(info(self.socket, name).get("statename", "ABSENT"))
+        return str(self._info(name).get("statename", "ABSENT"))
 
     def pid(self, name: str) -> int:
         """Return the process ID of a program, 0 if it is not running."""
-        return int(info(self.socket, name).get("pid", 0))
+        return int(self._info(name).get("pid", 0))
 
     def log_tail(self, name: str, lines: int = 20) -> str:
         """Return the last lines of a program's output."""
@@ -71,9 +161,9 @@ class Supervisor:
             path = self.program_file(program.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(path, program_text(program, self.logs), 0o600)
-            if not answers(self.socket):
+            if not self._answers():
                 self._start()
-            rpc = proxy(self.socket)
+            rpc = self._rpc
             added, changed, _removed = rpc.reloadConfig()[0]
             if program.name in changed:
                 rpc.stopProcessGroup(program.name)
@@ -90,8 +180,8 @@ class Supervisor:
         """Stop and remove a program, and supervisord with its last program. Raises SupervisorError."""
         with self._locked():
             self.program_file(name).unlink(missing_ok=True)
-            if answers(self.socket):
-                rpc = proxy(self.socket)
+            if self._answers():
+                rpc = self._rpc
                 rpc.reloadConfig()
                 if self.state(name) != "ABSENT":
                     rpc.stopProcessGroup(name)
@@ -127,7 +217,7 @@ class Supervisor:
         if done.returncode:
             raise SupervisorError(f"supervisord did not start ({self.config}): {(done.stderr or done.stdout).strip()}")
         deadline = time.monotonic() + WAIT_SECONDS
-        while not answers(self.socket):
+        while not self._answers():
             if time.monotonic() > deadline:
                 raise SupervisorError(f"supervisord does not answer at {self.socket}, see {self.logs}/supervisord.log")
             time.sleep(0.05)
@@ -139,6 +229,35 @@ class Supervisor:
                 raise SupervisorError(f"{name} is {state}, not RUNNING; it printed:\n{self.log_tail(name)}")
             time.sleep(0.05)
 
+    @property
+    def _rpc(self) -> Any:
+        """The interface of supervisord; nothing is sent yet."""
+        # Imported here: machines that only show documentation do not have the package.
+        from supervisor.xmlrpc import SupervisorTransport
+
+        socket.setdefaulttimeout(WAIT_SECONDS)
+        return xmlrpc.client.ServerProxy(
+            "http://local", SupervisorTransport(serverurl=f"unix://{self.socket}")
+        ).supervisor
+
+    def _answers(self) -> bool:
+        """Return whether supervisord answers and is not shutting down."""
+        try:
+            return bool(self._rpc.getState()["statename"] == "RUNNING")
+        except UNREACHABLE:
+            return False
+
+    def _info(self, name: str) -> dict[str, Any]:
+        """Return supervisord's record of a program, empty if there is none or supervisord is not running."""
+        try:
+            return dict(self._rpc.getProcessInfo(name))
+        except UNREACHABLE:
+            return {}
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == BAD_NAME:
+                return {}
+            raise
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the fleet's lock: the machines of a fleet are created in parallel."""
@@ -149,35 +268,6 @@ class Supervisor:
             yield
         finally:
             os.close(handle)
-
-
-def proxy(path: Path) -> Any:
-    """Return the interface of the supervisord at a socket; nothing is sent yet."""
-    # Imported here: machines that only show documentation do not have the package.
-    from supervisor.xmlrpc import SupervisorTransport
-
-    socket.setdefaulttimeout(WAIT_SECONDS)
-    return xmlrpc.client.ServerProxy("http://local", SupervisorTransport(serverurl=f"unix://{path}")).supervisor
-
-
-def answers(path: Path) -> bool:
-    """Return whether a supervisord answers at the socket and is not shutting down."""
-    try:
-        return bool(proxy(path).getState()["statename"] == "RUNNING")
-    except UNREACHABLE:
-        return False
-
-
-def info(path: Path, program: str) -> dict[str, Any]:
-    """Return supervisord's record of a program, empty if there is none or supervisord is not running."""
-    try:
-        return dict(proxy(path).getProcessInfo(program))
-    except UNREACHABLE:
-        return {}
-    except xmlrpc.client.Fault as fault:
-        if fault.faultCode == BAD_NAME:
-            return {}
-        raise
 
 
 def pids_of(*words: str) -> list[int]:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils.lock import lease as pure
+from ansible_collections.opendata.platform.plugins.module_utils.lock.held import ClustersInUse, FleetLeases
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_client import Leases
-from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import ClustersInUse, FleetLeases
 
 from api_server import ApiServer, free_port
 from repository import TESTS
@@ -28,7 +28,7 @@ PARENT = """
 import json, sys
 import conftest
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
-from ansible_collections.opendata.platform.plugins.module_utils.lock.lease_process import FleetLeases
+from ansible_collections.opendata.platform.plugins.module_utils.lock.held import FleetLeases
 leases = FleetLeases(Run("laptop/1", "laptop", "anna on laptop, process 42", "ansible-playbook site.yml"), 60)
 leases.take(json.loads(sys.argv[1]), {"north"})
 print("held", flush=True)

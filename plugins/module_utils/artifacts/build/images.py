@@ -7,15 +7,12 @@ import os
 import shutil
 import subprocess
 
-from .go import Workplace
-from .shell import JobError
+from .jobs import JobError
+from .recipes import Workplace
 
 # Programs and files that a kind of recipe needs, with their Debian package.
 PROGRAMS = {
-    "root": {
-        "mmdebstrap": "mmdebstrap",
-        "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
-    },
+    "root": {"mmdebstrap": "mmdebstrap", "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"},
     "image": {"buildah": "buildah"},
     "deb": {"dpkg-deb": "dpkg"},
 }
@@ -57,11 +54,8 @@ def build_image(place: Workplace, push_address: str) -> None:
 def missing_programs(kinds: set[str]) -> dict[str, str]:
     """Return the programs, with their packages, that builds of these kinds need and this host does not have."""
     needed = {program: package for kind in sorted(kinds) for program, package in PROGRAMS.get(kind, {}).items()}
-    return {
-        program: package
-        for program, package in needed.items()
-        if not (shutil.which(program) or os.path.exists(program))
-    }
+    there = {program for program in needed if shutil.which(program) or os.path.exists(program)}
+    return {program: package for program, package in needed.items() if program not in there}
 
 
 def install_programs(missing: dict[str, str]) -> None:

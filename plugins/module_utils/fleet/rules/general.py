@@ -9,8 +9,7 @@ from typing import Any
 
 from ...findings import Findings, did_you_mean
 from ..cidr import address_of, network, split_endpoint, suggestion
-from ..inventory import Inventory
-from ..record import FleetRecord
+from ..record import FleetRecord, Inventory
 from ..schema import ON_NODES, WITHOUT_NODES, Variable
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -107,13 +106,10 @@ def membership(record: FleetRecord, findings: Findings) -> None:
             step = f"Add a node with node_cluster: {cluster['name']} and node_role: control_plane."
             findings.error(cluster["name"], "", "has no control plane node", step)
         elif len(planes) > 1 and cluster["api_host"] == record["nodes"][planes[0]]["address"]:
-            problem = (
-                f"the API server of {len(planes)} control plane nodes is reached through the first only, {planes[0]}"
-            )
-            step = (
-                "Set cluster_virtual_address to a free address in their network, "
-                "or cluster_endpoint to a load balancer."
-            )
+            reached = f"is reached through the first only, {planes[0]}"
+            problem = f"the API server of {len(planes)} control plane nodes {reached}"
+            step = "Set cluster_virtual_address to a free address in their network, "
+            step += "or cluster_endpoint to a load balancer."
             findings.error(cluster["name"], "", problem, step)
         elif len(planes) % 2 == 0:
             listed, fewer = ", ".join(planes), len(planes) - 1

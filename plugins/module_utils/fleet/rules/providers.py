@@ -6,11 +6,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...container_engine.output import ENGINES
+from ...container_engine.cli import ENGINES
 from ...findings import Findings, did_you_mean
-from ...k3s.files import S3
-from ..inventory import Inventory, Variables
-from ..record import FleetRecord
+from ...k3s.state import S3
+from ..record import FleetRecord, Inventory, Variables
 
 EXISTING, KUBECONFIG, CILIUM = "existing", "cluster_existing_kubeconfig", "cilium_enabled"
 ENGINE = "cluster_kind_engine"
@@ -113,4 +112,4 @@ def _kind_clusters(record: FleetRecord) -> list[str]:
 
 
 def _kind(inventory: Inventory, name: str, variable: str) -> Any:
-    return inventory.of_cluster(name, "cluster_kind", variable)
+    return inventory.value(inventory.clusters[name], "cluster_kind", variable)

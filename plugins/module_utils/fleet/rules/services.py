@@ -9,8 +9,7 @@ from dataclasses import asdict
 from ...findings import Findings, did_you_mean
 from ...service import declaration
 from ...service.declaration import Service
-from ..inventory import Inventory
-from ..record import FleetRecord
+from ..record import FleetRecord, Inventory
 from ..schema import OBJECT_STORES
 
 VARIABLE = "cluster_services"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils.lock.held import FleetLock
 
 import inventories
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.action.artifacts import Provider
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import JobError
 
 from repository import TESTS
 

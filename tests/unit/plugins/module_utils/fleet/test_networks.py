@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Findings
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.build import describe
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules import networks
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules import addresses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ def record(nodes: list[dict[str, Any]], mesh: list[str]) -> dict[str, Any]:
 
 def told(found: dict[str, Any]) -> set[str]:
     findings = Findings({})
-    networks.reach(found, findings)
+    addresses.reach(found, findings)
     return {each.subject for each in findings.sorted()}
 
 
@@ -63,13 +63,13 @@ def test_told_is_each_private_address_beside_another_network(fleet: dict[str, An
 
 @given(fleets)
 def test_a_mesh_is_encrypted_as_a_whole_and_one_network_is_not(fleet: dict[str, Any]) -> None:
-    encrypted = networks.encrypted(fleet)
+    encrypted = addresses.encrypted(fleet)
     assert {*fleet["mesh"]} <= encrypted or not {*fleet["mesh"]} & encrypted
     # Whoever is told about has traffic between networks.
     assert {fleet["nodes"][name]["cluster"] for name in told(fleet)} <= encrypted
     for each in fleet["nodes"].values():
         each |= {"network": "home"}
-    assert networks.encrypted(fleet) == told(fleet) == set()
+    assert addresses.encrypted(fleet) == told(fleet) == set()
 
 
 @given(fleets)
@@ -78,7 +78,7 @@ def test_unnamed_networks_are_no_network(fleet: dict[str, Any]) -> None:
         each |= {"network": "", "machine": "existing"}
     scopes = [fleet["mesh"], *[[name] for name in fleet["clusters"] if name not in fleet["mesh"]]]
     many = [scope for scope in scopes if sum(len(fleet["clusters"][name]["nodes"]) for name in scope) > 1]
-    assert networks.encrypted(fleet) == {name for scope in many for name in scope}
+    assert addresses.encrypted(fleet) == {name for scope in many for name in scope}
     assert told(fleet) == set()
 
 
@@ -88,7 +88,7 @@ def test_unnamed_networks_are_no_network(fleet: dict[str, Any]) -> None:
 )
 def test_clusters_without_machines_of_ours(providers: list[str], encrypted: bool) -> None:
     clusters = {str(number): {"provider": each, "nodes": []} for number, each in enumerate(providers)}
-    found = networks.encrypted({"clusters": clusters, "nodes": {}, "mesh": [*clusters]})
+    found = addresses.encrypted({"clusters": clusters, "nodes": {}, "mesh": [*clusters]})
     assert bool(found) == encrypted
 
 
@@ -103,7 +103,7 @@ def test_of_the_fixtures() -> None:
 
 @given(st.ip_addresses())
 def test_private_is_what_nobody_outside_can_route(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    if networks._is_private(str(address)):
+    if addresses._is_private(str(address)):
         assert not address.is_global
     if address.is_global and not address.is_multicast:
-        assert not networks._is_private(str(address))
+        assert not addresses._is_private(str(address))

@@ -14,7 +14,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr impor
     network,
     split_endpoint,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.fleet.inventory import Inventory
+from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.cluster.operations import nodes, number
-from ansible_collections.opendata.platform.plugins.module_utils.k3s import files
 from ansible_collections.opendata.platform.plugins.module_utils.k3s import state as pure
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,13 +87,13 @@ def seen(**versions: str) -> dict[str, dict]:
     ],
 )
 def test_upgrade(name: str, versions: dict[str, str], wanted: str, refusal: str) -> None:
-    found = files.upgrade_findings(name, seen(**versions), ["s1", "s2"], wanted)
+    found = pure.upgrade_findings(name, seen(**versions), ["s1", "s2"], wanted)
     assert [str(each) for each in found] == ([refusal] if refusal else [])
 
 
 @given(st.integers(20, 60), st.integers(0, 9), st.integers(20, 60), st.integers(0, 9))
 def test_an_upgrade_never_skips_and_never_goes_back(minor: int, patch: int, to: int, new: int) -> None:
-    refused = files.upgrade_findings("s", seen(s=f"v1.{minor}.{patch}+k3s1"), ["s"], f"v1.{to}.{new}+k3s1")
+    refused = pure.upgrade_findings("s", seen(s=f"v1.{minor}.{patch}+k3s1"), ["s"], f"v1.{to}.{new}+k3s1")
     assert bool(refused) is (to - minor > 1 or (to, new) < (minor, patch))
 
 
@@ -160,8 +159,8 @@ def test_mounts_of_k3s_only_and_inner_ones_first() -> None:
 
 
 def test_s3() -> None:
-    assert files.s3({}) == {}
-    assert files.s3({"bucket": "b", "secret_key": "s"}) == {
+    assert pure.s3({}) == {}
+    assert pure.s3({"bucket": "b", "secret_key": "s"}) == {
         "etcd-s3": True,
         "etcd-s3-bucket": "b",
         "etcd-s3-secret-key": "s",
@@ -169,10 +168,10 @@ def test_s3() -> None:
 
 
 def test_registries_of_the_mirror() -> None:
-    assert files.registries(["ghcr.io"], "http://m:5000") == {
+    assert pure.registries(["ghcr.io"], "http://m:5000") == {
         "mirrors": {"ghcr.io": {"endpoint": ["http://m:5000"], "rewrite": {"^(.*)$": "ghcr.io/$1"}}}
     }
-    assert files.registries(["ghcr.io"], "") == {}
+    assert pure.registries(["ghcr.io"], "") == {}
 
 
 def test_nodes_by_what_was_found() -> None:
@@ -181,27 +180,27 @@ def test_nodes_by_what_was_found() -> None:
         "b": {"__cluster_k3s_found": {"skipped": True}},
         "c": {},
     }
-    found = files.inspected(["a", "b", "c", "d"], hostvars)
+    found = pure.inspected(["a", "b", "c", "d"], hostvars)
     assert found == {"a": {"state": "running"}}
-    assert files.in_state(found, "running") == ["a"] and files.in_state(found, "absent") == []
+    assert pure.in_state(found, "running") == ["a"] and pure.in_state(found, "absent") == []
 
 
 GOOD = {"state": "running", "version": "v1.36.4+k3s1", "same_token": True, "ca": "a" * 64}
 
 
 def test_a_node_that_is_as_wanted_or_in_no_cluster_has_no_findings() -> None:
-    assert files.node_findings("s1", {"s1": GOOD, "s2": GOOD}, ["s1", "s2"], "v1.36.4+k3s1") == []
+    assert pure.node_findings("s1", {"s1": GOOD, "s2": GOOD}, ["s1", "s2"], "v1.36.4+k3s1") == []
     absent = {"state": "absent", "version": "v1.30.0+k3s1", "same_token": False, "ca": ""}
-    assert files.node_findings("s2", {"s1": GOOD, "s2": absent}, ["s1", "s2"], "v1.36.4+k3s1") == []
-    assert files.node_findings("s2", {}, ["s1", "s2"], "v1.36.4+k3s1") == []
+    assert pure.node_findings("s2", {"s1": GOOD, "s2": absent}, ["s1", "s2"], "v1.36.4+k3s1") == []
+    assert pure.node_findings("s2", {}, ["s1", "s2"], "v1.36.4+k3s1") == []
 
 
 def test_words_of_a_node_of_another_cluster() -> None:
     other = {"state": "stopped", "version": "v1.35.0+k3s1", "same_token": False, "ca": "b" * 64}
-    assert files.node_findings("s1", {"s1": GOOD, "s2": other}, ["s1", "s2"], "v1.36.4+k3s1") == []
-    assert files.node_findings("s1", {"s1": GOOD, "s0": other}, ["s0", "s1"], "v1.36.4+k3s1") == []
+    assert pure.node_findings("s1", {"s1": GOOD, "s2": other}, ["s1", "s2"], "v1.36.4+k3s1") == []
+    assert pure.node_findings("s1", {"s1": GOOD, "s0": other}, ["s0", "s1"], "v1.36.4+k3s1") == []
     assert [
-        str(each) for each in files.node_findings("s2", {"s1": GOOD, "s2": other}, ["s1", "s2"], "v1.36.4+k3s1")
+        str(each) for each in pure.node_findings("s2", {"s1": GOOD, "s2": other}, ["s1", "s2"], "v1.36.4+k3s1")
     ] == [
         "s2: cluster_kubernetes: runs k3s v1.35.0+k3s1, but the inventory wants v1.36.4+k3s1. "
         "To upgrade it: ./odp upgrade",

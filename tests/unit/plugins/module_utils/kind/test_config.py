@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.container_engine import (
-    output as container_engine_output,
+    cli as container_engine,
 )
 from ansible_collections.opendata.platform.plugins.module_utils.kind import config as kind_config
 from hypothesis import given
@@ -35,15 +35,13 @@ def test_record_gives_the_config_back(config: dict[str, Any]) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r")))
 def test_archive_of_one_file_gives_its_text_back(text: str) -> None:
     assert (
-        container_engine_output.only_file(
-            container_engine_output.archive({"/etc/containerd/certs.d/quay.io/hosts.toml": text})
-        )
+        container_engine.only_file(container_engine.archive({"/etc/containerd/certs.d/quay.io/hosts.toml": text}))
         == text
     )
 
 
 def test_archive_without_a_file_is_empty() -> None:
-    assert container_engine_output.only_file(container_engine_output.archive({})) == ""
+    assert container_engine.only_file(container_engine.archive({})) == ""
 
 
 @pytest.mark.parametrize(
@@ -57,18 +55,14 @@ def test_archive_without_a_file_is_empty() -> None:
     ],
 )
 def test_digest_goes_before_the_tag(image: str, expected: str) -> None:
-    assert container_engine_output.by_digest(image) == expected
+    assert container_engine.by_digest(image) == expected
 
 
 def test_memory_and_ports_in_the_words_of_both_engines() -> None:
-    assert (
-        container_engine_output.memory({"MemTotal": 5})
-        == container_engine_output.memory({"host": {"memTotal": 5}})
-        == 5
-    )
+    assert container_engine.memory({"MemTotal": 5}) == container_engine.memory({"host": {"memTotal": 5}}) == 5
     bound = {"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "443/tcp": None, "90/tcp": [{"HostPort": ""}]}
-    assert container_engine_output.published([{"Name": "/web", "NetworkSettings": {"Ports": bound}}]) == {8080: "web"}
-    assert container_engine_output.published([{"Name": "web", "NetworkSettings": {}}]) == {}
+    assert container_engine.published([{"Name": "/web", "NetworkSettings": {"Ports": bound}}]) == {8080: "web"}
+    assert container_engine.published([{"Name": "web", "NetworkSettings": {}}]) == {}
 
 
 @pytest.mark.parametrize(

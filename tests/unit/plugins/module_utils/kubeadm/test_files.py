@@ -5,7 +5,7 @@ import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.cluster import files
 from ansible_collections.opendata.platform.plugins.module_utils.cluster.kubeconfig import credentials
-from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import files as pure
+from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
 
 BUILT = {"path": "kubelet-1/kubelet", "sha256": "1" * 64, "url": "", "member": ""}
 OFFICIAL = {"path": "x-1/ctr", "sha256": "2" * 64, "url": "https://example.org/c.tgz", "member": "bin/ctr"}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.lock import lease
-from ansible_collections.opendata.platform.plugins.module_utils.lock.local import shown
+from ansible_collections.opendata.platform.plugins.module_utils.lock.held import shown
 from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes import client

@@ -16,9 +16,14 @@ import pytest
 from ansible_collections.opendata.platform.plugins.action.artifacts import Provider
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts import make
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build import images
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.go import Workplace, binary_name
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import Job, explain, run_jobs
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import (
+    Job,
+    JobError,
+    Shell,
+    explain,
+    run_jobs,
+)
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.recipes import Workplace, binary_name
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.registry import stored_digest
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import Store
 

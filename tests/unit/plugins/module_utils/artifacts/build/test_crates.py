@@ -9,13 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.crates import (
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.recipes import (
+    Workplace,
     build_crate,
     environment,
     install,
 )
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.go import Workplace
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError, Shell
 
 RECIPE = {
     "kind": "cargo",

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.go import Workplace
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.packages import build_own, build_python
-from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.shell import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.jobs import JobError, Shell
+from ansible_collections.opendata.platform.plugins.module_utils.artifacts.build.recipes import (
+    Workplace,
+    build_own,
+    build_python,
+)
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import remove
 
 pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="builds run on Linux with util-linux only")

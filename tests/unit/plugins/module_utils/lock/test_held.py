@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetInUse, FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils.lock.held import FleetInUse, FleetLock
 
 from repository import TESTS
 
 HOLDER = """
 import sys, pathlib
 import conftest
-from ansible_collections.opendata.platform.plugins.module_utils.lock.local import FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils.lock.held import FleetLock
 lock = FleetLock(pathlib.Path(sys.argv[1]), ["/x/ansible-playbook", "site.yml"])
 print("held", flush=True)
 sys.stdin.read()
