@@ -1,9 +1,10 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The firewall and the user data of machines at Hetzner Cloud."""
+"""The firewall and the user data of machines at Hetzner Cloud, and the table of ports that pages show."""
 
 import json
 from pathlib import Path
 
+from ansible_collections.opendata.platform.plugins.module_utils.cloud.ports import port_table
 from ansible_collections.opendata.platform.plugins.module_utils.hcloud.resources import balancers, firewall_rules
 
 import render
@@ -32,3 +33,7 @@ def test_user_data(tmp_path: Path) -> None:
         "machine_hcloud", "user_data.yaml.j2", inventory_hostname="hz-1", __machine_hcloud_keys=str(tmp_path)
     )
     render.assert_golden("machine_hcloud/user_data.yaml", text)
+
+
+def test_table_of_ports() -> None:
+    render.assert_golden("machine_hcloud/ports.md", port_table())

@@ -1,13 +1,14 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """The ports that must be open on the nodes of a cluster, and to whom. Pure.
 
-The table of the clouds' firewalls; pages in docs/ show it, which a test compares. The rows of the mesh are from
-Cilium's requirements (Documentation/operations/system_requirements.rst); the rows inside a cluster from
+The table of the clouds' firewalls and of their pages in docs/. The rows of the mesh are from Cilium's requirements
+(Documentation/operations/system_requirements.rst); the rows inside a cluster from
 https://kubernetes.io/docs/reference/networking/ports-and-protocols/.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 OPERATORS = "operators"
@@ -15,6 +16,7 @@ ANYONE = "anyone"
 MESH = "nodes of the mesh"
 CLUSTER = "nodes of the cluster"
 CONTROL_PLANES = "control-plane nodes of the cluster"
+SOURCES = (OPERATORS, ANYONE, MESH, CLUSTER, CONTROL_PLANES)
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Port:
 
     protocol: tcp, udp, icmp or esp.
     port: a number, a range such as "2379-2380", or "" for a protocol without ports.
-    sources: from whom, each one of the words above.
+    sources: from whom, each one of SOURCES.
     """
 
     name: str
@@ -50,3 +52,10 @@ PORTS = (
     Port("kubelet", "tcp", "10250", (CLUSTER,), "logs, exec and metrics of the kubelet"),
     Port("etcd", "tcp", "2379-2380", (CONTROL_PLANES,), "etcd, on control-plane nodes"),
 )
+
+
+def port_table(ports: Iterable[Port] = PORTS) -> str:
+    """The rows as a Markdown table."""
+    rows = [(one.name, one.protocol, one.port or "-", " and ".join(one.sources), one.why) for one in ports]
+    lines = [("name", "protocol", "port", "from", "for"), ("---",) * 5, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
