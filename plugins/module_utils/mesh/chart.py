@@ -58,3 +58,8 @@ def minor(version: str) -> tuple[int, int]:
 def flavour(version: str) -> Flavour:
     """Return the row of the version; older ones are as the oldest row, newer ones as the newest."""
     return _TABLE[min(max(minor(version), min(_TABLE)), max(_TABLE))]
+
+
+def host_port(host: str, port: int) -> str:
+    """Return both as they stand in a URL, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from ..chart import host_port
+
 LIST = ["cilium-dbg", "node", "list", "-o", "json"]
 _PORT = 4240
 _SECONDS = 3
@@ -100,4 +102,4 @@ def _ip(address: dict[str, Any]) -> str:
 
 def _ends(ips: Iterable[str] = (), address: str = "", port: int = 0, **_others: Any) -> Iterator[Target]:
     for host in filter(None, (*ips, address)):
-        yield Target(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", host, port)
+        yield Target(host_port(host, port), host, port)
