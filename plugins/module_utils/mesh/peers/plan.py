@@ -11,18 +11,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ...kubernetes.manifests import Manifest
-from ..chart import (
-    AGENT_SECRET,
-    DEPLOYMENT,
-    DOMAIN,
-    KVSTOREMESH_SECRET,
-    MANAGER,
-    USERS,
-    Flavour,
-    flavour,
-)
+from ..chart import AGENT_SECRET, DEPLOYMENT, DOMAIN, KVSTOREMESH_SECRET, MANAGER, USERS, Flavour, flavour
 from . import entries, steps
-from . import host_aliases as aliases
 from .steps import Aim, Step
 
 # Required on the controller: libraries.require reports what is missing.
@@ -172,7 +162,7 @@ def _aliases(made: Plan, live: Live, wish: Wish, style: Flavour | None, named: s
     def settled(hostname: str) -> bool:
         return wish.purge or hostname.removesuffix(f".{wish.domain}") in named
 
-    found = aliases.plan(deployment, needing, settled, wish.manager, wish.force)
+    found = steps.plan_aliases(deployment, needing, settled, wish.manager, wish.force)
     if found.step and not wish.allow_restart:
         # An alias that nobody needs any more is left where a restart is not allowed.
         lacking = [peer.name for peer in needing if peer.hostname in found.hostnames]

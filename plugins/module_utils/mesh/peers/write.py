@@ -12,13 +12,7 @@ from datetime import datetime
 from ...kubernetes.client import ApiError, Cluster, Unreachable
 from ...kubernetes.manifests import Manifest
 from ...kubernetes.rollout import wait_for_workload
-from ..chart import (
-    AGENT_SECRET,
-    CONFIG,
-    DEPLOYMENT,
-    KVSTOREMESH_SECRET,
-    USERS,
-)
+from ..chart import AGENT_SECRET, CONFIG, DEPLOYMENT, KVSTOREMESH_SECRET, USERS
 from .steps import Step, undo
 
 AGENTS = "cilium"

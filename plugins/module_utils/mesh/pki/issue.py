@@ -9,13 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .certificates import (
-    PURPOSES,
-    Pair,
-    certificates,
-    load_key,
-    pem,
-)
+from .certificates import PURPOSES, Pair, certificates, load_key, pem
 
 if TYPE_CHECKING:
     from .certificates import SigningKey

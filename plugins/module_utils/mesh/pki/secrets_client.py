@@ -8,13 +8,7 @@ from dataclasses import dataclass
 
 from ...kubernetes.client import Cluster
 from ...kubernetes.manifests import Manifest
-from ..chart import (
-    CONFIG,
-    DEPLOYMENT,
-    LEAFS,
-    MANAGER,
-    USERS,
-)
+from ..chart import CONFIG, DEPLOYMENT, LEAFS, MANAGER, USERS
 from . import secrets as trust
 
 _CRON_JOB = "clustermesh-apiserver-generate-certs"

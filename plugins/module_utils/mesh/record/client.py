@@ -10,14 +10,7 @@ from typing import Any
 
 from ...kubernetes import kubeconfig
 from ...kubernetes.client import ApiError, Cluster
-from ..chart import (
-    AGENT_SECRET,
-    CONFIG,
-    DEPLOYMENT,
-    KVSTOREMESH_SECRET,
-    LEAFS,
-    SERVICE,
-)
+from ..chart import AGENT_SECRET, CONFIG, DEPLOYMENT, KVSTOREMESH_SECRET, LEAFS, SERVICE
 from . import build, tls
 from . import endpoint as record_endpoint
 

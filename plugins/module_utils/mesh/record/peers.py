@@ -7,11 +7,7 @@ import base64
 import contextlib
 from typing import Any
 
-from ..chart import (
-    AGENT_SECRET,
-    KVSTOREMESH_SECRET,
-    MANAGER,
-)
+from ..chart import AGENT_SECRET, KVSTOREMESH_SECRET, MANAGER
 
 # Required on the controller: libraries.require reports what is missing.
 with contextlib.suppress(ImportError):
