@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import agents, health, wait
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import agents, health, info
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as status_report
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.agents import Expected, Seen
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.client import View
@@ -44,7 +44,7 @@ def answer(
         **changes,
     }
     wait_for = ["kvstoremesh", "agents", "traffic"]
-    return {"cluster": record, "reasons": wait.missing(view, "a", [Expected("b", 2)], wait_for, 0)}
+    return {"cluster": record, "reasons": info.missing(view, "a", [Expected("b", 2)], wait_for, 0)}
 
 
 def peer(found: dict[str, Any], name: str = "b") -> dict[str, Any]:
