@@ -138,12 +138,10 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.ca import Authority
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, make_authority
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_certificates import authority_findings
 
 _WARN_DAYS = 90  # a replacement needs three runs over all clusters
@@ -225,16 +223,16 @@ def converge(module: ClusterModule, path: Path, now: datetime) -> tuple[bool, Au
     def make() -> Pair:
         return make_authority(wish["common_name"], wish["validity_days"], now)
 
-    before = authority.load(store.read(path), str(path))
+    before = authority.load(authority.read(path), str(path))
     start = adopt(**wish["adopt_from"]) if before is None and wish["adopt_from"] else before
     after = authority.advance(start, wish["phase"], make, str(path))
     changed = False
     # What an earlier run left half done is completed first: the next step may overwrite what it would be known by.
     for each in [found for found in (before, after) if found]:
-        if differing := store.differing(path, authority.files(each)):
+        if differing := authority.differing(path, authority.files(each)):
             changed = True
             if not module.check_mode:
-                store.write(path, authority.files(each), differing)
+                authority.write(path, authority.files(each), differing)
     return changed, before, after
 
 
@@ -252,7 +250,7 @@ def main() -> None:
     path = Path(wish["path"] or "")
     try:
         if wish["state"] == "absent":
-            gone = store.remove(path, module.check_mode)
+            gone = authority.remove(path, module.check_mode)
             module.exit_json(
                 changed=bool(gone), diff={"before": "".join(f"{path / name}\n" for name in gone), "after": ""}
             )
