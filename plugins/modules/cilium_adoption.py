@@ -70,7 +70,7 @@ adopts:
   type: bool
 """
 
-from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed
+from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import CLUSTER_OPTIONS, ClusterModule
@@ -97,13 +97,13 @@ def main() -> None:
     cluster = module.connect()
     try:
         daemon_sets = cluster.request("GET", "/apis/apps/v1/daemonsets")["items"]
-        there = installed.found(cluster, daemon_sets)
+        there = adoption.found(cluster, daemon_sets)
         if not there or there["ours"]:
             module.exit_json(**{**NOTHING, "release": (there or {}).get("release") or NOTHING["release"]})
         if there["problem"]:
             where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
             module.fail_json(msg=f"{name}: {there['problem']} ({where}). {there['step']}")
-        release = helm_release.newest(cluster, installed.NAMESPACE, there["release"])[1] or {}
+        release = helm_release.newest(cluster, adoption.NAMESPACE, there["release"])[1] or {}
     except (ApiError, Unreachable) as error:
         module.fail_json(msg=f"{error}.")
     chart = release["chart"]
@@ -112,7 +112,7 @@ def main() -> None:
         module.fail_json(msg=f"{who} {problem}.")
     status = release["info"]["status"]
     if status != "deployed":
-        step = f"Fix it first: helm -n {installed.NAMESPACE} history {there['release']}"
+        step = f"Fix it first: helm -n {adoption.NAMESPACE} history {there['release']}"
         module.fail_json(msg=f"{who} is not deployed but {status}. {step}")
     differences = adoption.differences(release.get("config") or {}, chart.get("values") or {}, wanted)
     change = "has our version" if theirs == version else f"would go from {theirs} to {version}"
