@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Apply manifests server-side, writing only what differs. Private: it may change without notice."""
+"""Read many objects in few requests, and apply manifests server-side, writing only what differs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import manifests
+from . import health, manifests
 from .client import ApiError, Cluster
 from .kubeconfig import CONNECTIONS
 from .managed_fields import is_current
-from .manifests import Manifest
-from .reader import Resources, key, read
+from .manifests import Manifest, Resource
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_FEW = 4  # up to here one GET an object is cheaper than a list
+_LIST_LIMIT = 500  # beyond it the rest of what we own is read by name
+
+Key = tuple[str, ...]
+Resources = dict[tuple[str, str], Resource]
 
 
 class Refused(Exception):
@@ -131,7 +135,11 @@ class Applier:
             return
 
         def missing(items: list[Manifest]) -> set[str]:
-            return names - {item["metadata"]["name"] for item in items if _condition(item, "Established")}
+            return names - {
+                item["metadata"]["name"]
+                for item in items
+                if health.condition(item, "Established").get("status") == "True"
+            }
 
         if missing(crds):
             well, items = self.cluster.wait(_CRDS, lambda items: not missing(items), self.wait_seconds)
@@ -152,6 +160,48 @@ def _kind(each: Manifest) -> tuple[str, str]:
     return each["apiVersion"], each["kind"]
 
 
-def _condition(item: Manifest, kind: str) -> bool:
-    found = (item.get("status") or {}).get("conditions") or []
-    return any(each["type"] == kind and each["status"] == "True" for each in found)
+def key(each: Manifest) -> Key:
+    """Return what tells an object from all others."""
+    metadata = each["metadata"]
+    return each["apiVersion"], each["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def read(cluster: Cluster, resources: Resources, wanted: Iterable[Manifest]) -> dict[Key, Manifest]:
+    """Return the live objects: each kind listed once, or by name where we own few or the cluster has very many."""
+    live: dict[Key, Manifest] = {}
+    groups: dict[tuple[str, str], list[Manifest]] = {}
+    for each in wanted:
+        groups.setdefault(_kind(each), []).append(each)
+    few = [each for group in groups.values() if len(group) <= _FEW for each in group]
+    many, rest = [group for group in groups.values() if len(group) > _FEW], []
+
+    def listed(group: list[Manifest]) -> tuple[dict[Key, Manifest], bool]:
+        return _list(cluster, resources[_kind(group[0])], group)
+
+    def got(each: Manifest) -> Manifest | None:
+        path = resources[_kind(each)].path
+        return cluster.get(path(each["metadata"].get("namespace", ""), each["metadata"]["name"]))
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        first = pool.map(got, few)  # beside the lists
+        for group, (found, complete) in zip(many, pool.map(listed, many), strict=True):
+            live.update(found)
+            rest += [] if complete else [each for each in group if key(each) not in found]
+        by_name = zip([*few, *rest], [*first, *pool.map(got, rest)], strict=True)
+    live.update({key(each): found for each, found in by_name if found})
+    return live
+
+
+def _list(cluster: Cluster, resource: Resource, group: list[Manifest]) -> tuple[dict[Key, Manifest], bool]:
+    """Return the objects of a kind by key, and whether these are all."""
+    spaces = {each["metadata"].get("namespace", "") for each in group}
+    path = resource.path(spaces.pop() if len(spaces) == 1 else "")
+    try:
+        answer = cluster.request("GET", path, {"limit": _LIST_LIMIT})
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return {}, True
+    kind = {"apiVersion": group[0]["apiVersion"], "kind": group[0]["kind"]}
+    found = [{**kind, **item} for item in answer["items"]]
+    return {key(each): each for each in found}, not answer["metadata"].get("continue")

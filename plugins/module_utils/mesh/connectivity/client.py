@@ -130,6 +130,5 @@ class Probe:
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    ready = health.condition(pod, "Ready").get("status") == "True"
     return ready and not pod["metadata"].get("deletionTimestamp")
