@@ -8,11 +8,11 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..cilium import installed
+from ..cilium import adoption
 from ..kubernetes.client import Cluster
 from ..kubernetes.kubeconfig import CONNECTIONS
-from . import api_endpoint
-from .api_endpoint import Api
+from . import kubeconfig
+from .kubeconfig import Api
 from .preflight import State
 from .rbac import EVERYTHING, Right
 
@@ -65,7 +65,7 @@ def read(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | No
         proxy_pods=proxies.result(),
         crds=[each["name"] for each in crds.result()],
         service_ranges=ranges.result(),
-        cilium=installed.found(cluster, daemon_sets.result()),
+        cilium=adoption.found(cluster, daemon_sets.result()),
         api=api.result(),
     )
 
@@ -89,7 +89,7 @@ def where_api_is(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, i
         for one in each.get("endpoints") or []
         for address in one["addresses"]
     ]
-    return api_endpoint.choose(entry, resolve(api_endpoint.address_of(entry["server"])[0]), endpoints)
+    return kubeconfig.choose_api(entry, resolve(kubeconfig.address_of(entry["server"])[0]), endpoints)
 
 
 def resolve(host: str) -> list[str]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..findings import Finding
-from . import network
 from . import nodes as nodes_of
-from .api_endpoint import Api
+from .kubeconfig import Api
 
 # By minor of Cilium the oldest and newest of Kubernetes that it is tested with (its page Kubernetes Compatibility).
 _KUBERNETES = {"1.18": (30, 33), "1.20": (33, 36)}
@@ -25,7 +24,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class State:
     """What the API of an existing cluster reports.
 
-    cilium: what `cilium.installed.found` returns, None if there is none. service_ranges: those of the ServiceCIDRs,
+    cilium: what `cilium.adoption.found` returns, None if there is none. service_ranges: those of the ServiceCIDRs,
     else the address of Service default/kubernetes alone. api: where Cilium will find the API.
     """
 
@@ -87,13 +86,13 @@ def version(state: State, wanted: Wanted) -> list[Finding]:
 def kernels(state: State, wanted: Wanted) -> list[Finding]:
     """Every node's kernel is new enough for Cilium."""
     old = nodes_of.old_kernels(state.nodes)
-    problem = f"the kernel of {', '.join(old)} is older than {nodes_of.kernel_words()}, the oldest that Cilium supports"
+    problem = f"the kernel of {', '.join(old)} is older than {nodes_of.KERNEL_WORDS}, the oldest that Cilium supports"
     return [wanted.error(problem, "Node, status.nodeInfo", "Use a newer image for these nodes.")] if old else []
 
 
 def own_network(state: State, wanted: Wanted) -> list[Finding]:
     """A cluster that keeps its network has a network plugin."""
-    silent = network.without(state.nodes)
+    silent = nodes_of.without_network(state.nodes)
     if not silent:
         return []
     problem = f"has no network, but cilium_enabled is false: {', '.join(silent)} have no network plugin"
@@ -103,16 +102,16 @@ def own_network(state: State, wanted: Wanted) -> list[Finding]:
 
 def other_network(state: State, wanted: Wanted) -> list[Finding]:
     """No other network plugin is installed; kube-proxy is reported."""
-    agents = network.agents(state.daemon_sets, state.nodes, state.crds)
+    agents = nodes_of.plugins(state.daemon_sets, state.nodes, state.crds)
     found = [
         wanted.error(f"{each.words} is its network plugin", each.where, f"{each.step}, {_KEEP}.") for each in agents
     ]
-    ready = network.ready(state.nodes)
+    ready = nodes_of.ready(state.nodes)
     if ready and not agents and not state.cilium:
         names = ", ".join(ready)
         problem = f"{names} are Ready without Cilium, so the cluster has a network plugin that was not recognized"
         found.append(wanted.error(problem, "Node, condition Ready", f"Find and remove it, {_KEEP}."))
-    proxy = network.kube_proxy(state.daemon_sets, state.proxy_pods)
+    proxy = nodes_of.kube_proxy(state.daemon_sets, state.proxy_pods)
     if proxy:
         problem = "kube-proxy runs beside Cilium, which replaces it: connections through Services break once"
         found.append(wanted.warning(problem, proxy, "Remove kube-proxy where the provider allows it."))
