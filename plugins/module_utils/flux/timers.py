@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import re
 
-from . import dependencies as links
-from .dependencies import Key
-from .readiness import State
+from .readiness import Key, State, owner_of
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
@@ -74,7 +72,7 @@ def is_decided(states: list[State]) -> bool:
     by_key = {state.key: state for state in states}
 
     def is_lost(state: State, seen: frozenset[Key]) -> bool:
-        name = links.owner(state.item) if state.item else None
+        name = owner_of(state.item) if state.item else None
         owner = by_key.get(name) if name else None
         if state.state in ("failed", "suspended") or (owner and owner.state == "failed"):
             return True

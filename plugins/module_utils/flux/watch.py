@@ -13,9 +13,8 @@ from typing import Any
 from ..kubernetes import health
 from ..kubernetes.client import ApiError, Cluster, Unreachable
 from ..kubernetes.rollout import last_events, pod_details
-from . import dependencies, report
-from .dependencies import Key
-from .readiness import GROUPS, State, runs_pods
+from . import report
+from .readiness import GROUPS, Key, State, runs_pods, workloads
 from .timers import Clock, is_decided
 
 Judge = Callable[[dict[str, list[dict[str, Any]]]], list[State]]
@@ -135,7 +134,7 @@ def diagnose(cluster: Cluster, states: list[State]) -> dict[Key, list[str]]:
 
 def _of(cluster: Cluster, state: State) -> list[str]:
     lines = []
-    for namespace, names in sorted(dependencies.workloads(state.key, state.item, state.reason).items()):
+    for namespace, names in sorted(workloads(state.key, state.item, state.reason).items()):
         items = cluster.request("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
         failing = [pod for pod in items if (pod.get("status") or {}).get("phase") != "Succeeded" and health.pod(pod)]
         # Pods of an operator's objects may have other names.
