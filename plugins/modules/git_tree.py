@@ -76,8 +76,7 @@ import posixpath
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.opendata.platform.plugins.module_utils.git.cli import GitError
-from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, Tree
+from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, GitError, Tree
 from ansible_collections.opendata.platform.plugins.module_utils.libraries import require
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
 
