@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from ..findings import Finding
 from ..kubernetes.manifests import Manifest
 from ..plain_data import plain
-from . import catalogue, common_manifests, flux, manifest_checks, provision, validate
+from . import catalogue, common_manifests, manifest_checks, provision, rules
 from . import secrets as service_secrets
 from .schema import Release, filled
 
@@ -57,11 +57,11 @@ def render(releases: list[dict[str, Any]], context: Context) -> Tree:
     found: list[Finding] = []
     sound: list[tuple[Release, dict[str, Any]]] = []
     for entry in entries:
-        faults = validate.findings(entry)
+        faults = rules.findings(entry)
         found += faults
         sound += [] if faults else [(filled(entry["release"], context), entry)]
     enabled = {str(entry["release"].get("name")) for entry in entries}
-    found += validate.together([(release, entry["role"]) for release, entry in sound], enabled, context)
+    found += rules.together([(release, entry["role"]) for release, entry in sound], enabled, context)
     services = []
     for release, entry in sound:
         own, faults = _own(release, entry)
@@ -75,7 +75,7 @@ def render(releases: list[dict[str, Any]], context: Context) -> Tree:
 def _own(release: Release, entry: dict[str, Any]) -> tuple[list[Manifest], list[Finding]]:
     """The service's own objects, each in its namespace, and their findings."""
     if release["chart"]:
-        return flux.chart(release), []
+        return common_manifests.chart(release), []
     name, namespace = release["name"], release["namespace"]
     where = f"{release['manifests']} of role {entry['role']}"
     objects, found = manifest_checks.rendered(name, entry["rendered"], where)
@@ -83,7 +83,7 @@ def _own(release: Release, entry: dict[str, Any]) -> tuple[list[Manifest], list[
         return [], found
     found = manifest_checks.objects(name, namespace, release["pod_security"], objects, where)
     if release["route"]:
-        found += [validate.of_key(each, name, entry["role"]) for each in manifest_checks.route(release, objects)]
+        found += [rules.of_key(each, name, entry["role"]) for each in manifest_checks.route(release, objects)]
     return [_placed(manifest, namespace) for manifest in objects], found
 
 
@@ -118,7 +118,7 @@ def _tree(services: list[Described], context: Context) -> Tree:
         objects = [namespace, *common_manifests.policies(release, context), *pods]
         objects += common_manifests.route(release, context) + common_manifests.monitor(release, context)
         objects += provision.manifests(release, context)
-        files[f"platform/{name}.yaml"] = text([flux.kustomization(release, context["source"])])
+        files[f"platform/{name}.yaml"] = text([common_manifests.kustomization(release, context["source"])])
         files[f"services/{name}/manifests.yaml"] = text(objects)
         secrets += service_secrets.recipes(release, context)
         namespaces.append(namespace)
