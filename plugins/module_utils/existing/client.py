@@ -9,12 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..cilium import adoption
-from ..kubernetes.client import Cluster
-from ..kubernetes.kubeconfig import CONNECTIONS
+from ..kubernetes.client import CONNECTIONS, Cluster
 from . import kubeconfig
 from .kubeconfig import Api
-from .preflight import State
-from .rbac import EVERYTHING, Right
+from .preflight import EVERYTHING, Right, State
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"

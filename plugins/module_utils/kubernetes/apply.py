@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import health, manifests
-from .client import ApiError, Cluster
-from .kubeconfig import CONNECTIONS
-from .managed_fields import is_current
-from .manifests import Manifest, Resource
+from .client import CONNECTIONS, ApiError, Cluster
+from .manifests import Manifest, Resource, is_current
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _FEW = 4  # up to here one GET an object is cheaper than a list

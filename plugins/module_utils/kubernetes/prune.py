@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from . import manifests
 from .apply import Applier, Change, key, read, refuse
-from .client import ApiError
-from .kubeconfig import CONNECTIONS
+from .client import CONNECTIONS, ApiError
 from .manifests import Manifest
 
 NAMESPACE = "kube-system"  # of the record: every cluster has it

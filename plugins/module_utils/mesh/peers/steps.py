@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ...kubernetes.managed_fields import owned_fields
-from ...kubernetes.manifests import Manifest
+from ...kubernetes.manifests import Manifest, owned_fields
 from ..chart import DEPLOYMENT
 from .entries import Peer
 

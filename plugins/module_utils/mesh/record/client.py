@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from ...kubernetes import kubeconfig
-from ...kubernetes.client import ApiError, Cluster
+from ...kubernetes.client import CONNECTIONS, ApiError, Cluster
 from ..chart import AGENT_SECRET, CONFIG, DEPLOYMENT, KVSTOREMESH_SECRET, LEAFS, SERVICE
 from . import build
 
@@ -50,7 +49,7 @@ class Unreadable(Exception):
 def fetch(cluster: Cluster, namespace: str, parts: Iterable[str]) -> build.Raw:
     """Return the objects of these parts. Raise Unreadable for what is refused, Unreachable without an answer."""
     names = list(dict.fromkeys(name for part in parts for name in SOURCES.get(part, ())))
-    with ThreadPoolExecutor(kubeconfig.CONNECTIONS) as pool:
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
         jobs = {
             name: pool.submit(_read, cluster, _PATHS[name].format(namespace=namespace), name in _LISTS)
             for name in names
