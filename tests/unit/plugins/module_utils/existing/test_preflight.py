@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.existing import nodes as nodes_of
-from ansible_collections.opendata.platform.plugins.module_utils.existing import rbac as rights
+from ansible_collections.opendata.platform.plugins.module_utils.existing import preflight
 from ansible_collections.opendata.platform.plugins.module_utils.existing.kubeconfig import Api
 from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import State, Wanted, findings
 
@@ -266,10 +266,10 @@ def test_kernels(kernel: str, system: str, old: bool) -> None:
 
 
 def test_rights_are_those_of_the_stages() -> None:
-    least = rights.needed(cilium=False, mesh=False, flux=False)
+    least = preflight.needed(cilium=False, mesh=False, flux=False)
     assert {each.verb for each in least} == {"get", "list"}
-    everything = rights.needed(cilium=True, mesh=True, flux=True)
+    everything = preflight.needed(cilium=True, mesh=True, flux=True)
     assert everything[: len(least)] == least and len({*everything}) == len(everything)
-    assert rights.words(
-        [rights.Right("create", "", "pods/exec", "kube-system"), rights.Right("patch", "apps", "x")]
+    assert preflight.rights_words(
+        [preflight.Right("create", "", "pods/exec", "kube-system"), preflight.Right("patch", "apps", "x")]
     ) == ("its user lacks these permissions: create pods/exec in kube-system; patch x.apps")
