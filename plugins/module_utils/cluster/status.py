@@ -13,14 +13,10 @@ from ..kubernetes.rollout import pod_details, wait_for_workload
 _NODES = "/api/v1/nodes"
 _PODS = "/api/v1/namespaces/kube-system/pods"
 # Workloads of the network: path of the list, name, display name, label of the pods.
+_APPS = "/apis/apps/v1/namespaces/kube-system"
 _NETWORK = (
-    ("/apis/apps/v1/namespaces/kube-system/daemonsets", "cilium", "Cilium", "k8s-app=cilium"),
-    (
-        "/apis/apps/v1/namespaces/kube-system/deployments",
-        "cilium-operator",
-        "Cilium's operator",
-        "io.cilium/app=operator",
-    ),
+    (f"{_APPS}/daemonsets", "cilium", "Cilium", "k8s-app=cilium"),
+    (f"{_APPS}/deployments", "cilium-operator", "Cilium's operator", "io.cilium/app=operator"),
 )
 
 

@@ -16,6 +16,7 @@ from .preflight import EVERYTHING, Right, State
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+_SYSTEM_PODS = "/api/v1/namespaces/kube-system/pods"
 _SERVICE = "/api/v1/namespaces/default/services/kubernetes"
 
 
@@ -26,9 +27,8 @@ def missing_rights(cluster: Cluster, wanted: list[Right]) -> list[Right]:
         resource, _, part = right.resource.partition("/")
         asked = {"verb": right.verb, "group": right.group, "resource": resource, "namespace": right.namespace}
         asked |= {"subresource": part} if part else {}
-        return bool(
-            cluster.request("POST", _REVIEWS, body={"spec": {"resourceAttributes": asked}})["status"]["allowed"]
-        )
+        review = cluster.request("POST", _REVIEWS, body={"spec": {"resourceAttributes": asked}})
+        return bool(review["status"]["allowed"])
 
     if allowed(EVERYTHING):
         return []
@@ -50,9 +50,7 @@ def read(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | No
         version = pool.submit(cluster.request, "GET", "/version")
         nodes = pool.submit(items, "/api/v1/nodes")
         daemon_sets = pool.submit(items, "/apis/apps/v1/daemonsets")
-        proxies = pool.submit(
-            items, "/api/v1/namespaces/kube-system/pods", labelSelector="component=kube-proxy", limit="1"
-        )
+        proxies = pool.submit(items, _SYSTEM_PODS, labelSelector="component=kube-proxy", limit="1")
         crds = pool.submit(cluster.names, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "")
         ranges = pool.submit(service_ranges, cluster)
         api = pool.submit(where_api_is, cluster, entry, endpoint)

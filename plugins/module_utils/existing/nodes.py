@@ -149,12 +149,8 @@ def plugins(daemon_sets: Iterable[Object], nodes: list[Object], crds: Iterable[s
 
 def without_network(nodes: list[Object]) -> list[str]:
     """Nodes whose container runtime reports that there is no network plugin."""
-    silent = []
-    for node in nodes:
-        message = health.condition(node, "Ready").get("message", "")
-        if any(words.lower() in message.lower() for words in _NO_CNI):
-            silent.append(node["metadata"]["name"])
-    return silent
+    messages = {each["metadata"]["name"]: health.condition(each, "Ready").get("message", "") for each in nodes}
+    return [name for name, text in messages.items() if any(words.lower() in text.lower() for words in _NO_CNI)]
 
 
 def ready(nodes: list[Object]) -> list[str]:

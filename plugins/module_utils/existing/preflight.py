@@ -63,9 +63,8 @@ def findings(state: State, wanted: Wanted) -> list[Finding]:
     """All findings, in the order in which a person would fix them."""
     found = version(state, wanted) if wanted.cilium else []
     if not nodes_of.linux(state.nodes):
-        found.append(
-            wanted.error("has no Linux node", wanted.server, "Add one: Cilium's settings depend on the nodes.")
-        )
+        step = "Add one: Cilium's settings depend on the nodes."
+        found.append(wanted.error("has no Linux node", wanted.server, step))
     checks = (kernels, other_network, cilium, addresses, api) if wanted.cilium else (own_network,)
     return [*found, *(each for check in checks for each in check(state, wanted))]
 
@@ -76,9 +75,8 @@ def version(state: State, wanted: Wanted) -> list[Finding]:
     oldest, newest = _KUBERNETES.get(".".join(wanted.cilium_version.split(".")[:2]), (0, 999))
     if not number or oldest <= int(number[1]) <= newest:
         return []
-    problem = (
-        f"runs Kubernetes {state.kubernetes}; Cilium {wanted.cilium_version} is tested with 1.{oldest} to 1.{newest}"
-    )
+    tested = f"Cilium {wanted.cilium_version} is tested with 1.{oldest} to 1.{newest}"
+    problem = f"runs Kubernetes {state.kubernetes}; {tested}"
     old = int(number[1]) < oldest
     step = "Upgrade the cluster first." if old else "Read Cilium's release notes before you continue."
     return [(wanted.error if old else wanted.warning)(problem, wanted.server, step)]
@@ -104,9 +102,8 @@ def own_network(state: State, wanted: Wanted) -> list[Finding]:
 def other_network(state: State, wanted: Wanted) -> list[Finding]:
     """No other network plugin is installed; kube-proxy is reported."""
     agents = nodes_of.plugins(state.daemon_sets, state.nodes, state.crds)
-    found = [
-        wanted.error(f"{each.words} is its network plugin", each.where, f"{each.step}, {_KEEP}.") for each in agents
-    ]
+    mine = "is its network plugin"
+    found = [wanted.error(f"{each.words} {mine}", each.where, f"{each.step}, {_KEEP}.") for each in agents]
     ready = nodes_of.ready(state.nodes)
     if ready and not agents and not state.cilium:
         names = ", ".join(ready)

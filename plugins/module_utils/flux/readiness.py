@@ -75,9 +75,8 @@ def judge(
     unwell = {key for key, state in states.items() if state.reason}
     for key, state in states.items():
         required, held = required_by(key, state.item) & unwell, held_by(key, state.item) & unwell
-        states[key] = state._replace(
-            waits_for=tuple(sorted((required | held) - {key})) if state.reason else (), is_blocked=bool(required)
-        )
+        waits_for = tuple(sorted((required | held) - {key})) if state.reason else ()
+        states[key] = state._replace(waits_for=waits_for, is_blocked=bool(required))
     for key, state in states.items():
         if state.state == "waiting" and _is_final(states, key):
             states[key] = state._replace(state="failed")
@@ -208,9 +207,8 @@ def source_of(key: Key, item: Object) -> Key:
 def required_by(key: Key, item: Object) -> set[Key]:
     """Return what must be ready before the object's controller begins."""
     depends = (item.get("spec") or {}).get("dependsOn") or []
-    return {Key(key.kind, each.get("namespace") or key.namespace, each["name"]) for each in depends} | (
-        {source_of(key, item)} - {key}
-    )
+    others = {Key(key.kind, each.get("namespace") or key.namespace, each["name"]) for each in depends}
+    return others | ({source_of(key, item)} - {key})
 
 
 def held_by(key: Key, item: Object) -> set[Key]:

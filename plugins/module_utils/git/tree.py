@@ -103,9 +103,8 @@ class Tree:
         if files := self._uncommitted():
             some = ", ".join([*files[:SHOWN], *(["…"] if len(files) > SHOWN else [])])
             step = f"{git} stash --include-untracked -- {self.path}"
-            found.append(
-                f"{self.path} may only be written by this module, but has uncommitted changes ({some}): {step}"
-            )
+            problem = f"may only be written by this module, but has uncommitted changes ({some})"
+            found.append(f"{self.path} {problem}: {step}")
         return found
 
     def _of_the_remote(self, git: str) -> list[str]:

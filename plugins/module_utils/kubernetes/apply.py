@@ -110,20 +110,15 @@ class Applier:
     def patch(self, change: Change, **query: Any) -> None:
         """Send one object; what the server says against it becomes the change's finding."""
         query = {"force": str(self.force).lower(), "fieldManager": self.manager, "fieldValidation": "Warn", **query}
-        kind = "application/apply-patch+yaml"
+        path, kind = self.path(change.wanted), "application/apply-patch+yaml"
         try:
-            change.after = self.cluster.request(
-                "PATCH", self.path(change.wanted), query, change.wanted, content_type=kind
-            )
+            change.after = self.cluster.request("PATCH", path, query, change.wanted, content_type=kind)
         except ApiError as error:
             if self.check and error.status == 404:
                 return  # its namespace or CRD is only planned
-            owners = [
-                f"{cause['field']}: {cause['message']}"
-                for cause in error.causes
-                if cause.get("reason") == "FieldManagerConflict"
-            ]
-            hint = f"owned by others ({'; '.join(owners)}): take the field out, or apply with force_conflicts"
+            conflicts = [each for each in error.causes if each.get("reason") == "FieldManagerConflict"]
+            owners = "; ".join(f"{each['field']}: {each['message']}" for each in conflicts)
+            hint = f"owned by others ({owners}): take the field out, or apply with force_conflicts"
             change.finding = f"{manifests.name_of(change.wanted)}: {hint if owners else error}"
 
     def _established(self, crds: list[Manifest]) -> None:
@@ -140,11 +135,10 @@ class Applier:
             }
 
         if missing(crds):
-            well, items = self.cluster.wait(_CRDS, lambda items: not missing(items), self.wait_seconds)
-            if not well:
-                raise Refused(
-                    [f"CRD {name} is not established after {self.wait_seconds} s" for name in sorted(missing(items))]
-                )
+            _well, items = self.cluster.wait(_CRDS, lambda items: not missing(items), self.wait_seconds)
+            late = [f"CRD {name} is not established after {self.wait_seconds} s" for name in sorted(missing(items))]
+            if late:
+                raise Refused(late)
 
 
 def refuse(changes: list[Change]) -> None:

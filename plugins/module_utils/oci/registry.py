@@ -58,12 +58,8 @@ class Repository:
         for blob in artifact.blobs:
             if not self._ask("HEAD", f"{self._path}/blobs/{blob.digest}", none=True):
                 self._upload(blob)
-        self._ask(
-            "PUT",
-            f"{self._path}/manifests/{self._tag}",
-            {"Content-Type": artifact.manifest.media_type},
-            artifact.manifest.data,
-        )
+        media_type, data = artifact.manifest
+        self._ask("PUT", f"{self._path}/manifests/{self._tag}", {"Content-Type": media_type}, data)
 
     def _upload(self, blob: Blob) -> None:
         place = self._ask("POST", f"{self._path}/blobs/uploads/").headers["Location"]

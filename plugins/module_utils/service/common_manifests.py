@@ -63,9 +63,8 @@ def _cilium_policies(release: Release, context: Context) -> list[Manifest]:
         labels = [{"key": key, "operator": "Exists"} for key in (_NAMESPACE_LABEL, _CLUSTER_LABEL)]
         ingress.append({"fromEndpoints": [{"matchExpressions": labels}]})
     spec = {"endpointSelector": {}, "ingress": ingress}
-    return (
-        [_object("cilium.io/v2", "CiliumNetworkPolicy", release["name"], release["namespace"], spec)] if ingress else []
-    )
+    name, namespace = release["name"], release["namespace"]
+    return [_object("cilium.io/v2", "CiliumNetworkPolicy", name, namespace, spec)] if ingress else []
 
 
 def route(release: Release, context: Context) -> list[Manifest]:

@@ -49,11 +49,7 @@ RELEASE = {
     "monitoring": Key((dict,), {}),
     "timeout": Key((int,), 300),
 }
-CHART = {
-    "repo": Key((str,), required=True),
-    "name": Key((str,), required=True),
-    "version": Key((str,), required=True),
-}
+CHART = {name: Key((str,), required=True) for name in ("repo", "name", "version")}
 ROUTE = {
     "port": Key((int,), required=True),
     "sso": Key((str,), required=True),

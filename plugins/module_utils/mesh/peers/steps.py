@@ -163,9 +163,9 @@ def update_removals(
     ]
     removed = sorted(removed)
     if removed:
-        warnings.append(
-            f"drain grace period of KVStoreMesh for {', '.join(removed)}: do not add it again within {DRAIN_SECONDS} s"
-        )
+        names = ", ".join(removed)
+        step = f"do not add it again within {DRAIN_SECONDS} s"
+        warnings.append(f"drain grace period of KVStoreMesh for {names}: {step}")
     kept = {name: at for name, at in marks.items() if left[name] > 0 and name not in added}
     return kept | dict.fromkeys(removed, now), warnings
 

@@ -58,18 +58,13 @@ def load(found: Mapping[str, str], place: str) -> Authority | None:
         return _of_state(found, place)
     missing = [name for name in ("ca.crt", "ca.key") if name not in found]
     if len(missing) == 1:
-        raise ValueError(
-            f"{missing[0]} is missing in {place}, but {_other(missing[0])} is there: restore it from a copy"
-        )
+        there = "ca.crt" if missing == ["ca.key"] else "ca.key"
+        raise ValueError(f"{missing[0]} is missing in {place}, but {there} is there: restore it from a copy")
     if missing:
         return None
     pair = Pair(found["ca.crt"], found["ca.key"])
     _check(pair, place)
     return Authority("stable", (pair,))
-
-
-def _other(name: str) -> str:
-    return "ca.crt" if name == "ca.key" else "ca.key"
 
 
 def _of_state(found: Mapping[str, str], place: str) -> Authority:

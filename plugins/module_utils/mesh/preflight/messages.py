@@ -69,14 +69,8 @@ RULES: dict[str, tuple[str, str]] = {
         "ipv4-native-routing-cidr {native} of '{name}' does not cover {cidrs}",
         "Set ipv4NativeRoutingCIDR to a range that contains the pod CIDRs of every cluster.",
     ),
-    "VERSION_SKEW": (
-        "Cilium {old} ({olds}) and {new} ({news}) are more than {most} apart",
-        "Upgrade {olds} first.",
-    ),
-    "VERSION_OLD": (
-        "Cilium {version} is older than {oldest}",
-        "Upgrade Cilium.",
-    ),
+    "VERSION_SKEW": ("Cilium {old} ({olds}) and {new} ({news}) are more than {most} apart", "Upgrade {olds} first."),
+    "VERSION_OLD": ("Cilium {version} is older than {oldest}", "Upgrade Cilium."),
     "ENCRYPTION": (
         "{ones} encrypts with {one}, {others} with {other}",
         "Set the same encryption.enabled, encryption.type and encryption.nodeEncryption on every cluster.",

@@ -33,11 +33,8 @@ class Info:
         self.module, self.cluster, self.wanted = module, cluster, module.params
         self.waits = self.wanted["wait_for"] if self.wanted["wait"] and not module.check_mode else []
         self.deadline = time.monotonic() + self.wanted["wait_timeout"]
-        self.endpoint = {
-            "override": self.wanted["endpoint"],
-            "node_address": self.wanted["node_address"],
-            "node_count": self.wanted["node_count"],
-        }
+        self.endpoint = {key: self.wanted[key] for key in ("node_address", "node_count")}
+        self.endpoint["override"] = self.wanted["endpoint"]
 
     def objects(self) -> list[str]:
         """Wait for what the API server knows; return what is missing."""
