@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.opendata.platform.plugins.module_utils.service import context, secrets
+from ansible_collections.opendata.platform.plugins.module_utils.service import secrets, tree
 
 
 class FilterModule:
@@ -13,8 +13,8 @@ class FilterModule:
         """Filters by name."""
         return {
             "service_bucket_of_peer": secrets.bucket_of_peer,
-            "service_images": context.images,
+            "service_images": tree.images,
             "service_secrets": secrets.secrets,
-            "service_view": context.view,
-            "service_waiting": context.waiting,
+            "service_view": tree.view,
+            "service_waiting": tree.waiting,
         }
