@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..chart import AGENT_SECRET, KVSTOREMESH_SECRET, SERVICE, Flavour, host_port
+from ..chart import address as ip_address
 
 # Required on the controller: libraries.require reports what is missing.
 with contextlib.suppress(ImportError):
@@ -55,7 +55,7 @@ def render(peer: Peer, flavour: Flavour, namespace: str, kvstoremesh: bool, fing
         remote += "".join(f"\n    - {_scalar(ip)}" for ip in peer.ips)
     if not kvstoremesh:
         return {AGENT_SECRET: remote.encode()}
-    local = _text((f"https://{SERVICE}.{namespace}.svc:2379",), flavour.agent_certs, fingerprint)
+    local = _text((f"https://{SERVICE}.{namespace}.svc:2379",), "local", fingerprint)
     return {AGENT_SECRET: local.encode(), KVSTOREMESH_SECRET: remote.encode()}
 
 
@@ -169,8 +169,8 @@ def _endpoint(endpoint: Any, dial: str) -> list[str]:
         found.append("it has no endpoint: give endpoint.ips or endpoint.address")
     elif dial == "aliases" and not ips:
         found.append("dial=aliases needs endpoint.ips")
-    found += [f"endpoint.ips holds {ip!r}, which is no IP address" for ip in ips if not _is_ip(ip)]
-    if address and not _is_ip(address) and not _DNS.fullmatch(str(address)):
+    found += [f"endpoint.ips holds {ip!r}, which is no IP address" for ip in ips if not ip_address(ip)]
+    if address and not ip_address(address) and not _DNS.fullmatch(str(address)):
         found.append(f"endpoint.address {address!r} is no DNS name or IP address")
     if not _in_range(port, 65535):
         found.append(f"endpoint.port {port} is outside 1..65535")
@@ -182,14 +182,6 @@ def _in_range(number: Any, highest: int) -> bool:
         return 1 <= int(number) <= highest
     except (TypeError, ValueError):
         return False
-
-
-def _is_ip(text: Any) -> bool:
-    try:
-        ipaddress.ip_address(str(text))
-    except ValueError:
-        return False
-    return True
 
 
 def mismatch(name: str, number: int, expected: tuple[str | None, int | None], asked: Iterable[dict[str, Any]]) -> str:

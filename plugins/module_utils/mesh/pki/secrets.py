@@ -98,17 +98,6 @@ def leaf_secret(name: str, namespace: str, pair: Pair, bundle: str, restart_for:
     return _manifest("Secret", name, namespace, restart_for, type=_TYPE, data=data)
 
 
-def bundle_config(namespace: str, bundle: str, restart_for: str) -> Manifest:
-    """Return the ConfigMap that chart value tls.caBundle reads."""
-    return _manifest("ConfigMap", BUNDLE, namespace, restart_for, data={"ca.crt": bundle})
-
-
-def authority_secret(namespace: str, pair: Pair, release: str) -> Manifest:
-    """Return cilium-ca with the marks by which Helm takes it for its own; else its next run would refuse it."""
-    data = _coded(ca_crt=pair.cert, ca_key=pair.key)
-    return as_installed(_manifest("Secret", AUTHORITY, namespace, data=data), release, namespace)
-
-
 def users_config(live: Manifest | None, namespace: str, names: Iterable[str]) -> Manifest | None:
     """Return the ConfigMap with the logins of these clusters beside those that are there, None if it has all."""
     present = parse_users(((live or {}).get("data") or {}).get("users.yaml") or "")
@@ -237,11 +226,11 @@ def _shown(pair: Pair | None, now: datetime) -> dict[str, Any]:
 
 
 def bundle_step(namespace: str, live: Manifest | None, bundle: str, deployment: Manifest | None) -> Step:
-    """Return the step for the ConfigMap with all CAs."""
+    """Return the step for the ConfigMap with all CAs, which chart value tls.caBundle reads."""
     before, after = trusted(((live or {}).get("data") or {}).get("ca.crt") or ""), trusted(bundle)
     due_mark = mark(live, before, after, deployment)
     name, action = f"ConfigMap {namespace}/{BUNDLE}", "written" if before != after else "unchanged"
-    manifest = bundle_config(namespace, bundle, due_mark)
+    manifest = _manifest("ConfigMap", BUNDLE, namespace, due_mark, data={"ca.crt": bundle})
     return Step(name, action, manifest, {"ca": before} if live else {}, {"ca": after}, mark=due_mark)
 
 
@@ -254,7 +243,9 @@ def authority_step(namespace: str, live: Manifest | None, pair: Pair, release: s
             f"ca_cert ({after[0][:16]}), and the next run of the chart would reissue everything; begin with that CA "
             "(cilium_clustermesh_ca, adopt_from) and rotate, or delete the Secret"
         )
-    manifest, metadata = authority_secret(namespace, pair, release), (live or {}).get("metadata") or {}
+    made = _manifest("Secret", AUTHORITY, namespace, data=_coded(ca_crt=pair.cert, ca_key=pair.key))
+    # Without the marks of Helm its next run would refuse the Secret.
+    manifest, metadata = as_installed(made, release, namespace), (live or {}).get("metadata") or {}
     ours = all(
         wanted.items() <= (metadata.get(kind) or {}).items()
         for kind, wanted in manifest["metadata"].items()

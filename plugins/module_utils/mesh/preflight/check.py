@@ -7,7 +7,6 @@ A cluster without any certificate is not judged by them: cilium_clustermesh_cert
 from __future__ import annotations
 
 import functools
-import ipaddress
 import itertools
 import json
 import re
@@ -16,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from ...findings import Finding
-from ..chart import DOMAIN, flavour, host_port, minor, parts
+from ..chart import BUNDLE_SINCE, DOMAIN, address, flavour, host_port, minor, parts
 from ..record.build import Network, collapse
 from .messages import Record, finding, grouped, listed, quoted
 
@@ -53,7 +52,7 @@ def judge(
         _duplicates(ordered),
         _versions(ordered, max_minor_skew),
         _addresses(ordered),
-        _unreached(ordered),
+        _tried(ordered),
         _datapath(ordered),
         _encryption(ordered),
         _mtu(ordered, underlay_mtu),
@@ -82,13 +81,13 @@ def _identity(records: list[Record]) -> Iterator[Finding]:
     for record in records:
         name, number, most = record["name"], record["id"], record["max_connected_clusters"]
         if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-            yield finding("NAME_FORMAT", [record], name=name)
+            yield finding("NAME_FORMAT", [record])
         if _unset(record):
-            yield finding("NAME_DEFAULT", [record], name=name, context=record["context"] or "not given")
+            yield finding("NAME_DEFAULT", [record], context=record["context"] or "not given")
         if number != 0 and not 1 <= number <= most:
-            yield finding("ID_RANGE", [record], id=number, name=name, most=most)
+            yield finding("ID_RANGE", [record], id=number, most=most)
         if number & 0x80 and record["ipam"] in BUGGY_IPAM:
-            yield finding("ID_BUGGY", [record], id=number, name=name, ipam=record["ipam"])
+            yield finding("ID_BUGGY", [record], id=number, ipam=record["ipam"])
     limits = grouped(records, lambda record: record["max_connected_clusters"])
     if len(limits) > 1 or set(limits) - {255, 511}:
         yield finding("MAXCLUSTERS", records, values=listed(limits))
@@ -103,7 +102,7 @@ def _duplicates(records: list[Record]) -> Iterator[Finding]:
     for one, other in itertools.combinations([record for record in records if not _unset(record)], 2):
         who = {"one": _label(one), "other": _label(other)}
         if one["name"] == other["name"]:
-            yield finding("NAME_DUP", [one, other], **who, name=one["name"])
+            yield finding("NAME_DUP", [one, other], **who)
         if one["id"] == other["id"]:
             yield finding("ID_DUP", [one, other], **who, id=one["id"])
 
@@ -117,9 +116,9 @@ def _versions(records: list[Record], max_minor_skew: int) -> Iterator[Finding]:
     for record in records:
         if minor(record["version"]) < OLDEST:
             oldest = ".".join(map(str, OLDEST))
-            yield finding("VERSION_OLD", [record], version=record["version"], name=record["name"], oldest=oldest)
+            yield finding("VERSION_OLD", [record], version=record["version"], oldest=oldest)
         if record["policy_default_local_cluster"]:
-            yield finding("POLICY_SCOPE", [record], name=record["name"])
+            yield finding("POLICY_SCOPE", [record])
     most = "one minor" if max_minor_skew == 1 else f"{max_minor_skew} minors"
     groups = grouped(records, lambda record: (*minor(record["version"]), record["version"]))
     for (old, olds), (new, news) in itertools.combinations(groups.items(), 2):
@@ -129,38 +128,36 @@ def _versions(records: list[Record], max_minor_skew: int) -> Iterator[Finding]:
 
 
 def _endpoints(records: list[Record]) -> Iterator[Finding]:
-    """Whether peers can dial each cluster: address, port, what was seen of it, the name in its server certificate."""
+    """Whether peers can dial each cluster: address, port, the name in its server certificate."""
     for record in records:
         endpoint = record["endpoint"]
         if endpoint["type"] == "ClusterIP":
-            yield finding("CLUSTERIP", [record], name=record["name"])
+            yield finding("CLUSTERIP", [record])
         elif not _announced(record):
-            yield finding("NO_ENDPOINT", [record], name=record["name"], type=endpoint["type"])
+            yield finding("NO_ENDPOINT", [record], type=endpoint["type"])
         else:
             yield from _san(record)
-    yield from _seen(records)
     for one, other in itertools.combinations(records, 2):
-        who = {"one": one["name"], "other": other["name"]}
         if _clash(one, other):
-            yield finding("NODEPORT_CLASH", [one, other], **who, port=one["endpoint"]["port"])
+            yield finding("NODEPORT_CLASH", [one, other], port=one["endpoint"]["port"])
         for endpoint in _announced(one) & _announced(other):
-            yield finding("ENDPOINT_DUP", [one, other], **who, endpoint=endpoint)
+            yield finding("ENDPOINT_DUP", [one, other], endpoint=endpoint)
 
 
-def _seen(records: list[Record]) -> Iterator[Finding]:
-    """What an agent tried; records hold it of peers without an entry only."""
+def _tried(records: list[Record]) -> Iterator[Finding]:
+    """What agents and nodes tried; records hold it of peers without an entry only."""
     for one, other in itertools.permutations(records, 2):
-        tried = (one.get("reach") or {}).get(other["name"])
-        if tried and not tried["reachable"]:
-            yield finding("UNREACHABLE", [one, other], name=one["name"], peer=other["name"], reason=tried["reason"])
+        reach = (one.get("reach") or {}).get(other["name"])
+        if reach and not reach["reachable"]:
+            yield finding("UNREACHABLE", [one, other], reason=reach["reason"])
+        if silent := (one.get("unreached") or {}).get(other["name"]):
+            nodes = ", ".join(f"{node} ({reason})" for node, reason in sorted(silent.items()))
+            yield finding("NODES_UNREACHED", [one, other], ip=other["node_ips"][0], nodes=nodes)
 
 
 def canonical(host: str) -> str:
     """Return the one way to write an IP address or a DNS name."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return host.lower().rstrip(".")
+    return address(host) or host.lower().rstrip(".")
 
 
 def covers(san: str, host: str) -> bool:
@@ -194,7 +191,7 @@ def _san(record: Record) -> Iterator[Finding]:
     host = endpoint["address"] or f"{record['name']}.{DOMAIN}"
     if server and not any(covers(san, host) for san in server["sans"]):
         dialled = host_port(host, endpoint["port"])
-        yield finding("SAN_MISSING", [record], name=record["name"], san=host, endpoint=dialled)
+        yield finding("SAN_MISSING", [record], san=host, endpoint=dialled)
 
 
 def _certificates(records: list[Record], now: datetime, cert_warn_days: int) -> Iterator[Finding]:
@@ -205,9 +202,9 @@ def _certificates(records: list[Record], now: datetime, cert_warn_days: int) -> 
         yield from _ends(record, now, cert_warn_days)
         leafs, name = record["tls"]["leafs"], record["name"]
         if record["kvstoremesh"] and "local" not in leafs:
-            yield finding("LOCAL_CERT", [record], name=name, method=record["tls"]["method"])
+            yield finding("LOCAL_CERT", [record], method=record["tls"]["method"])
         if record["auth_mode"] == "cluster" and "remote" in leafs and leafs["remote"]["cn"] != f"remote-{name}":
-            yield finding("AUTHMODE", [record], name=name, found=leafs["remote"]["cn"])
+            yield finding("AUTHMODE", [record], found=leafs["remote"]["cn"])
 
 
 def _authorities(records: list[Record]) -> Iterator[Finding]:
@@ -218,13 +215,11 @@ def _authorities(records: list[Record]) -> Iterator[Finding]:
         # A signer that the cluster itself does not know has no fingerprint: whether others know it nobody can tell.
         unknown = {""} if one is not other else set()
         for signer in signers - set(trusted) - unknown:
-            who = {"one": one["name"], "other": other["name"]}
             words = {"trusted": _short(trusted), "signer": _short(filter(None, [signer]))}
-            yield finding("CA_MISMATCH", [one, other], **who, **words)
-            since = flavour(one["version"]).bundle_from
-            if one["kvstoremesh"] and parts(one["version"]) < since:
-                version = {"version": one["version"], "since": ".".join(map(str, since))}
-                yield finding("CA_BUNDLE_OLD", [one], name=one["name"], **version)
+            yield finding("CA_MISMATCH", [one, other], **words)
+            if one["kvstoremesh"] and parts(one["version"]) < BUNDLE_SINCE:
+                since = ".".join(map(str, BUNDLE_SINCE))
+                yield finding("CA_BUNDLE_OLD", [one], version=one["version"], since=since)
 
 
 def _short(fingerprints: Any) -> str:
@@ -234,7 +229,7 @@ def _short(fingerprints: Any) -> str:
 
 def _ends(record: Record, now: datetime, cert_warn_days: int) -> Iterator[Finding]:
     for leaf, certificate in record["tls"]["leafs"].items():
-        words = {"leaf": leaf, "name": record["name"], "method": record["tls"]["method"]}
+        words = {"leaf": leaf, "method": record["tls"]["method"]}
         left = datetime.fromisoformat(certificate["not_after"]) - now
         if left.total_seconds() <= 0:
             yield finding("CERT_EXPIRED", [record], **words, end=certificate["not_after"])
@@ -256,24 +251,13 @@ def _overlaps(ones: list[str], others: list[str]) -> list[tuple[Network, Network
 def _addresses(records: list[Record]) -> Iterator[Finding]:
     """Pods and nodes keep their addresses between clusters; services do not, so those of two may overlap."""
     for one, other in itertools.combinations(records, 2):
-        who = {"one": one["name"], "other": other["name"]}
         for mine, theirs in _overlaps(one["pod_cidrs"], other["pod_cidrs"]):
-            yield finding("CIDR_OVERLAP", [one, other], **who, cidr=mine, other_cidr=theirs)
+            yield finding("CIDR_OVERLAP", [one, other], cidr=mine, other_cidr=theirs)
         for ip in set(one["node_ips"]) & set(other["node_ips"]):
-            yield finding("NODE_IP_DUP", [one, other], **who, ip=ip)
+            yield finding("NODE_IP_DUP", [one, other], ip=ip)
     for one, other in itertools.permutations(records, 2):
         for mine, theirs in _overlaps(one["pod_cidrs"], other["service_cidrs"]):
-            who = {"one": one["name"], "other": other["name"]}
-            yield finding("SVC_POD_OVERLAP", [one, other], **who, cidr=mine, other_cidr=theirs)
-
-
-def _unreached(records: list[Record]) -> Iterator[Finding]:
-    """What nodes tried; records hold it of peers without an entry only."""
-    for one, other in itertools.permutations(records, 2):
-        if tried := (one.get("unreached") or {}).get(other["name"]):
-            who = {"name": one["name"], "peer": other["name"], "ip": other["node_ips"][0]}
-            nodes = ", ".join(f"{node} ({reason})" for node, reason in sorted(tried.items()))
-            yield finding("NODES_UNREACHED", [one, other], **who, nodes=nodes)
+            yield finding("SVC_POD_OVERLAP", [one, other], cidr=mine, other_cidr=theirs)
 
 
 def _mode(record: Record) -> str:
@@ -295,7 +279,7 @@ def _datapath(records: list[Record]) -> Iterator[Finding]:
         if outside:
             cidrs = f"{', '.join(outside)} of '{other['name']}'"
             shown = record["datapath"]["native_cidr"] or "(not set)"
-            yield finding("NATIVE_CIDR", [record, other], native=shown, name=record["name"], cidrs=cidrs)
+            yield finding("NATIVE_CIDR", [record, other], native=shown, cidrs=cidrs)
 
 
 def _cipher(record: Record) -> str:

@@ -141,11 +141,15 @@ RULES: dict[str, tuple[str, str]] = {
 
 
 def finding(code: str, records: Iterable[Record], **fields: Any) -> Finding:
-    """Return the finding of this code about these clusters, with the fields that its text needs."""
+    """Return the finding of this code about these clusters, with the fields that its text needs.
+
+    Of one or two clusters the fields name and one are the first one's name, peer and other the last one's.
+    """
     problem, step = RULES[code]
-    clusters = ", ".join(sorted({record["name"] for record in records}))
+    names = [record["name"] for record in records]
+    words = {"name": names[0], "one": names[0], "peer": names[-1], "other": names[-1], **fields}
     severity: Severity = "warning" if code in WARNINGS else "error"
-    return Finding(severity, clusters, "", problem.format(**fields), step.format(**fields), code=code)
+    return Finding(severity, ", ".join(sorted({*names})), "", problem.format(**words), step.format(**words), code=code)
 
 
 def grouped(records: Iterable[Record], value: Callable[[Record], Any]) -> dict[Any, list[Record]]:
