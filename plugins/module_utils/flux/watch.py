@@ -139,17 +139,13 @@ def _of(cluster: Cluster, state: State) -> list[str]:
         items = cluster.request("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
         failing = [pod for pod in items if (pod.get("status") or {}).get("phase") != "Succeeded" and health.pod(pod)]
         # Pods of an operator's objects may have other names.
-        failing = [pod for pod in failing if _is_of(pod, names)] or failing
+        failing = [pod for pod in failing if pod["metadata"]["name"].startswith((*names,))] or failing
         lines += [line for pod in failing[:_PODS_SHOWN] for line in pod_details(cluster, pod)]
         lines += [health.pod(pod) for pod in failing[_PODS_SHOWN:]]
         if not failing:
             # Pods that pod security or a quota rejects do not exist.
             lines += last_events(cluster, namespace, "type=Warning")
     return lines
-
-
-def _is_of(pod: dict[str, Any], names: set[str]) -> bool:
-    return any(pod["metadata"]["name"].startswith(name) for name in names)
 
 
 class Clock:

@@ -15,26 +15,11 @@ LEVEL = "pod-security.kubernetes.io/enforce"
 _TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 # Cluster-scoped kinds that services may have.
 CLUSTER_KINDS = (
-    "APIService",
-    "CSIDriver",
-    "CiliumClusterwideNetworkPolicy",
-    "CiliumLoadBalancerIPPool",
-    "ClusterIssuer",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "CustomResourceDefinition",
-    "GatewayClass",
-    "IngressClass",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "PersistentVolume",
-    "PriorityClass",
-    "RuntimeClass",
-    "StorageClass",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "VolumeSnapshotClass",
+    *("APIService", "CSIDriver", "CiliumClusterwideNetworkPolicy", "CiliumLoadBalancerIPPool", "ClusterIssuer"),
+    *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "GatewayClass", "IngressClass"),
+    *("MutatingWebhookConfiguration", "Namespace", "PersistentVolume", "PriorityClass", "RuntimeClass"),
+    *("StorageClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    *("ValidatingWebhookConfiguration", "VolumeSnapshotClass"),
 )
 # What role service adds to the namespaces of database and object store: endings of the name by kind.
 ELSEWHERE = {"Job": ("-database", "-bucket"), "Database": ("-database",), "DatabaseRole": ("-database",)}

@@ -58,11 +58,7 @@ ROUTE = {
     "reason": Key((str,), ""),
 }
 MONITORING = {"port": Key((str,), required=True), "path": Key((str,), "/metrics")}
-GENERATED = {
-    "length": Key((int,), required=True),
-    "characters": Key((str,), CHARACTERS[0]),
-    "prefix": Key((str,), ""),
-}
+GENERATED = {"length": Key((int,), required=True), "characters": Key((str,), CHARACTERS[0]), "prefix": Key((str,), "")}
 
 
 def fault(key: str, problem: str, step: str) -> Finding:

@@ -92,12 +92,6 @@ def _coded(**texts: str) -> dict[str, str]:
     return {key.replace("_", "."): base64.b64encode(text.encode()).decode() for key, text in texts.items()}
 
 
-def leaf_secret(name: str, namespace: str, pair: Pair, bundle: str, restart_for: str) -> Manifest:
-    """Return the Secret of a leaf; restart_for is a mark, or "" for none."""
-    data = _coded(ca_crt=bundle, tls_crt=pair.cert, tls_key=pair.key)
-    return _manifest("Secret", name, namespace, restart_for, type=_TYPE, data=data)
-
-
 def users_config(live: Manifest | None, namespace: str, names: Iterable[str]) -> Manifest | None:
     """Return the ConfigMap with the logins of these clusters beside those that are there, None if it has all."""
     present = parse_users(((live or {}).get("data") or {}).get("users.yaml") or "")
@@ -212,7 +206,9 @@ def _leaf_step(wish: Wish, role: str, live: Manifest | None, deployment: Manifes
         fresh = pair
         if due or fresh is None:  # without a pair there is a reason
             fresh = certs.issue(leaf.cn, leaf.sans, leaf.purposes, wish.authority, wish.validity_days, now)
-        manifest, planned = leaf_secret(LEAFS[role], wish.namespace, fresh, wish.bundle, due_mark), _shown(fresh, now)
+        data = _coded(ca_crt=wish.bundle, tls_crt=fresh.cert, tls_key=fresh.key)
+        manifest = _manifest("Secret", LEAFS[role], wish.namespace, due_mark, type=_TYPE, data=data)
+        planned = _shown(fresh, now)
     sides = ({**shown, "ca": before} if live else {}, {**(planned if due else shown), "ca": after})
     return Step(f"Secret {wish.namespace}/{LEAFS[role]}", action, manifest, *sides, role, tuple(due), due_mark)
 

@@ -13,6 +13,7 @@ Record = dict[str, Any]  # what cilium_clustermesh_info returns as `cluster`
 # All others are errors.
 WARNINGS = frozenset({"CERT_EXPIRING", "ENCRYPTION", "MTU", "POLICY_SCOPE", "SVC_POD_OVERLAP"})
 
+_RENEW = "Renew it with cilium_clustermesh_certs, or with its issuer (tls method {method})."
 RULES: dict[str, tuple[str, str]] = {
     "NAME_FORMAT": (
         "cluster name '{name}' is invalid: at most 32 lower-case alphanumerics or '-', "
@@ -107,14 +108,8 @@ RULES: dict[str, tuple[str, str]] = {
         "Cilium is {version}: KVStoreMesh ignores tls.caBundle before {since}; use a shared CA",
         "Run cilium_clustermesh_certs on every cluster with one ca_cert, or upgrade Cilium.",
     ),
-    "CERT_EXPIRED": (
-        "{leaf} certificate expired {end}",
-        "Renew it with cilium_clustermesh_certs, or with its issuer (tls method {method}).",
-    ),
-    "CERT_EXPIRING": (
-        "{leaf} certificate expires in {days} days",
-        "Renew it with cilium_clustermesh_certs, or with its issuer (tls method {method}).",
-    ),
+    "CERT_EXPIRED": ("{leaf} certificate expired {end}", _RENEW),
+    "CERT_EXPIRING": ("{leaf} certificate expires in {days} days", _RENEW),
     "SAN_MISSING": (
         "server certificate lacks {san} (needed to dial {endpoint})",
         "Add it to server_sans of cilium_clustermesh_certs (extraDnsNames/extraIpAddresses of the chart), or use ips.",
