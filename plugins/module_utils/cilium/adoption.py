@@ -131,16 +131,14 @@ def found(cluster: Cluster, daemon_sets: list[dict[str, Any]]) -> dict[str, Any]
         there["problem"] = "an existing Cilium belongs to no Helm release"
         there["step"] = "Remove it, reinstall it with Helm, or keep it and set cilium_enabled: false."
     elif namespace != NAMESPACE:
-        there["problem"] = (
-            f"Cilium is helm release {release} in namespace {namespace}; the platform looks in {NAMESPACE}"
-        )
+        where = f"in namespace {namespace}; the platform looks in {NAMESPACE}"
+        there["problem"] = f"Cilium is helm release {release} {where}"
         there["step"] = f"Reinstall it in {NAMESPACE}, or keep it and set cilium_enabled: false."
     elif any(owner):
         there["problem"] = f"Cilium is managed by HelmRelease {'/'.join(owner)} of another Flux"
         there["step"] = "Remove it from that Flux without uninstalling the release, or set cilium_enabled: false."
     elif helm_release.newest(cluster, NAMESPACE, release)[1] is None:
-        there["problem"] = (
-            f"helm's record of release {release} is in no Secret of {NAMESPACE}, so it cannot be compared"
-        )
+        record = f"helm's record of release {release}"
+        there["problem"] = f"{record} is in no Secret of {NAMESPACE}, so it cannot be compared"
         there["step"] = "Use Helm's Secret storage driver, or set cilium_enabled: false."
     return there

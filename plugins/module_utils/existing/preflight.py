@@ -16,8 +16,6 @@ from .kubeconfig import Api
 # By minor of Cilium the oldest and newest of Kubernetes that it is tested with (its page Kubernetes Compatibility).
 _KUBERNETES = {"1.18": (30, 33), "1.20": (33, 36)}
 _KEEP = "or keep it and set cilium_enabled: false, which excludes the cluster from the mesh"
-
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

@@ -88,9 +88,8 @@ def findings(manifests: Iterable[Any]) -> list[str]:
         known = {"apiVersion": manifest.get("apiVersion"), "kind": manifest.get("kind"), "metadata.name": name}
         missing = [key for key, value in known.items() if not value]
         if missing:
-            found.append(
-                f"manifest {number} ({known['kind'] or 'no kind'} {name or 'without name'}) has no {', '.join(missing)}"
-            )
+            shown = f"{known['kind'] or 'no kind'} {name or 'without name'}"
+            found.append(f"manifest {number} ({shown}) has no {', '.join(missing)}")
             continue
         identity = (*known.values(), metadata.get("namespace"))
         if identity in seen:
@@ -120,11 +119,10 @@ def resources_of_crds(manifests: Iterable[Manifest]) -> dict[tuple[str, str], Re
     """Return where the kinds will be served that CRDs among the manifests define, by (apiVersion, kind)."""
     found = {}
     for spec in (each["spec"] for each in manifests if each["kind"] == "CustomResourceDefinition"):
+        names, namespaced = spec["names"], spec["scope"] == "Namespaced"
         for version in (each["name"] for each in spec["versions"] if each.get("served")):
             api = f"{spec['group']}/{version}"
-            found[api, spec["names"]["kind"]] = Resource(
-                f"apis/{api}", spec["names"]["plural"], spec["scope"] == "Namespaced"
-            )
+            found[api, names["kind"]] = Resource(f"apis/{api}", names["plural"], namespaced)
     return found
 
 

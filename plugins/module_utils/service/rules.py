@@ -177,9 +177,8 @@ def findings(entry: Entry) -> list[Finding]:
 
 def of_key(found: Finding, subject: str, role: str) -> Finding:
     """The finding of a key of service_release; of all of it when there is no key."""
-    return replace(
-        found, subject=subject, variable=f"service_release.{found.variable}".rstrip("."), where=f"role {role}"
-    )
+    variable = f"service_release.{found.variable}".rstrip(".")
+    return replace(found, subject=subject, variable=variable, where=f"role {role}")
 
 
 def _overrides(release: dict[str, Any], role: str) -> Faults:

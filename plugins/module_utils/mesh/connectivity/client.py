@@ -123,9 +123,8 @@ class Probe:
         if not done:
             conditions = [each for item in left for each in item["status"].get("conditions") or []]
             words = [each["message"] for each in conditions if each["status"] == "True"] or ["it says no reason"]
-            raise ProbeError(
-                f"Namespace {objects.NAMESPACE} of {self.name} is not gone after {self.seconds} s: {'; '.join(words)}"
-            )
+            what = f"Namespace {objects.NAMESPACE} of {self.name}"
+            raise ProbeError(f"{what} is not gone after {self.seconds} s: {'; '.join(words)}")
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:

@@ -105,9 +105,8 @@ def plan(live: Live, wish: Wish, now: datetime) -> Plan:
         made.show_aim(aim)
 
     kvstore = aims[KVSTOREMESH_SECRET]
-    marks, made.warnings = steps.update_removals(
-        steps.read_removals(kvstore.live), gone & there[KVSTOREMESH_SECRET].keys(), kvstore.put, now
-    )
+    leaving = gone & there[KVSTOREMESH_SECRET].keys()
+    marks, made.warnings = steps.update_removals(steps.read_removals(kvstore.live), leaving, kvstore.put, now)
     notes = steps.removal_annotation(marks)
     for name in SECRETS:
         made.steps += steps.removal(aims[name], wish.manager, notes if name == KVSTOREMESH_SECRET else {})

@@ -75,9 +75,8 @@ def _of_state(found: Mapping[str, str], place: str) -> Authority:
     except (ValueError, KeyError, TypeError):
         pairs, phase = (), ""
     if len(pairs) != {"stable": 1, "prepare": 2, "switch": 2}.get(phase):
-        raise ValueError(
-            f"state.json in {place} cannot be read: restore it, or remove it to go on with ca.crt and ca.key"
-        )
+        step = "restore it, or remove it to go on with ca.crt and ca.key"
+        raise ValueError(f"state.json in {place} cannot be read: {step}")
     for pair in pairs:
         _check(pair, place)
     own = [fingerprint for pair in pairs for fingerprint in certs.fingerprints(pair.cert)]

@@ -161,9 +161,7 @@ class Step:
 
     def diff(self) -> dict[str, str]:
         """Return one entry of Ansible's diff mode."""
-        sides = [
-            {key: value for key, value in side.items() if key != "days_left"} for side in (self.before, self.after)
-        ]
+        sides = [{key: side[key] for key in side if key != "days_left"} for side in (self.before, self.after)]
         texts = [yaml.safe_dump(side, sort_keys=False) if side else "" for side in sides]
         return {"before_header": self.name, "after_header": self.name, "before": texts[0], "after": texts[1]}
 

@@ -176,12 +176,10 @@ def _announced(record: Record) -> set[str]:
 
 def _clash(one: Record, other: Record) -> bool:
     """Kube-proxy replacement took a node port of a remote node for its own."""
-    ends = (one["endpoint"], other["endpoint"])
+    both, ends = (one, other), (one["endpoint"], other["endpoint"])
     if any(end["type"] != "NodePort" for end in ends) or ends[0]["port"] != ends[1]["port"]:
         return False
-    return any(
-        each["kube_proxy_replacement"] and flavour(each["version"]).nodeport_must_differ for each in (one, other)
-    )
+    return any(each["kube_proxy_replacement"] and flavour(each["version"]).nodeport_must_differ for each in both)
 
 
 def _san(record: Record) -> Iterator[Finding]:

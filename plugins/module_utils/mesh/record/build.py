@@ -26,7 +26,6 @@ Object = dict[str, Any]
 Raw = dict[str, Any]  # objects and lists by the names of client.SOURCES; None for what is not there
 PORT = 2379
 _TUNNEL_PORTS = {"vxlan": 8472, "geneve": 6081}
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

@@ -180,12 +180,9 @@ def judge(wanted: dict[str, list[Target]], printed: str) -> dict[str, dict[str, 
     """Return reachable and reason of each peer: all of its targets must have answered."""
     answered, found = {*printed.split()}, {}
     for peer, places in wanted.items():
-        lacks = [
-            f"{each.words} ({each.host}) does not answer within {_SECONDS} s"
-            for each in places
-            if each.at not in answered
-        ]
-        reason = "; ".join(lacks) if places else "no node of it is known"
+        silent = [f"{each.words} ({each.host})" for each in places if each.at not in answered]
+        lacks = "; ".join(f"{each} does not answer within {_SECONDS} s" for each in silent)
+        reason = lacks if places else "no node of it is known"
         found[peer] = {"reachable": not reason, "reason": reason}
     return found
 
