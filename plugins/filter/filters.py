@@ -20,7 +20,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh import memb
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import rotation
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report
 from ansible_collections.opendata.platform.plugins.module_utils.node import preflight, ssh_host_key
-from ansible_collections.opendata.platform.plugins.module_utils.service import context, secrets
+from ansible_collections.opendata.platform.plugins.module_utils.service import secrets, tree
 
 
 def node_answer_finding(answer: dict[str, Any], node: dict[str, Any], file: str) -> str:
@@ -93,10 +93,10 @@ class FilterModule:
             "proxy_environment": proxy.environment,
             "proxy_environment_file": proxy.environment_file,
             "service_bucket_of_peer": secrets.bucket_of_peer,
-            "service_images": context.images,
+            "service_images": tree.images,
             "service_secrets": secrets.secrets,
-            "service_view": context.view,
-            "service_waiting": context.waiting,
+            "service_view": tree.view,
+            "service_waiting": tree.waiting,
             "ssh_arguments": ssh_host_key.arguments,
             "ssh_unpinned": ssh_host_key.unpinned,
             "upgrade_due": operations.upgrade_due,

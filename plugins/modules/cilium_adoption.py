@@ -46,7 +46,7 @@ differences:
 adopts: {description: Whether an existing release is adopted., returned: always, type: bool}
 """
 
-from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption, installed
+from ansible_collections.opendata.platform.plugins.module_utils.cilium import adoption
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import helm_release
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
@@ -70,20 +70,20 @@ def main() -> None:
     cluster = module.connect()
     with module.reporting_api():
         daemon_sets = cluster.request("GET", "/apis/apps/v1/daemonsets")["items"]
-        there = installed.found(cluster, daemon_sets)
+        there = adoption.found(cluster, daemon_sets)
         if not there or there["ours"]:
             module.exit_json(**{**NOTHING, "release": (there or {}).get("release") or NOTHING["release"]})
         if there["problem"]:
             where = f"DaemonSet {there['namespace']}/{there['daemon_set']}"
             module.fail_json(msg=f"{name}: {there['problem']} ({where}). {there['step']}")
-        release = helm_release.newest(cluster, installed.NAMESPACE, there["release"])[1] or {}
+        release = helm_release.newest(cluster, adoption.NAMESPACE, there["release"])[1] or {}
     chart = release["chart"]
     who, theirs = f"{name}: helm release {there['release']} of Cilium", chart["metadata"]["version"]
     if problem := adoption.version_problem(theirs, version):
         module.fail_json(msg=f"{who} {problem}.")
     status = release["info"]["status"]
     if status != "deployed":
-        step = f"Fix it first: helm -n {installed.NAMESPACE} history {there['release']}"
+        step = f"Fix it first: helm -n {adoption.NAMESPACE} history {there['release']}"
         module.fail_json(msg=f"{who} is not deployed but {status}. {step}")
     differences = adoption.differences(release.get("config") or {}, chart.get("values") or {}, wanted)
     change = "has our version" if theirs == version else f"would go from {theirs} to {version}"

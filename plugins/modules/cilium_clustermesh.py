@@ -113,7 +113,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.clien
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.manifests import Manifest
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import CONFIG, DEPLOYMENT, DOMAIN, MANAGER
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import options
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import entries
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import write as peers_write
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.plan import (
     EMPTY_PURGE,
@@ -128,14 +128,14 @@ def wish(module: ClusterModule, own: str, own_id: int) -> Wish:
     """Return what is asked for; fails with all that is wrong with it."""
     asked = module.params
     absent, peers = asked["state"] == "absent", asked["peers"]
-    found = options.findings(peers, own, own_id, asked["dial"], absent)
+    found = entries.findings(peers, own, own_id, asked["dial"], absent)
     if asked["purge"] and absent:
         found.append("purge requires state=present: list the peers to keep")
     elif asked["purge"] and not peers and not asked["allow_empty"]:
         found.append(EMPTY_PURGE)
     if found:
         module.fail_json(msg=f"These peers cannot be connected: {'; '.join(found)}.", findings=found)
-    wanted = [] if absent else options.wanted(peers, own, asked["dial"], asked["domain"])
+    wanted = [] if absent else entries.wanted(peers, own, asked["dial"], asked["domain"])
     return Wish(
         peers=wanted,
         gone=frozenset(item["name"] for item in peers) - {peer.name for peer in wanted},
@@ -150,7 +150,7 @@ def identity(module: ClusterModule, config: Manifest) -> tuple[str, int]:
     """Return name and id of the cluster; fails when it is not the expected one."""
     name, number = config["data"].get("cluster-name", "default"), int(config["data"].get("cluster-id", 0))
     asked = module.params
-    other = options.mismatch(name, number, (asked["name"], asked["id"]), asked["peers"])
+    other = entries.mismatch(name, number, (asked["name"], asked["id"]), asked["peers"])
     if other:
         found = f"behind context {asked['context'] or 'current'}, found '{name}' (id {number})"
         module.fail_json(msg=f"expected cluster {other} {found}: check kubeconfig {asked['kubeconfig']}.")

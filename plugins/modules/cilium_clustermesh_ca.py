@@ -97,12 +97,10 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ControllerModule
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.ca import Authority
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, make_authority
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_certificates import authority_findings
 
 _WARN_DAYS = 90  # a replacement needs three runs over all clusters
@@ -184,16 +182,16 @@ def converge(module: ControllerModule, path: Path, now: datetime) -> tuple[bool,
     def make() -> Pair:
         return make_authority(wish["common_name"], wish["validity_days"], now)
 
-    before = authority.load(store.read(path), str(path))
+    before = authority.load(authority.read(path), str(path))
     start = adopt(**wish["adopt_from"]) if before is None and wish["adopt_from"] else before
     after = authority.advance(start, wish["phase"], make, str(path))
     changed = False
     # What an earlier run left half done is completed first: the next step may overwrite what it would be known by.
     for each in [found for found in (before, after) if found]:
-        if differing := store.differing(path, authority.files(each)):
+        if differing := authority.differing(path, authority.files(each)):
             changed = True
             if not module.check_mode:
-                store.write(path, authority.files(each), differing)
+                authority.write(path, authority.files(each), differing)
     return changed, before, after
 
 
@@ -210,7 +208,7 @@ def main() -> None:
     path = Path(wish["path"] or "")
     with module.reporting_api(ValueError, OSError):
         if wish["state"] == "absent":
-            gone = store.remove(path, module.check_mode)
+            gone = authority.remove(path, module.check_mode)
             listed = "".join(f"{path / name}\n" for name in gone)
             module.exit_json(changed=bool(gone), diff={"before": listed, "after": ""})
         if wish["path"]:

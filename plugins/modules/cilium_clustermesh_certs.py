@@ -123,7 +123,6 @@ from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.modul
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import USERS
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.write import nudge
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import plan
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_certificates import (
@@ -178,18 +177,18 @@ def cluster_name(module: ClusterModule, config: Manifest | None) -> str:
     return str(asked or found)
 
 
-def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], now: datetime) -> list[plan.Step]:
+def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], now: datetime) -> list[trust.Step]:
     """Return what is to be done, in order; the first of several is the one that holds the mark for the restart."""
     wish, deployment = module.params, live.get("deployment")
     pair = Pair(wish["ca_cert"], wish["ca_key"])
     bundle = certs.pem(certs.certificates(wish["ca_bundle"] or wish["ca_cert"]))
     if wish["mode"] == "bundle":
-        found = [plan.bundle_step(wish["namespace"], live.get("bundle"), bundle, deployment)]
+        found = [trust.bundle_step(wish["namespace"], live.get("bundle"), bundle, deployment)]
     elif wish["mode"] == "shared_ca":
-        found = [plan.authority_step(wish["namespace"], live.get("authority"), pair, wish["release_name"])]
+        found = [trust.authority_step(wish["namespace"], live.get("authority"), pair, wish["release_name"])]
     else:
         remote = remote_cn(name, wish["auth_mode"], trust.pair_of(live.get("remote")))
-        wanted = plan.Wish(
+        wanted = trust.Wish(
             wish["namespace"],
             leafs(name, wish["namespace"], remote, wish["server_sans"]),
             pair,
@@ -199,10 +198,10 @@ def steps(module: ClusterModule, name: str, live: dict[str, Manifest | None], no
             wish["force_reissue"],
             module.check_mode,
         )
-        found = plan.leaf_steps(wanted, live, deployment, now)
+        found = trust.leaf_steps(wanted, live, deployment, now)
     if wish["remote_users"] is not None:
         peers = [peer for peer in wish["remote_users"] if peer != name]
-        found.append(plan.users_step(wish["namespace"], live.get("users"), peers))
+        found.append(trust.users_step(wish["namespace"], live.get("users"), peers))
     return found
 
 

@@ -95,8 +95,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Change, Refused
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.exec import Pods
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import judge
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import manifests as objects
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import objects
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity.client import Probe, ProbeError
 
 NOTHING: dict[str, Any] = {"checks": [], "wrong": []}
@@ -107,7 +106,7 @@ def check(module: ClusterModule) -> None:
     asked, found = module.params, []
     if asked["requests"] < 1:
         found.append(f"requests is {asked['requests']}: at least 1 is needed")
-    far = [mode for mode in asked["modes"] if not judge.expected(mode, asked["name"], asked["peers"])]
+    far = [mode for mode in asked["modes"] if not objects.expected(mode, asked["name"], asked["peers"])]
     if asked["state"] == "probed" and far:
         found.append(f"modes {', '.join(far)}: peers contains no other cluster that could answer")
     if asked["state"] == "probed" and not asked["modes"]:
@@ -145,7 +144,7 @@ def main() -> None:
             "state": {"choices": ["present", "probed", "absent"], "default": "present"},
             "image": {"default": "ghcr.io/opendata/testserver:0.1.0"},
             "peers": {"type": "list", "elements": "str", "default": []},
-            "modes": {"type": "list", "elements": "str", "choices": [*judge.MODES], "default": [*judge.MODES]},
+            "modes": {"type": "list", "elements": "str", "choices": [*objects.MODES], "default": [*objects.MODES]},
             "requests": {"type": "int", "default": 20},
             "wait_timeout": {"type": "int", "default": 60},
         },

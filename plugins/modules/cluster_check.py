@@ -72,7 +72,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.existing import client as existing_client
-from ansible_collections.opendata.platform.plugins.module_utils.existing import kubeconfig, nodes, preflight, rbac
+from ansible_collections.opendata.platform.plugins.module_utils.existing import kubeconfig, nodes, preflight
 from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import State, Wanted
 from ansible_collections.opendata.platform.plugins.module_utils.findings import Finding
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.cidr import split_endpoint
@@ -94,14 +94,14 @@ def cluster_entry(path: str, context: str) -> dict[str, Any]:
 def inspect(module: ClusterModule, entry: dict[str, Any], wanted: Wanted) -> tuple[State | None, list[Finding]]:
     """The cluster's state (None if it cannot be read) and all findings."""
     params = module.params
-    rights = rbac.needed(params["cilium"], params["mesh"], params["flux"])
+    rights = preflight.needed(params["cilium"], params["mesh"], params["flux"])
     endpoint = split_endpoint(params["endpoint"]) if params["endpoint"] else None
     try:
         cluster = Cluster(params["kubeconfig"], params["context"])
         missing = existing_client.missing_rights(cluster, rights)
         step = "Use the kubeconfig of an administrator (ClusterRole cluster-admin), or have one grant them."
-        found = [wanted.error(rbac.words(missing), params["kubeconfig"], step)] if missing else []
-        if {*missing} & {*rbac.READ}:
+        found = [wanted.error(preflight.rights_words(missing), params["kubeconfig"], step)] if missing else []
+        if {*missing} & {*preflight.READ}:
             return None, found
         state = existing_client.read(cluster, entry, endpoint)
         return state, [*found, *preflight.findings(state, wanted)]

@@ -90,8 +90,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.flux import report as flux_report
-from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencies import Key
-from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import Key, State, judge
 from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Flux, diagnose
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule

@@ -59,8 +59,7 @@ revision:
 import posixpath
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.git.cli import GitError
-from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, Tree
+from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Entry, GitError, Tree
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive
 

@@ -90,7 +90,7 @@ objects:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory, manifests
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import manifests, prune
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.apply import Applier, Change
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule, summary
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.prune import Pruner
@@ -112,7 +112,7 @@ def read(module: ClusterModule) -> list[manifests.Manifest]:
         findings += [f"{path}: {finding}" for finding in manifests.findings(loaded)]
         wanted += loaded
     label = module.params["prune_label"]
-    if label is not None and (finding := inventory.finding(label, wanted)):
+    if label is not None and (finding := prune.finding(label, wanted)):
         findings.append(finding)
     if findings:
         module.fail_json(msg=f"These manifests cannot be applied: {'; '.join(findings)}.", findings=findings)

@@ -78,7 +78,6 @@ from pathlib import Path
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive, registry
 from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
-from ansible_collections.opendata.platform.plugins.module_utils.oci import chart as oci_chart
 from ansible_collections.opendata.platform.plugins.module_utils.oci.artifact import Artifact, Reference
 from ansible_collections.opendata.platform.plugins.module_utils.oci.registry import (
     RegistryError,
@@ -117,11 +116,11 @@ def content(module: Module, reference: Reference | None, findings: list[str]) ->
         module.warn(f"chart {chart} does not exist yet. It is planned as new.")
         return None
     try:
-        metadata, packed = oci_chart.read(Path(chart))
+        metadata, packed = oci_artifact.read_chart(Path(chart))
     except ValueError as error:
         findings.append(str(error))
         return None
-    findings += oci_chart.findings(metadata, reference) if reference else []
+    findings += oci_artifact.chart_findings(metadata, reference) if reference else []
     return oci_artifact.chart(metadata, packed)
 
 

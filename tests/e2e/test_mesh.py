@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, issue
 
 import host_state
 from fleet import Fleet, odp, pod, run, wait_until

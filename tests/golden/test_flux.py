@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.service import flux
+from ansible_collections.opendata.platform.plugins.module_utils.service import common_manifests
 
 import render
 
@@ -125,7 +125,7 @@ def test_services_read_the_same_source(fleet: str) -> None:
     assert found == {"kind": value("__flux_kind", fleet), "prefix": value("__flux_prefix", fleet)}
     assert found["prefix"] == PREFIXES[fleet]
     release = {"name": "team", "timeout": 300, "requires": []}
-    spec = flux.kustomization(release, found)["spec"]
+    spec = common_manifests.kustomization(release, found)["spec"]
     assert spec["path"] == f"{PREFIXES[fleet]}/services/team"
     assert spec["sourceRef"] == {"kind": found["kind"], "name": "platform"}
     [module] = yaml.safe_load((render.ROOT / "roles/flux/tasks/git.yml").read_text())

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.mesh import chart
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import entries, host_aliases, options
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import contents
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers import entries
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.steps import contents, host_aliases
 
 from render import GOLDEN
 
@@ -23,7 +23,7 @@ def values(case: str) -> dict[str, Any]:
 
 def peers(case: str) -> list[entries.Peer]:
     asked = [{"name": each["name"], "endpoint": each} for each in values(case)["config"]["clusters"]]
-    return options.wanted(asked, "north", "auto", chart.DOMAIN)
+    return entries.wanted(asked, "north", "auto", chart.DOMAIN)
 
 
 def rendered(name: str) -> dict[str, dict[str, bytes]]:
@@ -50,7 +50,7 @@ def test_entries_and_users_are_the_charts(name: str) -> None:
 @pytest.mark.parametrize("path", ALIASES, ids=lambda path: path.stem)
 def test_aliases_are_the_charts(path: Path) -> None:
     pairs = {(ip, peer.hostname) for peer in peers("mesh") for ip in peer.ips}
-    assert host_aliases.items(pairs) == yaml.safe_load(path.read_text())
+    assert host_aliases(pairs) == yaml.safe_load(path.read_text())
 
 
 def test_every_minor_version_has_golden_files() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.service import context as service_context
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import view as view_of
 
 import render
 import service_examples
@@ -19,7 +19,7 @@ def entry(role: str, context: dict[str, Any], task: int = 0) -> dict[str, Any]:
     """What a task of a role describes, with the values that the role sets."""
     tasks = yaml.safe_load((render.ROOT / "roles" / role / "tasks/main.yml").read_text())
     release = tasks[task]["vars"]["service_release"] | {"overrides": {}}
-    template, view = release.get("manifests"), service_context.view(release, context)
+    template, view = release.get("manifests"), view_of(release, context)
     return {"role": role, "release": release, "rendered": render.render(role, template, **view) if template else ""}
 
 

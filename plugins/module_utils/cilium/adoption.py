@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Compare a helm release of Cilium that somebody else made with what the platform would make of it. Private, pure."""
+"""Read which Cilium a cluster has and whose it is, and compare it with what the platform would make of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from ..kubernetes import helm_release
+from ..kubernetes.client import Cluster
+from ..kubernetes.health import image_version
 
 Values = dict[str, Any]
 # Values by which pods got their addresses and identities: a change breaks those that run until they start anew.
@@ -88,3 +92,53 @@ def _masked(value: Any, key: str = "") -> Any:
 
 def _digest(value: Any) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+NAMESPACE = "kube-system"
+# Role cilium writes it before it installs or takes over a release.
+_OURS = f"/api/v1/namespaces/{NAMESPACE}/configmaps/cilium-values"
+_RELEASE = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
+_FLUX = ("helm.toolkit.fluxcd.io/namespace", "helm.toolkit.fluxcd.io/name")
+
+
+def found(cluster: Cluster, daemon_sets: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return Cilium's DaemonSet, version and helm release, whether it is ours, and what forbids to take it over.
+
+    :param daemon_sets: those of all namespaces.
+    """
+    agents = [
+        each
+        for each in daemon_sets
+        if (each["metadata"].get("labels") or {}).get("k8s-app") == "cilium" or each["metadata"]["name"] == "cilium"
+    ]
+    if not agents:
+        return None
+    metadata = agents[0]["metadata"]
+    release, namespace = ((metadata.get("annotations") or {}).get(key, "") for key in _RELEASE)
+    there = {
+        "daemon_set": metadata["name"],
+        "namespace": metadata["namespace"],
+        "version": image_version(agents[0]),
+        "release": release,
+        "ours": cluster.get(_OURS) is not None,
+        "problem": "",
+        "step": "",
+    }
+    if there["ours"]:
+        return there
+    owner = [(metadata.get("labels") or {}).get(key, "") for key in _FLUX]
+    if not release:
+        there["problem"] = "an existing Cilium belongs to no Helm release"
+        there["step"] = "Remove it, reinstall it with Helm, or keep it and set cilium_enabled: false."
+    elif namespace != NAMESPACE:
+        where = f"in namespace {namespace}; the platform looks in {NAMESPACE}"
+        there["problem"] = f"Cilium is helm release {release} {where}"
+        there["step"] = f"Reinstall it in {NAMESPACE}, or keep it and set cilium_enabled: false."
+    elif any(owner):
+        there["problem"] = f"Cilium is managed by HelmRelease {'/'.join(owner)} of another Flux"
+        there["step"] = "Remove it from that Flux without uninstalling the release, or set cilium_enabled: false."
+    elif helm_release.newest(cluster, NAMESPACE, release)[1] is None:
+        record = f"helm's record of release {release}"
+        there["problem"] = f"{record} is in no Secret of {NAMESPACE}, so it cannot be compared"
+        there["step"] = "Use Helm's Secret storage driver, or set cilium_enabled: false."
+    return there

@@ -6,10 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_AGENT = "quay.io/cilium/cilium"
-_OPERATOR = "quay.io/cilium/operator-generic"
-_ENVOY = "quay.io/cilium/cilium-envoy"
-_CLUSTERMESH = "quay.io/cilium/clustermesh-apiserver"
+_IMAGES = {
+    "agent": "quay.io/cilium/cilium",
+    "operator": "quay.io/cilium/operator-generic",
+    "envoy": "quay.io/cilium/cilium-envoy",
+    "clustermesh": "quay.io/cilium/clustermesh-apiserver",
+}
+_ENVOY = _IMAGES["envoy"]
 
 Values = dict[str, Any]
 
@@ -33,15 +36,7 @@ def images(known: Mapping[str, Values]) -> dict[str, Values]:
     """Return by short image name the locked origin and digest of Cilium's images ("" where none is locked)."""
     names = {name.rpartition(":")[0]: entry for name, entry in known.items()}
     blank = {"origin": "download", "digest": ""}
-    return {
-        short: dict(names.get(name, blank))
-        for short, name in (
-            ("agent", _AGENT),
-            ("operator", _OPERATOR),
-            ("envoy", _ENVOY),
-            ("clustermesh", _CLUSTERMESH),
-        )
-    }
+    return {short: dict(names.get(name, blank)) for short, name in _IMAGES.items()}
 
 
 def has_envoy(known: Mapping[str, Values]) -> bool:

@@ -13,14 +13,10 @@ from ..kubernetes.rollout import pod_details, wait_for_workload
 _NODES = "/api/v1/nodes"
 _PODS = "/api/v1/namespaces/kube-system/pods"
 # Workloads of the network: path of the list, name, display name, label of the pods.
+_APPS = "/apis/apps/v1/namespaces/kube-system"
 _NETWORK = (
-    ("/apis/apps/v1/namespaces/kube-system/daemonsets", "cilium", "Cilium", "k8s-app=cilium"),
-    (
-        "/apis/apps/v1/namespaces/kube-system/deployments",
-        "cilium-operator",
-        "Cilium's operator",
-        "io.cilium/app=operator",
-    ),
+    (f"{_APPS}/daemonsets", "cilium", "Cilium", "k8s-app=cilium"),
+    (f"{_APPS}/deployments", "cilium-operator", "Cilium's operator", "io.cilium/app=operator"),
 )
 
 
@@ -30,18 +26,13 @@ def settle(
     """Return the result of `read` once everything is healthy at the same time, or after the timeout."""
     deadline = time.monotonic() + seconds
     while True:
-        _wait(cluster, expected, deadline, cilium)
+        for path, name, words, _label in _NETWORK if cilium else ():
+            wait_for_workload(cluster, path, name, deadline - time.monotonic(), words)
+        cluster.wait(_NODES, lambda items: not health.nodes(items, expected), deadline - time.monotonic())
         # What was ready first may no longer be.
         found = read(cluster, expected, cilium)
         if not found[0]["reason"] or time.monotonic() >= deadline:
             return found
-
-
-def _wait(cluster: Cluster, expected: list[str], deadline: float, cilium: bool) -> None:
-    """Wait until the network is rolled out and all expected nodes are Ready, or until the deadline."""
-    for path, name, words, _label in _NETWORK if cilium else ():
-        wait_for_workload(cluster, path, name, deadline - time.monotonic(), words)
-    cluster.wait(_NODES, lambda items: not health.nodes(items, expected), deadline - time.monotonic())
 
 
 def read(cluster: Cluster, expected: list[str], cilium: bool = True) -> tuple[dict[str, Any], list[str]]:

@@ -8,16 +8,15 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..cilium import installed
-from ..kubernetes.client import Cluster
-from ..kubernetes.kubeconfig import CONNECTIONS
-from . import api_endpoint
-from .api_endpoint import Api
-from .preflight import State
-from .rbac import EVERYTHING, Right
+from ..cilium import adoption
+from ..kubernetes.client import CONNECTIONS, Cluster
+from . import kubeconfig
+from .kubeconfig import Api
+from .preflight import EVERYTHING, Right, State
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+_SYSTEM_PODS = "/api/v1/namespaces/kube-system/pods"
 _SERVICE = "/api/v1/namespaces/default/services/kubernetes"
 
 
@@ -28,9 +27,8 @@ def missing_rights(cluster: Cluster, wanted: list[Right]) -> list[Right]:
         resource, _, part = right.resource.partition("/")
         asked = {"verb": right.verb, "group": right.group, "resource": resource, "namespace": right.namespace}
         asked |= {"subresource": part} if part else {}
-        return bool(
-            cluster.request("POST", _REVIEWS, body={"spec": {"resourceAttributes": asked}})["status"]["allowed"]
-        )
+        review = cluster.request("POST", _REVIEWS, body={"spec": {"resourceAttributes": asked}})
+        return bool(review["status"]["allowed"])
 
     if allowed(EVERYTHING):
         return []
@@ -52,9 +50,7 @@ def read(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | No
         version = pool.submit(cluster.request, "GET", "/version")
         nodes = pool.submit(items, "/api/v1/nodes")
         daemon_sets = pool.submit(items, "/apis/apps/v1/daemonsets")
-        proxies = pool.submit(
-            items, "/api/v1/namespaces/kube-system/pods", labelSelector="component=kube-proxy", limit="1"
-        )
+        proxies = pool.submit(items, _SYSTEM_PODS, labelSelector="component=kube-proxy", limit="1")
         crds = pool.submit(cluster.names, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "")
         ranges = pool.submit(service_ranges, cluster)
         api = pool.submit(where_api_is, cluster, entry, endpoint)
@@ -65,7 +61,7 @@ def read(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, int] | No
         proxy_pods=proxies.result(),
         crds=[each["name"] for each in crds.result()],
         service_ranges=ranges.result(),
-        cilium=installed.found(cluster, daemon_sets.result()),
+        cilium=adoption.found(cluster, daemon_sets.result()),
         api=api.result(),
     )
 
@@ -89,7 +85,7 @@ def where_api_is(cluster: Cluster, entry: dict[str, Any], endpoint: tuple[str, i
         for one in each.get("endpoints") or []
         for address in one["addresses"]
     ]
-    return api_endpoint.choose(entry, resolve(api_endpoint.address_of(entry["server"])[0]), endpoints)
+    return kubeconfig.choose_api(entry, resolve(kubeconfig.address_of(entry["server"])[0]), endpoints)
 
 
 def resolve(host: str) -> list[str]:

@@ -1,13 +1,13 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The state of each object of Flux: ready or not, why, and what it waits for. Pure."""
+"""The state of each object of Flux: ready or not, why, what it requires, waits for and belongs to. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from . import dependencies as links
-from .dependencies import Key
+from ..kubernetes.health import condition
 
 Object = dict[str, Any]
 WAITING = ("DependencyNotReady", "SourceNotReady", "HealthCheckCanceled")
@@ -26,6 +26,22 @@ GROUPS = {
 _NO_PODS = (*WAITING, "ArtifactFailed", "BuildFailed", "ReconciliationFailed", "ValuesError", "InvalidCELExpression")
 _NO_FLUX = "the cluster serves no Kustomizations, Flux is not installed"
 _NO_USER = "no Kustomization uses it yet"
+
+
+_OWNERS = (("kustomize.toolkit.fluxcd.io", "Kustomization"), ("helm.toolkit.fluxcd.io", "HelmRelease"))
+# As the controllers write in the message of a failed health check.
+_NAMED = re.compile(r"[A-Za-z0-9]+/(?P<namespace>[^/\s]+)/(?P<name>[^/\s]+) status: '")
+
+
+class Key(NamedTuple):
+    """What names an object."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 class State(NamedTuple):
@@ -50,23 +66,22 @@ def judge(
     found: Mapping[str, list[Object]], revision: str = "", source: str = "platform", namespace: str = "flux-system"
 ) -> list[State]:
     """Return the state of each object, by kind; revision is what comes from the source has to be at."""
-    items = {links.key_of(kind, item): item for kind in GROUPS for item in found.get(kind, [])}
+    items = {key_of(kind, item): item for kind in GROUPS for item in found.get(kind, [])}
     published = {Key(kind, namespace, source) for kind in ("OCIRepository", "GitRepository")} if revision else set()
     # A source that nothing uses, such as a former one, need not have the revision.
-    taken = published & {links.source(key, item) for key, item in items.items() if key.kind == "Kustomization"}
+    taken = published & {source_of(key, item) for key, item in items.items() if key.kind == "Kustomization"}
     wanted = {key: _wanted(key, item, items, taken, revision) for key, item in items.items()}
     states = {key: _state(key, item, wanted[key]) for key, item in items.items()}
     unwell = {key for key, state in states.items() if state.reason}
     for key, state in states.items():
-        required, held = links.required(key, state.item) & unwell, links.held(key, state.item) & unwell
-        states[key] = state._replace(
-            waits_for=tuple(sorted((required | held) - {key})) if state.reason else (), is_blocked=bool(required)
-        )
+        required, held = required_by(key, state.item) & unwell, held_by(key, state.item) & unwell
+        waits_for = tuple(sorted((required | held) - {key})) if state.reason else ()
+        states[key] = state._replace(waits_for=waits_for, is_blocked=bool(required))
     for key, state in states.items():
         if state.state == "waiting" and _is_final(states, key):
             states[key] = state._replace(state="failed")
     result = sorted(states.values(), key=lambda state: ([*GROUPS].index(state.key.kind), state.key))
-    users = [key for key, item in items.items() if key.kind == "Kustomization" and links.source(key, item) in published]
+    users = [key for key, item in items.items() if key.kind == "Kustomization" and source_of(key, item) in published]
     if published and not users:
         how = ("waiting", _NO_USER) if "Kustomization" in found else ("failed", _NO_FLUX)
         result.append(State(Key("Source", namespace, source), *how, "", "", (0, revision), False))
@@ -79,7 +94,7 @@ def _wanted(key: Key, item: Object, items: dict[Key, Object], published: set[Key
         return revision
     if key.kind != "Kustomization":
         return ""
-    taken = links.source(key, item)
+    taken = source_of(key, item)
     return revision if taken in published else revision_of(taken, items.get(taken, {}))
 
 
@@ -99,12 +114,12 @@ def _is_final(states: dict[Key, State], key: Key) -> bool:
     stalled = condition(states[key].item, "Stalled")
     if stalled.get("status") != "True" or not is_current(stalled, states[key].item):
         return False
-    seen, owner = {key}, links.owner(states[key].item)
+    seen, owner = {key}, owner_of(states[key].item)
     while owner in states and owner not in seen:
         if not _has_applied(states[owner]):
             return False
         seen.add(owner)
-        owner = links.owner(states[owner].item)
+        owner = owner_of(states[owner].item)
     return True
 
 
@@ -154,12 +169,6 @@ def has_failed(ready: dict[str, Any], item: Object, wanted: str) -> bool:
     return wanted in ("", (item.get("status") or {}).get("lastAttemptedRevision"))
 
 
-def condition(item: Object, kind: str) -> dict[str, Any]:
-    """Return a condition of an object, empty if it has none of that type."""
-    found = (item.get("status") or {}).get("conditions") or []
-    return next((each for each in found if each["type"] == kind), {})
-
-
 def is_current(found: dict[str, Any], item: Object) -> bool:
     generation = item["metadata"].get("generation")
     return bool(found.get("observedGeneration", generation) == generation)
@@ -178,3 +187,63 @@ def short(revision: str) -> str:
     """Return a revision with the first 12 digits of its digest."""
     name, colon, digest = revision.rpartition(":")
     return f"{name}{colon}{digest[:12]}" if colon else revision
+
+
+def key_of(kind: str, item: Object) -> Key:
+    """Return the key of an object."""
+    return Key(kind, item["metadata"]["namespace"], item["metadata"]["name"])
+
+
+def source_of(key: Key, item: Object) -> Key:
+    """Return what a Kustomization, HelmRelease or HelmChart is made from; itself for what has no such."""
+    spec, namespace = item.get("spec") or {}, key.namespace
+    if key.kind == "HelmRelease" and "chart" in spec:
+        ref = spec["chart"]["spec"]["sourceRef"]
+        return Key("HelmChart", ref.get("namespace") or namespace, f"{namespace}-{key.name}")
+    ref = spec.get("chartRef" if key.kind == "HelmRelease" else "sourceRef")
+    return Key(ref["kind"], ref.get("namespace") or namespace, ref["name"]) if ref else key
+
+
+def required_by(key: Key, item: Object) -> set[Key]:
+    """Return what must be ready before the object's controller begins."""
+    depends = (item.get("spec") or {}).get("dependsOn") or []
+    others = {Key(key.kind, each.get("namespace") or key.namespace, each["name"]) for each in depends}
+    return others | ({source_of(key, item)} - {key})
+
+
+def held_by(key: Key, item: Object) -> set[Key]:
+    """Return what a Kustomization checks the health of after it applied."""
+    if key.kind != "Kustomization":
+        return set()
+    if not item["spec"].get("wait"):
+        checks = item["spec"].get("healthChecks") or []
+        return {Key(each["kind"], each.get("namespace") or key.namespace, each["name"]) for each in checks}
+    return {Key(kind, namespace, name) for namespace, name, kind in inventory(item)}
+
+
+def inventory(item: Object) -> list[tuple[str, str, str]]:
+    """Return namespace, name and kind of what was applied; an id is <namespace>_<name>_<group>_<kind>."""
+    entries = ((item.get("status") or {}).get("inventory") or {}).get("entries") or []
+    parts = [each["id"].split("_") for each in entries]
+    return [(part[0], "_".join(part[1:-2]), part[-1]) for part in parts]
+
+
+def owner_of(item: Object) -> Key | None:
+    """Return the Kustomization or HelmRelease that made an object."""
+    labels = item["metadata"].get("labels") or {}
+    for group, kind in _OWNERS:
+        if f"{group}/name" in labels:
+            return Key(kind, labels.get(f"{group}/namespace", ""), labels[f"{group}/name"])
+    return None
+
+
+def workloads(key: Key, item: Object, reason: str) -> dict[str, set[str]]:
+    """Return the namespaces in which to look for pods that fail, each with the objects that the reason names."""
+    found: dict[str, set[str]] = {}
+    for match in _NAMED.finditer(reason):
+        found.setdefault(match["namespace"], set()).add(match["name"])
+    if not found:
+        found = {namespace: set() for namespace, _name, _kind in inventory(item) if namespace}
+    if not found and key.kind == "HelmRelease":
+        found = {item["spec"].get("targetNamespace") or key.namespace: set()}
+    return found

@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .dependencies import Key
-from .readiness import State, short
+from .readiness import Key, State, short
 
 _SHOWN, _WIDTH = 3, 100
 

@@ -1,9 +1,10 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Watch what Flux delivers in one cluster, and read why it does not become healthy."""
+"""Watch what Flux delivers in one cluster, remember when each service began, read why it does not become healthy."""
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -13,10 +14,8 @@ from typing import Any
 from ..kubernetes import health
 from ..kubernetes.client import ApiError, Cluster, Unreachable
 from ..kubernetes.rollout import last_events, pod_details
-from . import dependencies, report
-from .dependencies import Key
-from .readiness import GROUPS, State, runs_pods
-from .timers import Clock, is_decided
+from . import report
+from .readiness import GROUPS, Key, State, owner_of, runs_pods, workloads
 
 Judge = Callable[[dict[str, list[dict[str, Any]]]], list[State]]
 # Modules cannot print; the action plugin displays the messages of this logger.
@@ -25,6 +24,7 @@ SPEAK_SECONDS = 10
 _AGAIN_SECONDS = 1
 _REFUSED = (401, 403)
 _PODS_SHOWN = 3
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 class Flux:
@@ -135,11 +135,11 @@ def diagnose(cluster: Cluster, states: list[State]) -> dict[Key, list[str]]:
 
 def _of(cluster: Cluster, state: State) -> list[str]:
     lines = []
-    for namespace, names in sorted(dependencies.workloads(state.key, state.item, state.reason).items()):
+    for namespace, names in sorted(workloads(state.key, state.item, state.reason).items()):
         items = cluster.request("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
         failing = [pod for pod in items if (pod.get("status") or {}).get("phase") != "Succeeded" and health.pod(pod)]
         # Pods of an operator's objects may have other names.
-        failing = [pod for pod in failing if _is_of(pod, names)] or failing
+        failing = [pod for pod in failing if pod["metadata"]["name"].startswith((*names,))] or failing
         lines += [line for pod in failing[:_PODS_SHOWN] for line in pod_details(cluster, pod)]
         lines += [health.pod(pod) for pod in failing[_PODS_SHOWN:]]
         if not failing:
@@ -148,5 +148,73 @@ def _of(cluster: Cluster, state: State) -> list[str]:
     return lines
 
 
-def _is_of(pod: dict[str, Any], names: set[str]) -> bool:
-    return any(pod["metadata"]["name"].startswith(name) for name in names)
+class Clock:
+    """Memory between two reads of the states. Times are seconds of a monotonic clock."""
+
+    def __init__(self, start: float) -> None:
+        """Start with the wait."""
+        self._start = start
+        self._began: dict[tuple[Key, tuple[int, str]], float] = {}
+        self._failures: dict[tuple[Key, tuple[int, str]], tuple[str, str]] = {}
+        self.took: dict[Key, float] = {}
+        """Seconds from the start of the wait until each was ready."""
+
+    def look(self, states: list[State], now: float) -> list[State]:
+        """Return the states with what is remembered; what failed is final when its time is over.
+
+        Flux retries after most failures, and then reports progress: a failure is final only when the spec.timeout
+        of the Kustomization has passed, counted from when its dependencies became ready.
+        """
+        return [self._look(state, now) for state in states]
+
+    def _look(self, state: State, now: float) -> State:
+        if not state.reason:
+            self.took.setdefault(state.key, now - self._start)
+            return state
+        self.took.pop(state.key, None)
+        this = state.key, state.attempt
+        if state.is_blocked:
+            # Its time has not begun, and what it waits for is not its own failure.
+            self._began.pop(this, None)
+            return state
+        self._began.setdefault(this, now)
+        if state.failing:
+            self._failures[this] = state.reason, state.code
+        elif this in self._failures:
+            # During a retry its last failure says more.
+            reason, code = self._failures[this]
+            state = state._replace(reason=reason, code=code)
+        is_over = 0 < limit(state) <= now - self._began[this]
+        if state.state == "waiting" and is_over and this in self._failures:
+            return state._replace(state="failed")
+        return state
+
+    def next(self, states: list[State], now: float) -> float | None:
+        """Return when the time of the next service is over, None if that of none is."""
+        ends = [
+            self._began[state.key, state.attempt] + limit(state)
+            for state in states
+            if state.state == "waiting" and limit(state) and (state.key, state.attempt) in self._began
+        ]
+        return min((end for end in ends if end > now), default=None)
+
+
+def limit(state: State) -> float:
+    """Return the seconds that a Kustomization gives its service, 0 if it does not say."""
+    text = (state.item.get("spec") or {}).get("timeout", "") if state.key.kind == "Kustomization" else ""
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", text))
+
+
+def is_decided(states: list[State]) -> bool:
+    """Return whether nothing is left to wait for: each is ready, or lost with what failed or is suspended."""
+    by_key = {state.key: state for state in states}
+
+    def is_lost(state: State, seen: frozenset[Key]) -> bool:
+        name = owner_of(state.item) if state.item else None
+        owner = by_key.get(name) if name else None
+        if state.state in ("failed", "suspended") or (owner and owner.state == "failed"):
+            return True
+        others = [by_key[key] for key in state.waits_for if key in by_key and key not in seen]
+        return any(is_lost(other, seen | {other.key}) for other in others)
+
+    return all(is_lost(state, frozenset({state.key})) for state in states if state.state == "waiting")

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Apply manifests server-side, writing only what differs. Private: it may change without notice."""
+"""Read many objects in few requests, and apply manifests server-side, writing only what differs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import manifests
-from .client import ApiError, Cluster
-from .kubeconfig import CONNECTIONS
-from .managed_fields import is_current
-from .manifests import Manifest
-from .reader import Resources, key, read
+from . import health, manifests
+from .client import CONNECTIONS, ApiError, Cluster
+from .manifests import Manifest, Resource, is_current
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_FEW = 4  # up to here one GET an object is cheaper than a list
+_LIST_LIMIT = 500  # beyond it the rest of what we own is read by name
+
+Key = tuple[str, ...]
+Resources = dict[tuple[str, str], Resource]
 
 
 class Refused(Exception):
@@ -108,20 +110,15 @@ class Applier:
     def patch(self, change: Change, **query: Any) -> None:
         """Send one object; what the server says against it becomes the change's finding."""
         query = {"force": str(self.force).lower(), "fieldManager": self.manager, "fieldValidation": "Warn", **query}
-        kind = "application/apply-patch+yaml"
+        path, kind = self.path(change.wanted), "application/apply-patch+yaml"
         try:
-            change.after = self.cluster.request(
-                "PATCH", self.path(change.wanted), query, change.wanted, content_type=kind
-            )
+            change.after = self.cluster.request("PATCH", path, query, change.wanted, content_type=kind)
         except ApiError as error:
             if self.check and error.status == 404:
                 return  # its namespace or CRD is only planned
-            owners = [
-                f"{cause['field']}: {cause['message']}"
-                for cause in error.causes
-                if cause.get("reason") == "FieldManagerConflict"
-            ]
-            hint = f"owned by others ({'; '.join(owners)}): take the field out, or apply with force_conflicts"
+            conflicts = [each for each in error.causes if each.get("reason") == "FieldManagerConflict"]
+            owners = "; ".join(f"{each['field']}: {each['message']}" for each in conflicts)
+            hint = f"owned by others ({owners}): take the field out, or apply with force_conflicts"
             change.finding = f"{manifests.name_of(change.wanted)}: {hint if owners else error}"
 
     def _established(self, crds: list[Manifest]) -> None:
@@ -131,14 +128,17 @@ class Applier:
             return
 
         def missing(items: list[Manifest]) -> set[str]:
-            return names - {item["metadata"]["name"] for item in items if _condition(item, "Established")}
+            return names - {
+                item["metadata"]["name"]
+                for item in items
+                if health.condition(item, "Established").get("status") == "True"
+            }
 
         if missing(crds):
-            well, items = self.cluster.wait(_CRDS, lambda items: not missing(items), self.wait_seconds)
-            if not well:
-                raise Refused(
-                    [f"CRD {name} is not established after {self.wait_seconds} s" for name in sorted(missing(items))]
-                )
+            _well, items = self.cluster.wait(_CRDS, lambda items: not missing(items), self.wait_seconds)
+            late = [f"CRD {name} is not established after {self.wait_seconds} s" for name in sorted(missing(items))]
+            if late:
+                raise Refused(late)
 
 
 def refuse(changes: list[Change]) -> None:
@@ -152,6 +152,48 @@ def _kind(each: Manifest) -> tuple[str, str]:
     return each["apiVersion"], each["kind"]
 
 
-def _condition(item: Manifest, kind: str) -> bool:
-    found = (item.get("status") or {}).get("conditions") or []
-    return any(each["type"] == kind and each["status"] == "True" for each in found)
+def key(each: Manifest) -> Key:
+    """Return what tells an object from all others."""
+    metadata = each["metadata"]
+    return each["apiVersion"], each["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def read(cluster: Cluster, resources: Resources, wanted: Iterable[Manifest]) -> dict[Key, Manifest]:
+    """Return the live objects: each kind listed once, or by name where we own few or the cluster has very many."""
+    live: dict[Key, Manifest] = {}
+    groups: dict[tuple[str, str], list[Manifest]] = {}
+    for each in wanted:
+        groups.setdefault(_kind(each), []).append(each)
+    few = [each for group in groups.values() if len(group) <= _FEW for each in group]
+    many, rest = [group for group in groups.values() if len(group) > _FEW], []
+
+    def listed(group: list[Manifest]) -> tuple[dict[Key, Manifest], bool]:
+        return _list(cluster, resources[_kind(group[0])], group)
+
+    def got(each: Manifest) -> Manifest | None:
+        path = resources[_kind(each)].path
+        return cluster.get(path(each["metadata"].get("namespace", ""), each["metadata"]["name"]))
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        first = pool.map(got, few)  # beside the lists
+        for group, (found, complete) in zip(many, pool.map(listed, many), strict=True):
+            live.update(found)
+            rest += [] if complete else [each for each in group if key(each) not in found]
+        by_name = zip([*few, *rest], [*first, *pool.map(got, rest)], strict=True)
+    live.update({key(each): found for each, found in by_name if found})
+    return live
+
+
+def _list(cluster: Cluster, resource: Resource, group: list[Manifest]) -> tuple[dict[Key, Manifest], bool]:
+    """Return the objects of a kind by key, and whether these are all."""
+    spaces = {each["metadata"].get("namespace", "") for each in group}
+    path = resource.path(spaces.pop() if len(spaces) == 1 else "")
+    try:
+        answer = cluster.request("GET", path, {"limit": _LIST_LIMIT})
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return {}, True
+    kind = {"apiVersion": group[0]["apiVersion"], "kind": group[0]["kind"]}
+    found = [{**kind, **item} for item in answer["items"]]
+    return {key(each): each for each in found}, not answer["metadata"].get("continue")

@@ -13,7 +13,7 @@ import json
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from . import kubeconfig as kubernetes_kubeconfig
+from .client import connect
 
 # Required on the controller: libraries.require reports what is missing.
 with contextlib.suppress(ImportError):
@@ -41,7 +41,7 @@ class Pods:
 
     def __init__(self, kubeconfig: str, context: str | None) -> None:
         """Raise ValueError or OSError when the kubeconfig cannot be used."""
-        self._server, self._pool, self._headers = kubernetes_kubeconfig.connect(kubeconfig, context)
+        self._server, self._pool, self._headers = connect(kubeconfig, context)
 
     def run(self, namespace: str, pod: str, container: str, command: list[str], seconds: int = 30) -> Answer:
         """Return what the command says; raise ExecError when it cannot run or is silent for so many seconds."""

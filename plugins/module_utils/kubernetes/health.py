@@ -9,16 +9,18 @@ from typing import Any
 Object = dict[str, Any]
 
 
+def condition(item: Object, kind: str) -> Object:
+    """Return a condition of an object, empty if it has none of that type."""
+    found = (item.get("status") or {}).get("conditions") or []
+    return next((each for each in found if each["type"] == kind), {})
+
+
 def node(item: Object) -> str:
     """Return why a node is not Ready, in the words of its condition."""
-    for condition in item["status"].get("conditions") or []:
-        if condition["type"] == "Ready":
-            if condition["status"] == "True":
-                return ""
-            return (
-                f"node {item['metadata']['name']} is not ready: {condition.get('message') or condition.get('reason')}"
-            )
-    return f"node {item['metadata']['name']} is not ready: its kubelet has not reported yet"
+    ready = condition(item, "Ready") or {"status": "", "message": "its kubelet has not reported yet"}
+    if ready["status"] == "True":
+        return ""
+    return f"node {item['metadata']['name']} is not ready: {ready.get('message') or ready.get('reason')}"
 
 
 def nodes(items: list[Object], expected: Iterable[str]) -> list[str]:
@@ -49,10 +51,14 @@ def workload(item: Object | None, name: str) -> str:
     return ""
 
 
+def _containers(status: Object) -> list[Object]:
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
 def pod(item: Object) -> str:
     """Return why a pod is not ready: its first container that waits or ended, else its own condition."""
     name, status = item["metadata"]["name"], item.get("status") or {}
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for container in _containers(status):
         state = container.get("state") or {}
         ended, waits = state.get("terminated") or {}, state.get("waiting") or {}
         if ended.get("exitCode"):
@@ -62,16 +68,16 @@ def pod(item: Object) -> str:
         else:
             continue
         return f"pod {name}, container {container['name']}: {' '.join(why.split())}"
-    for condition in status.get("conditions") or []:
-        if condition["status"] != "True" and condition["type"] in ("PodScheduled", "Initialized", "Ready"):
-            return f"pod {name}: {condition.get('message') or condition.get('reason') or status.get('phase')}"
+    for each in status.get("conditions") or []:
+        if each["status"] != "True" and each["type"] in ("PodScheduled", "Initialized", "Ready"):
+            return f"pod {name}: {each.get('message') or each.get('reason') or status.get('phase')}"
     return ""
 
 
 def broken_container(item: Object) -> tuple[str, bool] | None:
     """Return the container of a pod whose log may tell why, and whether it is its previous run's; None if none ran."""
     status = item.get("status") or {}
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for container in _containers(status):
         state, restarts = container.get("state") or {}, container.get("restartCount", 0)
         if (state.get("terminated") or {}).get("exitCode") or (not container.get("ready") and "running" in state):
             return container["name"], False

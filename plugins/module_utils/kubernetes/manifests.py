@@ -1,5 +1,11 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What can be said of manifests without a cluster: shape, order, equality, what may be shown."""
+"""What can be said of manifests without asking a cluster: shape, order, equality, what may be shown.
+
+From an object's managedFields follows whether an apply could change anything: the server notes for each field who set
+it last. A field that we want and that is ours and has our value needs no request; anything else (another owner, a
+default, a quantity in another spelling) is left to the server's dry run. So a wrong "no" costs one read-only request,
+and there is no wrong "yes".
+"""
 
 from __future__ import annotations
 
@@ -30,6 +36,7 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SERVER_MADE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
 
 Manifest = dict[str, Any]
+Fields = dict[str, Any]  # fieldsV1 of managedFields
 
 
 class Resource(NamedTuple):
@@ -81,9 +88,8 @@ def findings(manifests: Iterable[Any]) -> list[str]:
         known = {"apiVersion": manifest.get("apiVersion"), "kind": manifest.get("kind"), "metadata.name": name}
         missing = [key for key, value in known.items() if not value]
         if missing:
-            found.append(
-                f"manifest {number} ({known['kind'] or 'no kind'} {name or 'without name'}) has no {', '.join(missing)}"
-            )
+            shown = f"{known['kind'] or 'no kind'} {name or 'without name'}"
+            found.append(f"manifest {number} ({shown}) has no {', '.join(missing)}")
             continue
         identity = (*known.values(), metadata.get("namespace"))
         if identity in seen:
@@ -113,11 +119,10 @@ def resources_of_crds(manifests: Iterable[Manifest]) -> dict[tuple[str, str], Re
     """Return where the kinds will be served that CRDs among the manifests define, by (apiVersion, kind)."""
     found = {}
     for spec in (each["spec"] for each in manifests if each["kind"] == "CustomResourceDefinition"):
+        names, namespaced = spec["names"], spec["scope"] == "Namespaced"
         for version in (each["name"] for each in spec["versions"] if each.get("served")):
             api = f"{spec['group']}/{version}"
-            found[api, spec["names"]["kind"]] = Resource(
-                f"apis/{api}", spec["names"]["plural"], spec["scope"] == "Namespaced"
-            )
+            found[api, names["kind"]] = Resource(f"apis/{api}", names["plural"], namespaced)
     return found
 
 
@@ -160,3 +165,54 @@ def diff(name: str, before: Manifest | None, after: Manifest) -> dict[str, str]:
         for side in (before, after)
     ]
     return {"before_header": name, "after_header": name, "before": texts[0], "after": texts[1]}
+
+
+def owned_fields(live: dict[str, Any], manager: str) -> Fields | None:
+    """Return fieldsV1 of what the manager applied to this object at its API version, None if nothing."""
+    for entry in live["metadata"].get("managedFields") or []:
+        mine = entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource")
+        if mine and entry.get("apiVersion") == live.get("apiVersion"):
+            return dict(entry.get("fieldsV1") or {}) or None
+    return None
+
+
+def is_current(desired: dict[str, Any], live: dict[str, Any], manager: str) -> bool:
+    """Return True only if the manager owns exactly the desired fields and each has the desired value."""
+    fields = owned_fields(live, manager)
+    if fields is None or desired["apiVersion"] != live.get("apiVersion"):
+        return False
+    wanted = {key: value for key, value in desired.items() if key not in ("apiVersion", "kind")}
+    wanted["metadata"] = {key: value for key, value in desired["metadata"].items() if key not in ("name", "namespace")}
+    if not wanted["metadata"]:
+        del wanted["metadata"]
+    return _same(wanted, live, fields)
+
+
+def _same(desired: Any, live: Any, fields: Fields) -> bool:
+    """Compare one value with the live one along the fields that are owned below it."""
+    below = {key: value for key, value in fields.items() if key != "."}
+    if not below:  # a scalar, or a list or map that is replaced as a whole
+        return bool(desired == live)
+    if isinstance(desired, dict) and isinstance(live, dict):
+        return below.keys() == {f"f:{key}" for key in desired} and all(
+            key in live and _same(value, live[key], below[f"f:{key}"]) for key, value in desired.items()
+        )
+    if isinstance(desired, list) and isinstance(live, list) and len(below) == len(desired):
+        return _same_items(desired, live, below)
+    return False
+
+
+def _same_items(desired: list[Any], live: list[Any], below: Fields) -> bool:
+    """Compare a list whose items the server knows by key (``k:``) or by value (``v:``)."""
+    for path, fields in below.items():
+        kind, _colon, text = path.partition(":")
+        identity = json.loads(text)
+        if kind == "v" and not (identity in desired and identity in live):
+            return False
+        if kind == "k":
+            # A key that the manifest leaves out (protocol of a port) has the server's default.
+            ours = [item for item in desired if all(item.get(key, value) == value for key, value in identity.items())]
+            theirs = [item for item in live if all(item.get(key) == value for key, value in identity.items())]
+            if len(ours) != 1 or len(theirs) != 1 or not _same(ours[0], theirs[0], fields):
+                return False
+    return True

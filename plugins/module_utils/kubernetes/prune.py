@@ -1,18 +1,93 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Apply a set of objects and remove what left the set. Private: it may change without notice."""
+"""Apply a set of objects, whose members a record in the cluster names, and remove what left the set.
+
+The record names each object once, as Flux's inventory does: a run that removes nothing reads one object, and no kind
+is listed that holds nothing of ours (kubectl's ApplySet notes kinds and lists each of them in every run).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from . import inventory, manifests
-from .apply import Applier, Change, refuse
-from .client import ApiError
-from .kubeconfig import CONNECTIONS
+from . import manifests
+from .apply import Applier, Change, key, read, refuse
+from .client import CONNECTIONS, ApiError
 from .manifests import Manifest
-from .reader import key, read
+
+NAMESPACE = "kube-system"  # of the record: every cluster has it
+# Removing one of these takes away what nobody can make again from the manifests.
+DATA = ("CustomResourceDefinition", "Namespace", "PersistentVolumeClaim", "Secret")
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_LABEL = re.compile(rf"(?:[a-z0-9][a-z0-9.-]*/)?{_NAME}=[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
+
+
+class Entry(NamedTuple):
+    """An object as the record names it: without version, which an API server may stop to serve."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return the entry's line in the record."""
+        return f"{'.'.join(part for part in (self.kind, self.group) if part)}/{self.namespace}/{self.name}"
+
+
+def entry(manifest: Manifest) -> Entry:
+    """Return the entry of an object."""
+    group, _slash, _version = manifest["apiVersion"].rpartition("/")
+    metadata = manifest["metadata"]
+    return Entry(group, manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def finding(label: str, wanted: Sequence[Manifest]) -> str:
+    """Return what is wrong with the label, or with pruning to these manifests; nothing if all is well."""
+    if not _LABEL.fullmatch(label):
+        return f"prune_label '{label}' is no key=value with a value in small letters, such as example.org/set=team"
+    if not wanted:
+        return f"there are none, and prune_label {label} would remove all that it was put on: give at least one"
+    return ""
+
+
+def labelled(manifest: Manifest, label: str) -> Manifest:
+    """Return a copy with the label."""
+    key, _equals, value = label.partition("=")
+    metadata = manifest["metadata"]
+    return {**manifest, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), key: value}}}
+
+
+def record(label: str, entries: Iterable[Entry] = ()) -> Manifest:
+    """Return the ConfigMap that names the objects which have the label."""
+    value = label.partition("=")[2]
+    name = f"applied-{value}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    data = {"label": label, "objects": "\n".join(sorted(map(str, entries))) + "\n"}
+    head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}}
+    return labelled({**head, "data": data}, label)
+
+
+def entries(live: Manifest | None) -> set[Entry]:
+    """Return what a record names; nothing if there is no record."""
+    lines = ((live or {}).get("data") or {}).get("objects", "").split()
+    parts = [line.split("/") for line in lines]
+    return {Entry(kind.partition(".")[2], kind.partition(".")[0], space, name) for kind, space, name in parts}
+
+
+def is_ours(live: Manifest, label: str, manager: str) -> bool:
+    """Whether an object still has the label and fields that the manager applied, and is not going away already."""
+    key, _equals, value = label.partition("=")
+    metadata = live["metadata"]
+    applied = [
+        each
+        for each in metadata.get("managedFields") or []
+        if (each.get("manager"), each.get("operation")) == (manager, "Apply") and not each.get("subresource")
+    ]
+    return bool(applied) and (metadata.get("labels") or {}).get(key) == value and "deletionTimestamp" not in metadata
 
 
 @dataclass
@@ -27,15 +102,15 @@ class Pruner(Applier):
 
     def apply(self, wanted: Iterable[Manifest]) -> list[Change]:
         """Apply all, then remove what left the set and note what is in it. Raise Refused as Applier does."""
-        prepared = self.prepared(inventory.labelled(each, self.label) for each in wanted)
-        members = set(map(inventory.entry, prepared))
-        live = self.cluster.get(self.path(inventory.record(self.label)))
-        known = inventory.entries(live)
+        prepared = self.prepared(labelled(each, self.label) for each in wanted)
+        members = set(map(entry, prepared))
+        live = self.cluster.get(self.path(record(self.label)))
+        known = entries(live)
         if not members <= known:
-            self._ahead = inventory.record(self.label, known | members)
+            self._ahead = record(self.label, known | members)
         changes = self.in_stages(prepared)
-        left = [each for each in self._read(known - members) if inventory.is_ours(each, self.label, self.manager)]
-        stay = [each for each in left if each["kind"] in inventory.DATA and not self.data]
+        left = [each for each in self._read(known - members) if is_ours(each, self.label, self.manager)]
+        stay = [each for each in left if each["kind"] in DATA and not self.data]
         self.kept = sorted(map(manifests.name_of, stay))
         removed = [Change(each, "removed", each) for each in left if each not in stay]
         if not self.check:
@@ -45,7 +120,7 @@ class Pruner(Applier):
         return [
             *changes,
             *removed,
-            self._note(inventory.record(self.label, members | set(map(inventory.entry, stay))), live),
+            self._note(record(self.label, members | set(map(entry, stay))), live),
         ]
 
     def write(self, due: list[Change], pool: ThreadPoolExecutor) -> None:
@@ -56,7 +131,7 @@ class Pruner(Applier):
             refuse([ahead])
         super().write(due, pool)
 
-    def _read(self, entries: set[inventory.Entry]) -> list[Manifest]:
+    def _read(self, entries: set[Entry]) -> list[Manifest]:
         """Return the live objects of some entries, in the record's order."""
         served = {(api.rpartition("/")[0], kind): api for api, kind in reversed(self.resources)}
         found = [

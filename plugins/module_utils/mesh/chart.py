@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 AGENT_SECRET = "cilium-clustermesh"  # entries that the agents read
 KVSTOREMESH_SECRET = "cilium-kvstoremesh"  # entries that KVStoreMesh reads
@@ -20,24 +21,22 @@ LEAFS = {
 }
 DOMAIN = "mesh.cilium.io"
 MANAGER = "cilium-clustermesh-ansible"
+BUNDLE_SINCE = (1, 18, 5)  # KVStoreMesh reads every CA of a bundle from here on
 
 
 class Flavour(NamedTuple):
-    """One minor version: how its entries, certificates and defaults are."""
+    """One minor version: how its entries and defaults are."""
 
-    agent_certs: str  # prefix of the agents' files where KVStoreMesh is on
     aliases_in_entries: bool  # peers given by ips are named in the entry, not in hostAliases of the pod
-    bundle_from: tuple[int, int, int]  # KVStoreMesh reads every CA of a bundle from here on
     auth_default: str  # authMode of the chart
     policy_local_default: bool  # policies select the local cluster only
     nodeport_must_differ: bool  # with kube-proxy replacement (cilium#24692)
 
 
-_BUNDLE = (1, 18, 5)
 _TABLE = {
-    (1, 18): Flavour("local", False, _BUNDLE, "legacy", False, True),
-    (1, 19): Flavour("local", False, _BUNDLE, "migration", True, False),
-    (1, 20): Flavour("local", True, _BUNDLE, "migration", True, False),
+    (1, 18): Flavour(False, "legacy", False, True),
+    (1, 19): Flavour(False, "migration", True, False),
+    (1, 20): Flavour(True, "migration", True, False),
 }
 
 
@@ -58,3 +57,16 @@ def minor(version: str) -> tuple[int, int]:
 def flavour(version: str) -> Flavour:
     """Return the row of the version; older ones are as the oldest row, newer ones as the newest."""
     return _TABLE[min(max(minor(version), min(_TABLE)), max(_TABLE))]
+
+
+def host_port(host: str, port: int) -> str:
+    """Return both as they stand in a URL, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def address(text: Any) -> str:
+    """Return an IP address as Python writes it, "" for what is none."""
+    try:
+        return str(ipaddress.ip_address(str(text)))
+    except ValueError:
+        return ""

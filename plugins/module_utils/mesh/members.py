@@ -20,7 +20,7 @@ def records(members: Iterable[str], hostvars: Mapping[str, Any], others: Mapping
         of module node_reach over its nodes returned.
     :param others: what a loop of that module over the other clusters returned.
     """
-    asked = [hostvars[name].get("__clustermesh_self") or {} for name in members if name in hostvars]
+    asked = [_fact(hostvars, name, "__clustermesh_self") for name in members]
     found = [answer.get("cluster") for answer in [*asked, *others.get("results", [])]]
     known = sorted((record for record in found if record and record["name"] in members), key=lambda each: each["name"])
     return [{**record, **_reach(hostvars, record["name"]), **_unreached(hostvars, record["name"])} for record in known]
@@ -68,16 +68,19 @@ def behind(found: Iterable[Record], silent: Iterable[str]) -> list[str]:
     return lines
 
 
+def _fact(hostvars: Mapping[str, Any], name: str, fact: str) -> dict[str, Any]:
+    return (hostvars[name].get(fact) or {}) if name in hostvars else {}
+
+
 def _reach(hostvars: Mapping[str, Any], name: str) -> dict[str, Any]:
-    tried = (hostvars[name].get("__clustermesh_reached") or {}) if name in hostvars else {}
-    return {"reach": tried["cluster"]["reach"]} if (tried.get("cluster") or {}).get("reach") else {}
+    reach = (_fact(hostvars, name, "__clustermesh_reached").get("cluster") or {}).get("reach")
+    return {"reach": reach} if reach else {}
 
 
 def _unreached(hostvars: Mapping[str, Any], name: str) -> dict[str, Any]:
     """By peer the cluster's nodes that do not reach it, each with the reason."""
-    asked = (hostvars[name].get("__clustermesh_asked") or {}) if name in hostvars else {}
     found: dict[str, dict[str, str]] = {}
-    for answer in asked.get("results", []):
+    for answer in _fact(hostvars, name, "__clustermesh_asked").get("results", []):
         for peer, reason in (answer.get("unreached") or {}).items():
             found.setdefault(peer, {})[answer["item"]] = reason
     return {"unreached": found} if found else {}

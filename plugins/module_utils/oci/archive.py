@@ -107,12 +107,8 @@ def _shown(text: str) -> str:
     """Return the text as it is, unless it holds a Secret; a text that cannot be judged as its digest."""
     try:
         documents = manifests.load(text)
-        if not any(_is_secret(each) for each in documents):
+        if not any(isinstance(each, dict) and each.get("kind") == "Secret" for each in documents):
             return text
         return yaml.safe_dump_all([manifests.redact(each) for each in documents])
     except (ValueError, TypeError, AttributeError):
         return f"not valid YAML, not shown, sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}\n"
-
-
-def _is_secret(document: Any) -> bool:
-    return isinstance(document, dict) and document.get("kind") == "Secret"

@@ -58,12 +58,8 @@ class Repository:
         for blob in artifact.blobs:
             if not self._ask("HEAD", f"{self._path}/blobs/{blob.digest}", none=True):
                 self._upload(blob)
-        self._ask(
-            "PUT",
-            f"{self._path}/manifests/{self._tag}",
-            {"Content-Type": artifact.manifest.media_type},
-            artifact.manifest.data,
-        )
+        media_type, data = artifact.manifest
+        self._ask("PUT", f"{self._path}/manifests/{self._tag}", {"Content-Type": media_type}, data)
 
     def _upload(self, blob: Blob) -> None:
         place = self._ask("POST", f"{self._path}/blobs/uploads/").headers["Location"]
@@ -108,9 +104,8 @@ def _broken(address: str, error: Exception) -> RegistryError:
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         reason = getattr(error.args[0], "verify_message", "") or text
-        return RegistryError(
-            f"{address} has a certificate that is not trusted: {reason}. Set ca_path to the certificate of its CA."
-        )
+        step = "Set ca_path to the certificate of its CA."
+        return RegistryError(f"{address} has a certificate that is not trusted: {reason}. {step}")
     if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
         return RegistryError(f"{address} does not speak TLS. If plain HTTP is meant, set insecure: true.")
     return RegistryError(f"{address} ended the TLS handshake: {text}. Check the registry's log.")

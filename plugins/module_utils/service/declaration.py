@@ -65,9 +65,8 @@ def read(name: str, role: ServiceRole) -> tuple[Service, list[Finding]]:
     """
     found: dict[str, Any] = role.declaration if isinstance(role.declaration, dict) else {}
     own = str(found.get("name") or name.rpartition(".")[2].replace("_", "-"))
-    service = Service(
-        role.role, own, str(found.get("memory", "")), _texts(found, "requires"), _texts(found, "features")
-    )
+    memory = str(found.get("memory", ""))
+    service = Service(role.role, own, memory, _texts(found, "requires"), _texts(found, "features"))
     return service, list(_faults(role.declaration, service))
 
 

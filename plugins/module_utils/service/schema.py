@@ -49,11 +49,7 @@ RELEASE = {
     "monitoring": Key((dict,), {}),
     "timeout": Key((int,), 300),
 }
-CHART = {
-    "repo": Key((str,), required=True),
-    "name": Key((str,), required=True),
-    "version": Key((str,), required=True),
-}
+CHART = {name: Key((str,), required=True) for name in ("repo", "name", "version")}
 ROUTE = {
     "port": Key((int,), required=True),
     "sso": Key((str,), required=True),
@@ -62,11 +58,7 @@ ROUTE = {
     "reason": Key((str,), ""),
 }
 MONITORING = {"port": Key((str,), required=True), "path": Key((str,), "/metrics")}
-GENERATED = {
-    "length": Key((int,), required=True),
-    "characters": Key((str,), CHARACTERS[0]),
-    "prefix": Key((str,), ""),
-}
+GENERATED = {"length": Key((int,), required=True), "characters": Key((str,), CHARACTERS[0]), "prefix": Key((str,), "")}
 
 
 def fault(key: str, problem: str, step: str) -> Finding:

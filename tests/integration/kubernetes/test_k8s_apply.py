@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import reader
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import apply
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
 from api_server import ApiServer
@@ -52,7 +52,7 @@ def test_a_second_run_writes_nothing(server: ApiServer, run: Run, namespace: str
 def test_what_a_long_list_leaves_out_is_read_by_name(
     server: ApiServer, run: Run, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "_LIST_LIMIT", 2)
+    monkeypatch.setattr(apply, "_LIST_LIMIT", 2)
     wanted = {"kubeconfig": str(server.kubeconfig), "manifests": [config_map(namespace, name) for name in "abcdef"]}
     assert run("k8s_apply", **wanted)["counts"]["created"] == 6
     assert run("k8s_apply", **wanted)["counts"]["unchanged"] == 6

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import prune
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster
 
 from api_server import ApiServer
@@ -22,7 +22,7 @@ class Set:
         self.server, self.run, self.cluster = server, run, Cluster(str(server.kubeconfig))
         self.space = f"prune-{uuid.uuid4().hex[:8]}"
         self.label = f"example.org/set={self.space}"
-        self.record = f"ConfigMap {inventory.NAMESPACE}/{inventory.record(self.label)['metadata']['name']}"
+        self.record = f"ConfigMap {prune.NAMESPACE}/{prune.record(self.label)['metadata']['name']}"
         self.path = f"/api/v1/namespaces/{self.space}"
 
     def apply(self, *manifests: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def test_what_is_not_ours_stays(objects: Set) -> None:
     objects.cluster.request("DELETE", f"{objects.path}/configmaps/a")
     objects.apply(
         wanted,
-        inventory.labelled(objects.config_map("a"), objects.label),
+        prune.labelled(objects.config_map("a"), objects.label),
         prune_label=None,
         field_manager="x",
     )
@@ -170,7 +170,7 @@ def test_what_a_killed_run_made_is_removed_by_a_later_one(objects: Set, monkeypa
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"{inventory.__name__.rpartition('.')[0]}.prune.Pruner._read", killed)
+        patched.setattr(prune.Pruner, "_read", killed)
         with pytest.raises(json.JSONDecodeError):
             objects.apply(*everything(objects), objects.config_map("new"))
     assert "new" in objects.names()

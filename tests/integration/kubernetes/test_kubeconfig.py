@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import kubeconfig
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import client
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 
 from api_server import ApiServer
@@ -49,7 +49,7 @@ def test_what_threads_share_is_set_once(server: ApiServer, monkeypatch: pytest.M
         original(tls, protocols)
 
     monkeypatch.setattr(ssl.SSLContext, "set_alpn_protocols", count)
-    connection = kubeconfig.connect(str(server.kubeconfig), None)
+    connection = client.connect(str(server.kubeconfig), None)
     for _ in range(2):
         connection.pool.request("GET", f"{connection.server}/version", headers=connection.headers)
         connection.pool.clear()

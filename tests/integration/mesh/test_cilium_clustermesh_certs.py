@@ -19,8 +19,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart impor
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets_client as trust_client
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, make_authority
 
 from api_server import ApiServer
 

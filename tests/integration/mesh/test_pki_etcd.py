@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import leaf_certificates
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue, make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, issue, make_authority
 
 import api_server
 from artifact_store import newest

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import issue
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates
 from ansible_collections.opendata.platform.plugins.module_utils.oci.registry import Repository
 
 Run = Callable[..., dict[str, Any]]
@@ -129,8 +129,8 @@ def test_an_address_that_only_reads(run: Run, start: Start) -> None:
 def tls(tmp_path: Path, start: Start) -> tuple[Any, Path]:
     """A registry with a certificate of its own CA, and that CA's certificate."""
     now = datetime.datetime.now(datetime.UTC)
-    authority = issue.make_authority("test", 1, now)
-    pair = issue.issue("registry", ["127.0.0.1"], ["serverAuth"], authority, 1, now)
+    authority = certificates.make_authority("test", 1, now)
+    pair = certificates.issue("registry", ["127.0.0.1"], ["serverAuth"], authority, 1, now)
     for name, text in {"ca.crt": authority.cert, "tls.crt": pair.cert, "tls.key": pair.key}.items():
         (tmp_path / name).write_text(text)
     files = {"certificate": str(tmp_path / "tls.crt"), "key": str(tmp_path / "tls.key")}

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact as oci_artifact
-from ansible_collections.opendata.platform.plugins.module_utils.oci import chart
 
 import charts
 
@@ -58,7 +57,7 @@ def test_the_config_is_the_one_that_helm_pushes(
     ):
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
     packed = tmp_path / "hello-1.10.0+build.1.tgz"
-    ours = oci_artifact.chart(*chart.read(packed))
+    ours = oci_artifact.chart(*oci_artifact.read_chart(packed))
     link = registry.storage / "docker/registry/v2/repositories/helm/hello/_manifests/tags/1.10.0_build.1/current/link"
     blobs = registry.storage / "docker/registry/v2/blobs/sha256"
 

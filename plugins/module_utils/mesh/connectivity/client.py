@@ -13,8 +13,7 @@ from ...kubernetes.apply import Applier, Change
 from ...kubernetes.client import ApiError, Cluster
 from ...kubernetes.exec import ExecError, Pods
 from ..chart import CONFIG, MANAGER
-from . import judge as connectivity_judge
-from . import manifests as objects
+from . import objects
 
 _NAMESPACES = "/api/v1/namespaces"
 _PODS = f"{_NAMESPACES}/{objects.NAMESPACE}/pods"
@@ -60,7 +59,7 @@ class Probe:
 
     def apply(self, mode: str, check: bool = False) -> list[Change]:
         """Make the objects be as a mode needs them, and wait for their pods."""
-        wanted = connectivity_judge.MODES[mode]
+        wanted = objects.MODES[mode]
         found = self.namespace()
         if found and found["metadata"].get("deletionTimestamp") and not check:
             self.gone()
@@ -85,7 +84,7 @@ class Probe:
     def check(self, mode: str, peers: Iterable[str], count: int) -> tuple[dict[str, Any], str]:
         """Ask in one mode; return the check and in words what is wrong."""
         self.apply(mode)
-        judge = connectivity_judge.Judge(connectivity_judge.expected(mode, self.name, peers), count)
+        judge = objects.Judge(objects.expected(mode, self.name, peers), count)
         start = time.monotonic()
         # The datapath takes a changed annotation up a moment later, and nothing tells when: only repeating shows it.
         while not judge.done and (judge.settled or time.monotonic() - start < self.seconds):
@@ -100,7 +99,7 @@ class Probe:
     def ask(self) -> str:
         """Return who answers one request of the client, or why nobody does."""
         try:
-            return connectivity_judge.said(*self.pods.run(objects.NAMESPACE, objects.CLIENT, objects.CLIENT, _GET, 10))
+            return objects.said(*self.pods.run(objects.NAMESPACE, objects.CLIENT, objects.CLIENT, _GET, 10))
         except ExecError as error:
             return f"error: {error}"
 
@@ -124,12 +123,10 @@ class Probe:
         if not done:
             conditions = [each for item in left for each in item["status"].get("conditions") or []]
             words = [each["message"] for each in conditions if each["status"] == "True"] or ["it says no reason"]
-            raise ProbeError(
-                f"Namespace {objects.NAMESPACE} of {self.name} is not gone after {self.seconds} s: {'; '.join(words)}"
-            )
+            what = f"Namespace {objects.NAMESPACE} of {self.name}"
+            raise ProbeError(f"{what} is not gone after {self.seconds} s: {'; '.join(words)}")
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    ready = health.condition(pod, "Ready").get("status") == "True"
     return ready and not pod["metadata"].get("deletionTimestamp")

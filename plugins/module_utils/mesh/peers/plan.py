@@ -11,18 +11,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ...kubernetes.manifests import Manifest
-from ..chart import (
-    AGENT_SECRET,
-    DEPLOYMENT,
-    DOMAIN,
-    KVSTOREMESH_SECRET,
-    MANAGER,
-    USERS,
-    Flavour,
-    flavour,
-)
+from ..chart import AGENT_SECRET, DEPLOYMENT, DOMAIN, KVSTOREMESH_SECRET, MANAGER, USERS, flavour
 from . import entries, steps
-from . import host_aliases as aliases
 from .steps import Aim, Step
 
 # Required on the controller: libraries.require reports what is missing.
@@ -94,7 +84,6 @@ class Plan:
 def plan(live: Live, wish: Wish, now: datetime) -> Plan:
     """Return what is to be done."""
     made = Plan()
-    style = flavour(live.version) if wish.peers else None
     there = {name: steps.contents(live.objects.get(name)) for name in SECRETS}
     users = entries.parse_users(steps.contents(live.objects.get(USERS)).get(_USERS_KEY, b"").decode())
     known = {key for data in there.values() for key, value in data.items() if entries.is_entry(value)}
@@ -104,7 +93,7 @@ def plan(live: Live, wish: Wish, now: datetime) -> Plan:
     if wish.purge and gone and not names and not wish.allow_empty:
         made.refusals.append(EMPTY_PURGE)
 
-    aims, created = _aims(live, wish, style, there, gone)
+    aims = _aims(live, wish, there, gone)
     wanted_users = {name: role for name, role in users.items() if name not in {f"{_USER}{each}" for each in gone}}
     wanted_users |= {f"{_USER}{name}": "remote" for name in names}
     text = {_USERS_KEY: entries.render_users(wanted_users).encode()} if wanted_users != users else {}
@@ -116,52 +105,44 @@ def plan(live: Live, wish: Wish, now: datetime) -> Plan:
         made.show_aim(aim)
 
     kvstore = aims[KVSTOREMESH_SECRET]
-    marks, made.warnings = steps.update_removals(
-        steps.read_removals(kvstore.live), gone & there[KVSTOREMESH_SECRET].keys(), kvstore.put, now
-    )
+    leaving = gone & there[KVSTOREMESH_SECRET].keys()
+    marks, made.warnings = steps.update_removals(steps.read_removals(kvstore.live), leaving, kvstore.put, now)
     notes = steps.removal_annotation(marks)
     for name in SECRETS:
         made.steps += steps.removal(aims[name], wish.manager, notes if name == KVSTOREMESH_SECRET else {})
     made.steps += steps.addition(users_aim, wish.manager, {})
     for name in reversed(SECRETS):
         made.steps += steps.addition(aims[name], wish.manager, notes if name == KVSTOREMESH_SECRET else {})
-    renamed = _aliases(made, live, wish, style, names | gone)
+    renamed = _aliases(made, live, wish, names | gone)
+    entered = {name for data in there.values() for name in data}
 
     for peer in wish.peers:
         touched = any(peer.name in aim.put for aim in aims.values()) or f"{_USER}{peer.name}" not in users
         action = "updated" if touched or peer.hostname in renamed else "unchanged"
-        made.actions[peer.name] = {
-            "action": "created" if peer.name in created else action,
-            "endpoint": sorted(peer.urls),
-        }
+        action = action if peer.name in entered else "created"
+        made.actions[peer.name] = {"action": action, "endpoint": sorted(peer.urls)}
     for name in gone:
-        removed = any(name in data for data in there.values()) or f"{_USER}{name}" in users
-        removed = removed or f"{name}.{wish.domain}" in renamed
+        removed = name in entered or f"{_USER}{name}" in users or f"{name}.{wish.domain}" in renamed
         made.actions[name] = {"action": "removed" if removed else "unchanged", "endpoint": []}
     made.actions = dict(sorted(made.actions.items()))
     return made
 
 
-def _aims(
-    live: Live, wish: Wish, style: Flavour | None, there: dict[str, dict[str, bytes]], gone: frozenset[str]
-) -> tuple[dict[str, steps.Aim], set[str]]:
-    """Return what both Secrets are to get and lose, and the peers of which neither has an entry."""
+def _aims(live: Live, wish: Wish, there: dict[str, dict[str, bytes]], gone: frozenset[str]) -> dict[str, Aim]:
+    """Return what both Secrets are to get and lose."""
     puts: dict[str, dict[str, bytes]] = {name: {} for name in SECRETS}
-    created = {peer.name for peer in wish.peers if not any(peer.name in data for data in there.values())}
     for peer in wish.peers:
-        if not style:
-            raise AssertionError("there is a style where there are peers")
+        style = flavour(live.version)
         rendered = entries.render(peer, style, wish.namespace, live.kvstoremesh, wish.fingerprint)
         for name, content in rendered.items():
             if not entries.same(content, there[name].get(peer.name, b"")):
                 puts[name][peer.name] = content
-    aims = {name: steps.Aim("Secret", name, live.objects.get(name), puts[name], gone) for name in SECRETS}
-    return aims, created
+    return {name: Aim("Secret", name, live.objects.get(name), puts[name], gone) for name in SECRETS}
 
 
-def _aliases(made: Plan, live: Live, wish: Wish, style: Flavour | None, named: set[str]) -> frozenset[str]:
+def _aliases(made: Plan, live: Live, wish: Wish, named: set[str]) -> frozenset[str]:
     """Add the write of hostAliases, which restarts clustermesh-apiserver; return the hostnames that change."""
-    needing = [peer for peer in wish.peers if peer.ips and style and not style.aliases_in_entries]
+    needing = [peer for peer in wish.peers if peer.ips and not flavour(live.version).aliases_in_entries]
     if needing and not live.kvstoremesh:
         made.refusals += [NO_ALIASES.format(peer.name, live.version) for peer in needing]
         return frozenset()
@@ -172,7 +153,7 @@ def _aliases(made: Plan, live: Live, wish: Wish, style: Flavour | None, named: s
     def settled(hostname: str) -> bool:
         return wish.purge or hostname.removesuffix(f".{wish.domain}") in named
 
-    found = aliases.plan(deployment, needing, settled, wish.manager, wish.force)
+    found = steps.plan_aliases(deployment, needing, settled, wish.manager, wish.force)
     if found.step and not wish.allow_restart:
         # An alias that nobody needs any more is left where a restart is not allowed.
         lacking = [peer.name for peer in needing if peer.hostname in found.hostnames]

@@ -2,23 +2,27 @@
 """Who owns a key of a Secret or ConfigMap, and the bodies that write, remove and restore our keys. Pure.
 
 An annotation of Secret cilium-kvstoremesh records when a peer was removed, because of KVStoreMesh's drain grace period.
+Cilium before 1.20 needs names of peers given by ips in the pods of clustermesh-apiserver: hostAliases.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ...kubernetes.managed_fields import owned_fields
-from ...kubernetes.manifests import Manifest
+from ...kubernetes.manifests import Manifest, owned_fields
+from ..chart import DEPLOYMENT
+from .entries import Peer
 
 REMOVED_AT = "cilium-clustermesh-ansible/removed-at"
 DRAIN_SECONDS = 180  # KVStoreMesh keeps what it knew of a removed peer for so long
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 Marks = dict[str, datetime]  # when each peer was removed
+Pairs = set[tuple[str, str]]  # ip, hostname
+_ALIASES = ("f:spec", "f:template", "f:spec", "f:hostAliases")
 _API = {"Secret": "v1", "ConfigMap": "v1", "Deployment": "apps/v1"}
 
 
@@ -159,8 +163,57 @@ def update_removals(
     ]
     removed = sorted(removed)
     if removed:
-        warnings.append(
-            f"drain grace period of KVStoreMesh for {', '.join(removed)}: do not add it again within {DRAIN_SECONDS} s"
-        )
+        names = ", ".join(removed)
+        step = f"do not add it again within {DRAIN_SECONDS} s"
+        warnings.append(f"drain grace period of KVStoreMesh for {names}: {step}")
     kept = {name: at for name, at in marks.items() if left[name] > 0 and name not in added}
     return kept | dict.fromkeys(removed, now), warnings
+
+
+class Aliases(NamedTuple):
+    """What the Deployment has to become: its write (None without need), why not, and the hostnames that change."""
+
+    step: Step | None
+    refusals: list[str]
+    hostnames: frozenset[str]
+
+
+def _pairs(deployment: Manifest) -> Pairs:
+    """Return ip and hostname of each alias that the pods have."""
+    items = deployment["spec"]["template"]["spec"].get("hostAliases") or []
+    return {(item["ip"], hostname) for item in items for hostname in item.get("hostnames") or []}
+
+
+def _owned_pairs(deployment: Manifest, manager: str) -> Pairs:
+    fields = owned_fields(deployment, manager) or {}
+    for part in _ALIASES:
+        fields = fields.get(part) or {}
+    ips = {json.loads(key.removeprefix("k:"))["ip"] for key in fields if key.startswith("k:")}
+    return {pair for pair in _pairs(deployment) if pair[0] in ips}
+
+
+def plan_aliases(
+    deployment: Manifest, wanted: Iterable[Peer], settled: Callable[[str], bool], manager: str, force: bool
+) -> Aliases:
+    """Compare with the peers that need aliases; settled says of a hostname whether only they may have it."""
+    live, mine = _pairs(deployment), _owned_pairs(deployment, manager)
+    asked = {(ip, peer.hostname) for peer in wanted for ip in peer.ips}
+    ours = {pair for pair in mine if not settled(pair[1])} | asked
+    refusals = []
+    for ip in sorted({ip for ip, _hostname in asked - live}):
+        managers = others(deployment, manager, *_ALIASES, f"k:{json.dumps({'ip': ip}, separators=(',', ':'))}")
+        if managers and not force:
+            refusals.append(conflict(f"hostAliases {ip}", "Deployment", DEPLOYMENT, managers))
+    changes = (asked - live) | (mine - ours)
+    made = body("Deployment", DEPLOYMENT, {})
+    if ours:
+        made["spec"] = {"template": {"spec": {"hostAliases": host_aliases(ours)}}}
+    return Aliases(Step(made) if changes else None, refusals, frozenset(hostname for _ip, hostname in changes))
+
+
+def host_aliases(pairs: Pairs) -> list[dict[str, object]]:
+    """Return hostAliases of a pod, sorted; peers behind one address share an item."""
+    return [
+        {"ip": ip, "hostnames": sorted(hostname for other, hostname in pairs if other == ip)}
+        for ip in sorted({ip for ip, _hostname in pairs})
+    ]

@@ -12,13 +12,7 @@ from datetime import datetime
 from ...kubernetes.client import ApiError, Cluster, Unreachable
 from ...kubernetes.manifests import Manifest
 from ...kubernetes.rollout import wait_for_workload
-from ..chart import (
-    AGENT_SECRET,
-    CONFIG,
-    DEPLOYMENT,
-    KVSTOREMESH_SECRET,
-    USERS,
-)
+from ..chart import AGENT_SECRET, CONFIG, DEPLOYMENT, KVSTOREMESH_SECRET, USERS
 from .steps import Step, undo
 
 AGENTS = "cilium"
@@ -103,10 +97,9 @@ class Writer:
         if not step.merge:
             query["force"] = str(self.force).lower()
         kind = _MERGE if step.merge else _APPLY
-        return self.cluster.request("PATCH", self._path(step), query, step.body, content_type=kind)
-
-    def _path(self, step: Step) -> str:
-        return path(step.kind, self.namespace, step.name)
+        return self.cluster.request(
+            "PATCH", path(step.kind, self.namespace, step.name), query, step.body, content_type=kind
+        )
 
     def _failed(self, step: Step, error: Exception, done: list[tuple[Step, Manifest | None]]) -> WriteFailed:
         text = f"{step.kind} {step.name} in namespace {self.namespace} cannot be written: {error}"
@@ -124,12 +117,13 @@ class Writer:
 
     def _undo(self, step: Step, before: Manifest | None) -> None:
         """Set one object back, unless somebody else changed it meanwhile."""
+        where = path(step.kind, self.namespace, step.name)
         version = {"resourceVersion": self.objects[step.name]["metadata"]["resourceVersion"]}
         if before is None:
             options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": version}
-            self.cluster.request("DELETE", self._path(step), {}, options)
+            self.cluster.request("DELETE", where, {}, options)
             return
         made = undo(step, before, self.manager)
         made["metadata"] |= version
         query = {"fieldManager": self.manager}
-        self.objects[step.name] = self.cluster.request("PATCH", self._path(step), query, made, content_type=_APPLY)
+        self.objects[step.name] = self.cluster.request("PATCH", where, query, made, content_type=_APPLY)

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The CA of a mesh and its replacement by phases, as files in a directory.
+"""The CA of a mesh and its replacement by phases, as files in a directory that only its owner can read.
 
 state.json is the truth, and replacing it is what ends a phase; the other files follow from it. So a run that was
 killed anywhere is made good by the next.
@@ -16,7 +16,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from ...files import atomic_write
 from . import certificates as certs
 from .certificates import Pair
 
@@ -56,18 +58,13 @@ def load(found: Mapping[str, str], place: str) -> Authority | None:
         return _of_state(found, place)
     missing = [name for name in ("ca.crt", "ca.key") if name not in found]
     if len(missing) == 1:
-        raise ValueError(
-            f"{missing[0]} is missing in {place}, but {_other(missing[0])} is there: restore it from a copy"
-        )
+        there = "ca.crt" if missing == ["ca.key"] else "ca.key"
+        raise ValueError(f"{missing[0]} is missing in {place}, but {there} is there: restore it from a copy")
     if missing:
         return None
     pair = Pair(found["ca.crt"], found["ca.key"])
     _check(pair, place)
     return Authority("stable", (pair,))
-
-
-def _other(name: str) -> str:
-    return "ca.crt" if name == "ca.key" else "ca.key"
 
 
 def _of_state(found: Mapping[str, str], place: str) -> Authority:
@@ -78,9 +75,8 @@ def _of_state(found: Mapping[str, str], place: str) -> Authority:
     except (ValueError, KeyError, TypeError):
         pairs, phase = (), ""
     if len(pairs) != {"stable": 1, "prepare": 2, "switch": 2}.get(phase):
-        raise ValueError(
-            f"state.json in {place} cannot be read: restore it, or remove it to go on with ca.crt and ca.key"
-        )
+        step = "restore it, or remove it to go on with ca.crt and ca.key"
+        raise ValueError(f"state.json in {place} cannot be read: {step}")
     for pair in pairs:
         _check(pair, place)
     own = [fingerprint for pair in pairs for fingerprint in certs.fingerprints(pair.cert)]
@@ -135,3 +131,41 @@ def files(wanted: Authority) -> dict[str, str]:
     pairs = [{"cert": pair.cert, "key": pair.key} for pair in wanted.pairs]
     state = json.dumps({"phase": wanted.phase, "authorities": pairs}, indent=1) + "\n"
     return dict(zip(FILES, (state, wanted.signer.key, wanted.signer.cert, wanted.bundle), strict=True))
+
+
+def read(directory: Path) -> dict[str, str]:
+    """Return the texts of our files by name; those that are not there are left out. Raise OSError."""
+    return {name: (directory / name).read_text(errors="replace") for name in FILES if (directory / name).exists()}
+
+
+def differing(directory: Path, wanted: Mapping[str, str]) -> list[str]:
+    """Return which files have another content or can be read by others, and "." for the directory. Raise OSError."""
+    present = read(directory)
+    found = [name for name, text in wanted.items() if present.get(name) != text or _mode(directory / name) != 0o600]
+    return (["."] if not directory.exists() or _mode(directory) != 0o700 else []) + found
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def write(directory: Path, wanted: Mapping[str, str], names: list[str]) -> None:
+    """Write the named files in their order, each whole or not at all. Raise OSError."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.chmod(0o700)
+    for name in (name for name in wanted if name in names):
+        atomic_write(directory / name, wanted[name], 0o600)
+
+
+def remove(directory: Path, check: bool) -> list[str]:
+    """Remove our files, and the directory if nothing else is in it; return the names. Raise OSError."""
+    gone = [name for name in FILES if (directory / name).exists()]
+    if check:
+        return gone
+    for name in FILES:
+        for temporary in directory.glob(f".{name}.*"):  # of a run that was killed
+            temporary.unlink()
+        (directory / name).unlink(missing_ok=True)
+    if directory.exists() and not any(directory.iterdir()):
+        directory.rmdir()
+    return gone

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from ..chart import DOMAIN
+from ..chart import DOMAIN, address
 from . import certificates as certs
 from .certificates import Pair
 
@@ -53,16 +52,8 @@ def leafs(name: str, namespace: str, remote: str, extra: Iterable[str]) -> dict[
     }
 
 
-def _address(name: str) -> str:
-    """Return the text as a certificate writes an IP address, "" if it is none."""
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return ""
-
-
 def _normal(name: str) -> str:
-    return _address(name) or name.lower()
+    return address(name) or name.lower()
 
 
 def name_findings(extra: Iterable[str]) -> list[str]:
@@ -70,7 +61,7 @@ def name_findings(extra: Iterable[str]) -> list[str]:
     return [
         f"server_sans: '{name}' is neither a DNS name nor an IP address"
         for name in extra
-        if not (_address(name) or re.fullmatch(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name.lower()))
+        if not (address(name) or re.fullmatch(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name.lower()))
     ]
 
 

@@ -83,16 +83,12 @@ def _lack(answer: Answer, authority: Authority, phase: str) -> str:
     record, again = answer.get("cluster"), "run again, which begins with the phase before"
     if not record:
         why = str(answer.get("msg") or "").rstrip(".")
-        return (
-            f"it did not answer ({why}): repair it, or add it to clustermesh_absent if it no longer exists"
-            if why
-            else ""
-        )
+        step = "repair it, or add it to clustermesh_absent if it no longer exists"
+        return f"it did not answer ({why}): {step}" if why else ""
     if phase == "switch" and authority["phase"] == "prepare":
         missing = {*authority["fingerprints"]} - {*record["tls"]["ca_fingerprints"]}
-        return (
-            f"it does not trust CA {', '.join(sorted(each[:16] for each in missing))} yet: {again}" if missing else ""
-        )
+        shown = ", ".join(sorted(each[:16] for each in missing))
+        return f"it does not trust CA {shown} yet: {again}" if missing else ""
     if phase == "finish":
         leafs = record["tls"]["leafs"]
         old = sorted(name for name, leaf in leafs.items() if leaf["issuer"] != authority["fingerprint"])

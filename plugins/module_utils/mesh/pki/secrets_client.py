@@ -8,13 +8,7 @@ from dataclasses import dataclass
 
 from ...kubernetes.client import Cluster
 from ...kubernetes.manifests import Manifest
-from ..chart import (
-    CONFIG,
-    DEPLOYMENT,
-    LEAFS,
-    MANAGER,
-    USERS,
-)
+from ..chart import CONFIG, DEPLOYMENT, LEAFS, MANAGER, USERS
 from . import secrets as trust
 
 _CRON_JOB = "clustermesh-apiserver-generate-certs"
@@ -60,9 +54,8 @@ class Trust:
         path = _PATHS["deployment"].format(self.namespace)
         body = {"spec": {"template": {"metadata": {"annotations": {trust.MARK: mark}}}}}
         # No apply: it would take away the hostAliases that cilium_clustermesh applies under the same name.
-        self.cluster.request(
-            "PATCH", path, {"fieldManager": MANAGER}, body, content_type="application/merge-patch+json"
-        )
+        kind = "application/merge-patch+json"
+        self.cluster.request("PATCH", path, {"fieldManager": MANAGER}, body, content_type=kind)
         listing, _slash, name = path.rpartition("/")
         query = {"fieldSelector": f"metadata.name={name}"}
         well, found = self.cluster.wait(listing, trust.rolled_out, seconds, **query)

@@ -13,6 +13,7 @@ Record = dict[str, Any]  # what cilium_clustermesh_info returns as `cluster`
 # All others are errors.
 WARNINGS = frozenset({"CERT_EXPIRING", "ENCRYPTION", "MTU", "POLICY_SCOPE", "SVC_POD_OVERLAP"})
 
+_RENEW = "Renew it with cilium_clustermesh_certs, or with its issuer (tls method {method})."
 RULES: dict[str, tuple[str, str]] = {
     "NAME_FORMAT": (
         "cluster name '{name}' is invalid: at most 32 lower-case alphanumerics or '-', "
@@ -69,14 +70,8 @@ RULES: dict[str, tuple[str, str]] = {
         "ipv4-native-routing-cidr {native} of '{name}' does not cover {cidrs}",
         "Set ipv4NativeRoutingCIDR to a range that contains the pod CIDRs of every cluster.",
     ),
-    "VERSION_SKEW": (
-        "Cilium {old} ({olds}) and {new} ({news}) are more than {most} apart",
-        "Upgrade {olds} first.",
-    ),
-    "VERSION_OLD": (
-        "Cilium {version} is older than {oldest}",
-        "Upgrade Cilium.",
-    ),
+    "VERSION_SKEW": ("Cilium {old} ({olds}) and {new} ({news}) are more than {most} apart", "Upgrade {olds} first."),
+    "VERSION_OLD": ("Cilium {version} is older than {oldest}", "Upgrade Cilium."),
     "ENCRYPTION": (
         "{ones} encrypts with {one}, {others} with {other}",
         "Set the same encryption.enabled, encryption.type and encryption.nodeEncryption on every cluster.",
@@ -113,14 +108,8 @@ RULES: dict[str, tuple[str, str]] = {
         "Cilium is {version}: KVStoreMesh ignores tls.caBundle before {since}; use a shared CA",
         "Run cilium_clustermesh_certs on every cluster with one ca_cert, or upgrade Cilium.",
     ),
-    "CERT_EXPIRED": (
-        "{leaf} certificate expired {end}",
-        "Renew it with cilium_clustermesh_certs, or with its issuer (tls method {method}).",
-    ),
-    "CERT_EXPIRING": (
-        "{leaf} certificate expires in {days} days",
-        "Renew it with cilium_clustermesh_certs, or with its issuer (tls method {method}).",
-    ),
+    "CERT_EXPIRED": ("{leaf} certificate expired {end}", _RENEW),
+    "CERT_EXPIRING": ("{leaf} certificate expires in {days} days", _RENEW),
     "SAN_MISSING": (
         "server certificate lacks {san} (needed to dial {endpoint})",
         "Add it to server_sans of cilium_clustermesh_certs (extraDnsNames/extraIpAddresses of the chart), or use ips.",
@@ -147,11 +136,15 @@ RULES: dict[str, tuple[str, str]] = {
 
 
 def finding(code: str, records: Iterable[Record], **fields: Any) -> Finding:
-    """Return the finding of this code about these clusters, with the fields that its text needs."""
+    """Return the finding of this code about these clusters, with the fields that its text needs.
+
+    Of one or two clusters the fields name and one are the first one's name, peer and other the last one's.
+    """
     problem, step = RULES[code]
-    clusters = ", ".join(sorted({record["name"] for record in records}))
+    names = [record["name"] for record in records]
+    words = {"name": names[0], "one": names[0], "peer": names[-1], "other": names[-1], **fields}
     severity: Severity = "warning" if code in WARNINGS else "error"
-    return Finding(severity, clusters, "", problem.format(**fields), step.format(**fields), code=code)
+    return Finding(severity, ", ".join(sorted({*names})), "", problem.format(**words), step.format(**words), code=code)
 
 
 def grouped(records: Iterable[Record], value: Callable[[Record], Any]) -> dict[Any, list[Record]]:

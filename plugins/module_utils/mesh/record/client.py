@@ -3,23 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from ...kubernetes import kubeconfig
-from ...kubernetes.client import ApiError, Cluster
-from ..chart import (
-    AGENT_SECRET,
-    CONFIG,
-    DEPLOYMENT,
-    KVSTOREMESH_SECRET,
-    LEAFS,
-    SERVICE,
-)
-from . import build, tls
-from . import endpoint as record_endpoint
+from ...kubernetes.client import CONNECTIONS, ApiError, Cluster
+from ..chart import AGENT_SECRET, CONFIG, DEPLOYMENT, KVSTOREMESH_SECRET, LEAFS, SERVICE
+from . import build
 
 _CORE, _APPS = "/api/v1/namespaces/{namespace}", "/apis/apps/v1/namespaces/{namespace}"
 NODES = "/api/v1/nodes"
@@ -58,7 +49,7 @@ class Unreadable(Exception):
 def fetch(cluster: Cluster, namespace: str, parts: Iterable[str]) -> build.Raw:
     """Return the objects of these parts. Raise Unreadable for what is refused, Unreachable without an answer."""
     names = list(dict.fromkeys(name for part in parts for name in SOURCES.get(part, ())))
-    with ThreadPoolExecutor(kubeconfig.CONNECTIONS) as pool:
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
         jobs = {
             name: pool.submit(_read, cluster, _PATHS[name].format(namespace=namespace), name in _LISTS)
             for name in names
@@ -81,20 +72,16 @@ def _read(cluster: Cluster, path: str, is_list: bool) -> Any:
 
 def record(raw: build.Raw, parts: Iterable[str], where: dict[str, Any], endpoint: dict[str, Any]) -> Any:
     """Return the record of these parts; where is its context and namespace, endpoint the options of its endpoint."""
-    made: dict[str, Callable[[], dict[str, Any]]] = {
-        "network": lambda: build.network(raw),
-        "endpoint": lambda: {"endpoint": record_endpoint.find(raw["service"], raw["nodes"], **endpoint)},
-        "tls": lambda: _tls(raw),
-        "peers": lambda: build.peers(raw),
-        "helm": lambda: build.helm(raw),
-    }
     found = {**build.identity(raw), **where}
-    for part, make in made.items():
-        if part in parts:
-            found |= make()
+    if "network" in parts:
+        found |= build.network(raw)
+    if "endpoint" in parts:
+        found["endpoint"] = build.endpoint(raw["service"], raw["nodes"], **endpoint)
+    if "tls" in parts:
+        found["tls"] = build.tls(raw, raw["cronjob"] is not None, datetime.now(UTC))
+        found["auth_mode"] = build.auth_mode(raw, found["tls"]["leafs"].get("remote", {}).get("cn", ""))
+    if "peers" in parts:
+        found |= build.peers(raw)
+    if "helm" in parts:
+        found |= build.helm(raw)
     return found
-
-
-def _tls(raw: build.Raw) -> dict[str, Any]:
-    found = tls.read(raw, raw["cronjob"] is not None, datetime.now(UTC))
-    return {"tls": found, "auth_mode": build.auth_mode(raw, found["leafs"].get("remote", {}).get("cn", ""))}

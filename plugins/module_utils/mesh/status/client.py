@@ -7,12 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from ...kubernetes import health, kubeconfig
-from ...kubernetes.client import Cluster
+from ...kubernetes import health
+from ...kubernetes.client import CONNECTIONS, Cluster
 from ...kubernetes.exec import Answer, ExecError
 from ..chart import DEPLOYMENT
 from . import agents as status_agents
-from . import health as status_health
 from . import tls
 from .agents import Seen
 from .tls import Handshake, Shaken
@@ -50,7 +49,7 @@ class Viewer:
         """
         agents = self._pods("k8s-app=cilium")
         meshes = self._pods(f"k8s-app={DEPLOYMENT}") if self._has_mesh else []
-        with ThreadPoolExecutor(kubeconfig.CONNECTIONS) as pool:
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
             # The probe takes longest.
             probe = pool.submit(self._traffic, agents, peers) if traffic else None
             seen, mirrored = pool.map(self._agent, agents), pool.map(self._kvstoremesh, meshes)
@@ -64,10 +63,10 @@ class Viewer:
 
     def reach(self, records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Connect from one agent to the endpoint of each record; return reachable and reason by its name."""
-        wanted = status_health.endpoints(records)
+        wanted = status_agents.endpoints(records)
         try:
-            printed = self._ask(self._first(self._pods("k8s-app=cilium")), _AGENT, status_health.command(wanted)).stdout
-            return status_health.dialled(wanted, printed)
+            printed = self._ask(self._first(self._pods("k8s-app=cilium")), _AGENT, status_agents.command(wanted)).stdout
+            return status_agents.dialled(wanted, printed)
         except ExecError as error:
             return {peer: {"reachable": False, "reason": _words(error)} for peer in wanted}
 
@@ -135,11 +134,11 @@ class Viewer:
     def _traffic(self, agents: list[dict[str, Any]], peers: list[str]) -> dict[str, dict[str, Any]]:
         try:
             agent = self._first(agents)
-            answer = self._ask(agent, _AGENT, status_health.LIST)
+            answer = self._ask(agent, _AGENT, status_agents.LIST)
             if answer.code:
                 raise ExecError(answer.stderr.strip() or answer.stdout.strip())
-            wanted = status_health.targets(answer.stdout, peers)
-            return status_health.judge(wanted, self._ask(agent, _AGENT, status_health.command(wanted)).stdout)
+            wanted = status_agents.targets(answer.stdout, peers)
+            return status_agents.judge(wanted, self._ask(agent, _AGENT, status_agents.command(wanted)).stdout)
         except (ExecError, ValueError) as error:
             return {peer: {"reachable": False, "reason": _words(error)} for peer in peers}
 

@@ -129,9 +129,8 @@ def check_table(found: list[Row]) -> list[str]:
     lines: list[tuple[str, ...]] = [("cluster", "check", "ok", "seconds", "expected", "found")]
     for check in found:
         well, seconds = "yes" if check["ok"] else "no", f"{check['seconds']:.1f}"
-        lines.append(
-            (check["cluster"], check["name"], well, seconds, _short(check["expected"]), _short(check["found"]))
-        )
+        words = (_short(check["expected"]), _short(check["found"]))
+        lines.append((check["cluster"], check["name"], well, seconds, *words))
     return aligned(lines)
 
 

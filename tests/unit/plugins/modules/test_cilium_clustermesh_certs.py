@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import make_authority
 
 Run = Callable[..., dict[str, Any]]
 OLD = make_authority("Cilium CA", 3650, datetime.now(UTC))

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.git.cli import Git, GitError
-from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Tree, blob
+from ansible_collections.opendata.platform.plugins.module_utils.git.tree import Git, GitError, Tree, blob
 
 from git_clones import FILES, PATH, Clone
 

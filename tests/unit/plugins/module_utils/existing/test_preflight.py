@@ -5,10 +5,9 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.existing import network
 from ansible_collections.opendata.platform.plugins.module_utils.existing import nodes as nodes_of
-from ansible_collections.opendata.platform.plugins.module_utils.existing import rbac as rights
-from ansible_collections.opendata.platform.plugins.module_utils.existing.api_endpoint import Api
+from ansible_collections.opendata.platform.plugins.module_utils.existing import preflight
+from ansible_collections.opendata.platform.plugins.module_utils.existing.kubeconfig import Api
 from ansible_collections.opendata.platform.plugins.module_utils.existing.preflight import State, Wanted, findings
 
 from existing_objects import daemon_set, node
@@ -208,30 +207,30 @@ AGENTS = {
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_networks_are_known_by_their_agents(name: str) -> None:
-    [agent] = network.agents([daemon_set(name, "somewhere"), daemon_set("node-exporter")], [], [])
+    [agent] = nodes_of.plugins([daemon_set(name, "somewhere"), daemon_set("node-exporter")], [], [])
     assert (agent.words, agent.where) == (AGENTS[name], f"DaemonSet somewhere/{name}")
 
 
 def test_networks_are_known_by_other_signs() -> None:
     routes = {"type": "NetworkUnavailable", "status": "False", "reason": "RouteCreated"}
-    [agent] = network.agents([], [node(conditions=[routes])], [])
+    [agent] = nodes_of.plugins([], [node(conditions=[routes])], [])
     assert agent[:2] == ("routes of the cloud (kubenet)", "node a, RouteCreated")
     crd = "ippools.crd.projectcalico.org"
-    [agent] = network.agents([], [node()], [crd])
+    [agent] = nodes_of.plugins([], [node()], [crd])
     assert agent[:2] == ("Calico", f"CustomResourceDefinition {crd}")
-    [agent] = network.agents([], [node(labels={"eks.amazonaws.com/compute-type": "auto"})], [])
+    [agent] = nodes_of.plugins([], [node(labels={"eks.amazonaws.com/compute-type": "auto"})], [])
     assert agent[:2] == ("the network of EKS Auto Mode", "node a")
 
 
 def test_what_a_network_left_behind_is_none() -> None:
-    assert network.agents([], [node(ready=False)], ["ippools.crd.projectcalico.org"]) == []
+    assert nodes_of.plugins([], [node(ready=False)], ["ippools.crd.projectcalico.org"]) == []
 
 
 def test_kube_proxy_is_a_daemon_set_or_pods() -> None:
     pod = {"metadata": {"name": "kube-proxy-gke-1", "labels": {"component": "kube-proxy"}}}
-    assert network.kube_proxy([daemon_set("kube-proxy")], []) == "DaemonSet kube-system/kube-proxy"
-    assert network.kube_proxy([], [pod]) == "pod kube-system/kube-proxy-gke-1"
-    assert network.kube_proxy([daemon_set("cilium")], [{"metadata": {"name": "x"}}]) == ""
+    assert nodes_of.kube_proxy([daemon_set("kube-proxy")], []) == "DaemonSet kube-system/kube-proxy"
+    assert nodes_of.kube_proxy([], [pod]) == "pod kube-system/kube-proxy-gke-1"
+    assert nodes_of.kube_proxy([daemon_set("cilium")], [{"metadata": {"name": "x"}}]) == ""
 
 
 def test_nodes_are_what_the_api_says_and_able_to_do_the_rest() -> None:
@@ -267,10 +266,10 @@ def test_kernels(kernel: str, system: str, old: bool) -> None:
 
 
 def test_rights_are_those_of_the_stages() -> None:
-    least = rights.needed(cilium=False, mesh=False, flux=False)
+    least = preflight.needed(cilium=False, mesh=False, flux=False)
     assert {each.verb for each in least} == {"get", "list"}
-    everything = rights.needed(cilium=True, mesh=True, flux=True)
+    everything = preflight.needed(cilium=True, mesh=True, flux=True)
     assert everything[: len(least)] == least and len({*everything}) == len(everything)
-    assert rights.words(
-        [rights.Right("create", "", "pods/exec", "kube-system"), rights.Right("patch", "apps", "x")]
+    assert preflight.rights_words(
+        [preflight.Right("create", "", "pods/exec", "kube-system"), preflight.Right("patch", "apps", "x")]
     ) == ("its user lacks these permissions: create pods/exec in kube-system; patch x.apps")

@@ -4,8 +4,13 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencies import Key, workloads
-from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge, runs_pods
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import (
+    Key,
+    State,
+    judge,
+    runs_pods,
+    workloads,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

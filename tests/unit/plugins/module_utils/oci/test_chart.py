@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.oci import archive as oci_archive
-from ansible_collections.opendata.platform.plugins.module_utils.oci import chart
+from ansible_collections.opendata.platform.plugins.module_utils.oci import artifact
 
 import charts
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_metadata_is_what_helm_writes(folder: Path) -> None:
-    assert chart.read(folder)[0] == {
+    assert artifact.read_chart(folder)[0] == {
         "apiVersion": "v2",
         "name": "hello",
         "version": "1.10.0+build.1",
@@ -36,7 +36,7 @@ def test_metadata_is_what_helm_writes(folder: Path) -> None:
 def test_the_same_chart_elsewhere_is_the_same_artifact(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
     (copy / "values.yaml").chmod(0o600)
-    assert chart.read(copy) == chart.read(folder)
+    assert artifact.read_chart(copy) == artifact.read_chart(folder)
 
 
 def test_a_packed_chart_is_published_as_it_is(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_packed_chart_is_published_as_it_is(tmp_path: Path) -> None:
     with tarfile.open(path, "w:gz") as archive:
         archive.add(tmp_path / "Chart.yaml", "hello/charts/other/Chart.yaml")
         archive.add(tmp_path / "Chart.yaml", "hello/Chart.yaml")
-    metadata, packed = chart.read(path)
+    metadata, packed = artifact.read_chart(path)
     assert (metadata["name"], packed) == ("hello", path.read_bytes())
 
 
@@ -66,15 +66,15 @@ def test_what_is_no_packed_chart(tmp_path: Path, files: dict[str, bytes], words:
     path = tmp_path / "chart.tgz"
     path.write_bytes(oci_archive.gzip(oci_archive.tar(files)))
     with pytest.raises(ValueError, match=words):
-        chart.read(path)
+        artifact.read_chart(path)
 
 
 def test_a_folder_without_chart_and_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be read: .*No such file.*Chart\.yaml"):
-        chart.read(tmp_path)
+        artifact.read_chart(tmp_path)
     (tmp_path / "x.tgz").write_text("x")
     with pytest.raises(ValueError, match="cannot be read: is not a gzipped tar"):
-        chart.read(tmp_path / "x.tgz")
+        artifact.read_chart(tmp_path / "x.tgz")
 
 
 def test_a_chart_under_a_name_that_helm_would_not_ask_for(run: Run, folder: Path) -> None:

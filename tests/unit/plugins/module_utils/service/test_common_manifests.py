@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.service.context import images, view
+from ansible_collections.opendata.platform.plugins.module_utils.service.tree import images, view
 
 from service_examples import CONTEXT, IMAGES, manifests, notebook, provider, with_every_feature
 

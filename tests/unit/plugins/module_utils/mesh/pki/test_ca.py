@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca as authority
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import ca_files as store
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.ca import Authority
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue, make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, issue, make_authority
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,9 +164,9 @@ def test_a_run_killed_after_any_write_can_be_gone_on_with(
     tmp_path: Path, before: dict[str, str], after: Authority, written: int
 ) -> None:
     wanted = authority.files(after)
-    store.write(tmp_path, before, list(before))
-    store.write(tmp_path, wanted, list(wanted)[:written])
-    found = authority.load(store.read(tmp_path), "/mesh")
+    authority.write(tmp_path, before, list(before))
+    authority.write(tmp_path, wanted, list(wanted)[:written])
+    found = authority.load(authority.read(tmp_path), "/mesh")
     if written:
         assert found == after
     elif before:
@@ -180,8 +178,8 @@ def test_finish_after_a_switch_that_was_killed_and_killed_itself(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     half = authority.files(STATES["prepare"]) | {"state.json": authority.files(STATES["switch"])["state.json"]}
-    store.write(tmp_path, half, list(half))
-    write, left = store.write, [1] * written
+    authority.write(tmp_path, half, list(half))
+    write, left = authority.write, [1] * written
 
     def some(directory: Path, wanted: dict[str, str], names: list[str]) -> None:
         for name in names:
@@ -191,27 +189,27 @@ def test_finish_after_a_switch_that_was_killed_and_killed_itself(
             write(directory, wanted, [name])
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write", some)
+        patch.setattr(authority, "write", some)
         try:
             run("cilium_clustermesh_ca", path=str(tmp_path), phase="finish")
         except KeyboardInterrupt:
             assert written < 5
     assert run("cilium_clustermesh_ca", path=str(tmp_path), phase="finish")["phase"] == "stable"
-    assert store.read(tmp_path) == authority.files(Authority("stable", (NEW,)))
+    assert authority.read(tmp_path) == authority.files(Authority("stable", (NEW,)))
 
 
 def test_only_what_differs_is_written_and_only_the_owner_reads_it(tmp_path: Path) -> None:
     place, wanted = tmp_path / "a/mesh", authority.files(STATES["stable"])
-    store.write(place, wanted, store.differing(place, wanted))
-    assert store.differing(place, wanted) == []
+    authority.write(place, wanted, authority.differing(place, wanted))
+    assert authority.differing(place, wanted) == []
     assert {path.stat().st_mode & 0o777 for path in place.iterdir()} == {0o600}
     assert place.stat().st_mode & 0o777 == 0o700
     place.chmod(0o755)
     (place / "ca.key").chmod(0o644)
     (place / "bundle.crt").write_text("altered")
-    assert store.differing(place, wanted) == [".", "ca.key", "bundle.crt"]
-    store.write(place, wanted, store.differing(place, wanted))
-    assert store.differing(place, wanted) == []
+    assert authority.differing(place, wanted) == [".", "ca.key", "bundle.crt"]
+    authority.write(place, wanted, authority.differing(place, wanted))
+    assert authority.differing(place, wanted) == []
 
 
 def test_a_second_run_changes_nothing(run: Run, tmp_path: Path) -> None:
@@ -258,11 +256,11 @@ def test_check_mode_writes_nothing(run: Run, tmp_path: Path) -> None:
     planned = run("cilium_clustermesh_ca", check=True, path=str(tmp_path / "mesh"))
     assert planned["changed"] and "BEGIN CERTIFICATE" in planned["ca_cert"] and not (tmp_path / "mesh").exists()
     run("cilium_clustermesh_ca", path=str(tmp_path / "mesh"))
-    before = store.read(tmp_path / "mesh")
+    before = authority.read(tmp_path / "mesh")
     planned = run("cilium_clustermesh_ca", check=True, path=str(tmp_path / "mesh"), phase="prepare")
     assert planned["changed"] and "phase: prepare" in planned["diff"]["after"]
     assert run("cilium_clustermesh_ca", check=True, path=str(tmp_path / "mesh"), state="absent")["changed"]
-    assert store.read(tmp_path / "mesh") == before
+    assert authority.read(tmp_path / "mesh") == before
 
 
 def test_absent_removes_what_is_ours(run: Run, tmp_path: Path) -> None:

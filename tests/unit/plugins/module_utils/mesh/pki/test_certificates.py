@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates as certs
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import leaf_certificates as leafs
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import issue, make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, issue, make_authority
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates, issue
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import certificates
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.preflight import shape
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import build
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import client as record_client
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.record import tls as record_tls
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -230,7 +229,7 @@ def test_managers_of_an_entry() -> None:
 
 
 def tls(**changes: Any) -> dict[str, Any]:
-    return record_tls.read(raw(**changes), False, objects.NOW)
+    return build.tls(raw(**changes), False, objects.NOW)
 
 
 def test_a_leaf_of_another_authority_has_no_issuer() -> None:
@@ -249,13 +248,13 @@ def test_a_leaf_of_another_authority_has_no_issuer() -> None:
 def test_days(days: int, left: int) -> None:
     item = objects.tls_secret("admin", "admin-a", days=max(days, 0))
     now = objects.NOW - min(days, 0) * (objects.datetime.timedelta(days=1))
-    found = record_tls.read({"clustermesh-apiserver-admin-cert": item}, False, now)
+    found = build.tls({"clustermesh-apiserver-admin-cert": item}, False, now)
     assert found["leafs"]["admin"]["days_left"] == left
 
 
 def test_a_leaf_with_a_broken_extension_has_no_names() -> None:
-    ca = issue.make_authority("Cilium CA", 365, objects.NOW)
-    pair = issue.issue("remote-a", ["remote-a"], [], ca, 1, objects.NOW)  # an empty list of purposes
+    ca = certificates.make_authority("Cilium CA", 365, objects.NOW)
+    pair = certificates.issue("remote-a", ["remote-a"], [], ca, 1, objects.NOW)  # an empty list of purposes
     item = objects.secret("clustermesh-apiserver-remote-cert", {"ca.crt": ca.cert, "tls.crt": pair.cert})
     leaf = tls(**{"clustermesh-apiserver-remote-cert": item})["leafs"]["remote"]
     assert (leaf["cn"], leaf["sans"], leaf["days_left"]) == ("remote-a", [], 1)
@@ -265,7 +264,7 @@ def test_what_is_missing_or_broken_is_no_leaf() -> None:
     broken = objects.secret("clustermesh-apiserver-admin-cert", {"tls.crt": "no certificate"})
     found = tls(**{"clustermesh-apiserver-admin-cert": broken, "clustermesh-apiserver-local-cert": None})
     assert sorted(found["leafs"]) == ["remote", "server"]
-    assert record_tls.read({}, False, objects.NOW) == {"method": "none", "ca_fingerprints": [], "leafs": {}}
+    assert build.tls({}, False, objects.NOW) == {"method": "none", "ca_fingerprints": [], "leafs": {}}
 
 
 @pytest.mark.parametrize(
@@ -280,4 +279,4 @@ def test_what_is_missing_or_broken_is_no_leaf() -> None:
 def test_methods(metadata: dict[str, Any], cronjob: bool, method: str) -> None:
     item = objects.tls_secret("server", "x")
     item["metadata"] |= metadata
-    assert record_tls.read({"clustermesh-apiserver-server-cert": item}, cronjob, objects.NOW)["method"] == method
+    assert build.tls({"clustermesh-apiserver-server-cert": item}, cronjob, objects.NOW)["method"] == method

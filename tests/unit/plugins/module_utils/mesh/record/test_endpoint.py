@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.record.endpoint import find, usable
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.record.build import endpoint, usable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ def service(kind: str, ingress: list[dict[str, str]] | None = None, **spec: Any)
 
 
 def test_a_load_balancer() -> None:
-    found = find(service("LoadBalancer", [{"ip": "203.0.113.9"}, {"ip": "20.0.0.1"}]), [])
+    found = endpoint(service("LoadBalancer", [{"ip": "203.0.113.9"}, {"ip": "20.0.0.1"}]), [])
     assert found == {
         "type": "LoadBalancer",
         "ips": ["20.0.0.1", "203.0.113.9"],
@@ -30,11 +30,13 @@ def test_a_load_balancer() -> None:
         "port": 2379,
         "source": "Service clustermesh-apiserver",
     }
-    named = find(service("LoadBalancer", [{"hostname": "b.elb.example.org"}, {"hostname": "a.elb.example.org"}]), [])
+    named = endpoint(
+        service("LoadBalancer", [{"hostname": "b.elb.example.org"}, {"hostname": "a.elb.example.org"}]), []
+    )
     assert (named["ips"], named["address"]) == ([], "a.elb.example.org")
-    both = find(service("LoadBalancer", [{"hostname": "a.example.org", "ip": "20.0.0.1"}]), [])
+    both = endpoint(service("LoadBalancer", [{"hostname": "a.example.org", "ip": "20.0.0.1"}]), [])
     assert (both["ips"], both["address"]) == (["20.0.0.1"], "")
-    assert not usable(find(service("LoadBalancer"), []))
+    assert not usable(endpoint(service("LoadBalancer"), []))
 
 
 def test_a_node_port_names_several_ready_nodes_in_order() -> None:
@@ -45,26 +47,26 @@ def test_a_node_port_names_several_ready_nodes_in_order() -> None:
         node("d", InternalIP="10.0.0.11"),
         node("e"),
     ]
-    found = find(service("NodePort"), nodes, node_count=2)
+    found = endpoint(service("NodePort"), nodes, node_count=2)
     assert (found["ips"], found["port"]) == (["10.0.0.9", "10.0.0.10"], 32379)
-    assert find(service("NodePort"), nodes, node_address="ExternalIP")["ips"] == ["203.0.113.10"]
-    assert not usable(find(service("NodePort"), [node("b", "Unknown", InternalIP="10.0.0.1")]))
+    assert endpoint(service("NodePort"), nodes, node_address="ExternalIP")["ips"] == ["203.0.113.10"]
+    assert not usable(endpoint(service("NodePort"), [node("b", "Unknown", InternalIP="10.0.0.1")]))
 
 
 def test_a_cluster_ip() -> None:
-    found = find(service("ClusterIP", clusterIP="10.96.0.7"), [])
+    found = endpoint(service("ClusterIP", clusterIP="10.96.0.7"), [])
     assert (found["type"], found["ips"], found["port"]) == ("ClusterIP", ["10.96.0.7"], 2379)
-    assert find(service("ClusterIP", clusterIP="None"), [])["ips"] == []
+    assert endpoint(service("ClusterIP", clusterIP="None"), [])["ips"] == []
 
 
 def test_no_service() -> None:
-    found = find(None, [])
+    found = endpoint(None, [])
     assert (found["type"], found["source"]) == ("none", "there is no Service clustermesh-apiserver")
     assert not usable(found)
 
 
 def test_what_is_given_wins() -> None:
-    found = find(service("NodePort"), [], {"ips": ["100.64.0.7"], "address": None, "port": 32381})
+    found = endpoint(service("NodePort"), [], {"ips": ["100.64.0.7"], "address": None, "port": 32381})
     assert found == {
         "type": "override",
         "ips": ["100.64.0.7"],
@@ -72,12 +74,12 @@ def test_what_is_given_wins() -> None:
         "port": 32381,
         "source": "option endpoint",
     }
-    assert find(None, [], {"address": "mesh.example.org"})["port"] == 2379
+    assert endpoint(None, [], {"address": "mesh.example.org"})["port"] == 2379
 
 
 def test_what_is_no_address_says_so() -> None:
     with pytest.raises(ValueError, match=r"'mesh.example.org' does not appear to be an IPv4 or IPv6 address"):
-        find(None, [], {"ips": ["mesh.example.org"]})
+        endpoint(None, [], {"ips": ["mesh.example.org"]})
 
 
 ADDRESSES = st.lists(st.ip_addresses().map(str), max_size=8, unique=True)
@@ -86,7 +88,7 @@ ADDRESSES = st.lists(st.ip_addresses().map(str), max_size=8, unique=True)
 @given(ADDRESSES, st.integers(1, 4), st.randoms())
 def test_the_order_of_nodes_means_nothing(addresses: list[str], count: int, random: Any) -> None:
     nodes = [node(f"n{number}", InternalIP=address) for number, address in enumerate(addresses)]
-    before = find(service("NodePort"), nodes, node_count=count)
+    before = endpoint(service("NodePort"), nodes, node_count=count)
     random.shuffle(nodes)
-    assert find(service("NodePort"), nodes, node_count=count) == before
+    assert endpoint(service("NodePort"), nodes, node_count=count) == before
     assert len(before["ips"]) == min(count, len(addresses)) and {*before["ips"]} <= {*addresses}

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import agents as status_agents
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import health
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.agents import Expected, Seen
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,41 +142,43 @@ NODE, POD = "10.77.0.12", "10.2.0.94"  # of south, in what a real agent listed
 
 
 def test_a_peer_is_reachable_when_its_nodes_and_pods_answer() -> None:
-    wanted = health.targets(text("north-nodes.json"), ["b", "south"])
+    wanted = status_agents.targets(text("north-nodes.json"), ["b", "south"])
     assert [each.host for each in wanted["south"]] == [NODE, POD] and wanted["b"] == []
-    assert health.judge(wanted, f"{POD}/4240\n{NODE}/4240\n") == {
+    assert status_agents.judge(wanted, f"{POD}/4240\n{NODE}/4240\n") == {
         "b": {"reachable": False, "reason": "no node of it is known"},
         "south": {"reachable": True, "reason": ""},
     }
-    found = health.judge(wanted, f"{NODE}/4240")["south"]
+    found = status_agents.judge(wanted, f"{NODE}/4240")["south"]
     assert found == {"reachable": False, "reason": f"pod of node south/south-1 ({POD}) does not answer within 3 s"}
 
 
 def test_agents_may_run_without_the_pod_to_probe() -> None:
     node = {key: value for key, value in NODES[1].items() if key != "health-endpoint-address"}
-    wanted = health.targets(json.dumps([{**node, "name": "b/b-1"}]), ["b"])
+    wanted = status_agents.targets(json.dumps([{**node, "name": "b/b-1"}]), ["b"])
     assert [each.host for each in wanted["b"]] == [NODE]
-    assert health.judge(wanted, f"{NODE}/4240")["b"]["reachable"]
+    assert status_agents.judge(wanted, f"{NODE}/4240")["b"]["reachable"]
 
 
 def test_the_probe_prints_what_listens_and_ends_in_time() -> None:
     with socket.socket() as silent, socket.create_server(("127.0.0.2", 4240)):
         silent.bind(("127.0.0.3", 4240))
-        places = [health.Target("node", ip) for ip in ("127.0.0.2", "127.0.0.3")]
-        done = subprocess.run(health.command({"b": places}), capture_output=True, text=True, timeout=10, check=False)
+        places = [status_agents.Target("node", ip) for ip in ("127.0.0.2", "127.0.0.3")]
+        done = subprocess.run(
+            status_agents.command({"b": places}), capture_output=True, text=True, timeout=10, check=False
+        )
     assert done.stdout == "127.0.0.2/4240\n"
 
 
 def test_some_nodes_stand_for_many() -> None:
     nodes = [{**NODES[1], "name": f"b/b-{number}"} for number in range(100)]
-    wanted = health.targets(json.dumps(nodes), ["b"])
+    wanted = status_agents.targets(json.dumps(nodes), ["b"])
     assert len(wanted["b"]) == 16
 
 
 def test_one_address_of_an_endpoint_is_enough() -> None:
     end = {"type": "NodePort", "ips": ["192.0.2.1", "192.0.2.2"], "address": "", "port": 32379}
-    wanted = health.endpoints([{"name": "b", "endpoint": end}, {"name": "c", "endpoint": {"port": 2379}}])
-    assert health.dialled(wanted, "192.0.2.2/32379\n") == {
+    wanted = status_agents.endpoints([{"name": "b", "endpoint": end}, {"name": "c", "endpoint": {"port": 2379}}])
+    assert status_agents.dialled(wanted, "192.0.2.2/32379\n") == {
         "b": {"reachable": True, "reason": ""},
         "c": {"reachable": False, "reason": "no connection to an endpoint without address within 3 s"},
     }

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import agents, health, wait
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import agents, info
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as status_report
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.agents import Expected, Seen
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status.client import View
@@ -24,8 +24,8 @@ WELL = {"ready": True, "nodes": 1, "endpoints": 2, "services": 1, "reason": ""}
 
 def probed(pods: bool = True) -> dict[str, Any]:
     """What is judged in cluster a when the node of b answers, and the pod on it does or does not."""
-    wanted = health.targets(json.dumps([{**NODE, "name": "b/b-1"}]), ["b"])
-    return health.judge(wanted, " ".join(each.at for each in wanted["b"] if pods or each.words.startswith("node")))
+    wanted = agents.targets(json.dumps([{**NODE, "name": "b/b-1"}]), ["b"])
+    return agents.judge(wanted, " ".join(each.at for each in wanted["b"] if pods or each.words.startswith("node")))
 
 
 def answer(
@@ -44,7 +44,7 @@ def answer(
         **changes,
     }
     wait_for = ["kvstoremesh", "agents", "traffic"]
-    return {"cluster": record, "reasons": wait.missing(view, "a", [Expected("b", 2)], wait_for, 0)}
+    return {"cluster": record, "reasons": info.missing(view, "a", [Expected("b", 2)], wait_for, 0)}
 
 
 def peer(found: dict[str, Any], name: str = "b") -> dict[str, Any]:

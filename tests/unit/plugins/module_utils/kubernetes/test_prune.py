@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import inventory
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import prune
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,27 +12,27 @@ LABEL = "example.org/set=team"
 NAMES = st.from_regex(r"[a-z0-9:.-]{1,8}", fullmatch=True)
 ENTRIES = st.sets(
     st.builds(
-        inventory.Entry,
+        prune.Entry,
         st.sampled_from(["", "apps", "a.example.org"]),
         st.sampled_from(["Role", "Job"]),
         NAMES,
         NAMES,
     )
-    | st.builds(inventory.Entry, st.just("rbac.example.org"), st.just("ClusterRole"), st.just(""), NAMES)
+    | st.builds(prune.Entry, st.just("rbac.example.org"), st.just("ClusterRole"), st.just(""), NAMES)
 )
 
 
 @given(ENTRIES)
-def test_a_record_names_what_it_was_made_of(entries: set[inventory.Entry]) -> None:
-    assert inventory.entries(inventory.record(LABEL, entries)) == entries
+def test_a_record_names_what_it_was_made_of(entries: set[prune.Entry]) -> None:
+    assert prune.entries(prune.record(LABEL, entries)) == entries
 
 
 def test_a_record_can_be_read() -> None:
-    found = inventory.record(
+    found = prune.record(
         LABEL,
         [
-            inventory.Entry("", "Namespace", "", "a"),
-            inventory.Entry("apps", "Deployment", "a", "b"),
+            prune.Entry("", "Namespace", "", "a"),
+            prune.Entry("apps", "Deployment", "a", "b"),
         ],
     )
     assert found["data"] == {"label": LABEL, "objects": "Deployment.apps/a/b\nNamespace//a\n"}
@@ -41,23 +41,23 @@ def test_a_record_can_be_read() -> None:
 
 def test_each_label_has_a_record_of_its_own() -> None:
     labels = [LABEL, "example.org/set=teams", "example.org/sets=team", "set=team"]
-    assert len({inventory.record(label)["metadata"]["name"] for label in labels}) == len(labels)
+    assert len({prune.record(label)["metadata"]["name"] for label in labels}) == len(labels)
 
 
 @pytest.mark.parametrize("label", ["", "team", "=team", "set=", "set=Team", "a/b/c=d", "set=a=b", "set=-a", "s t=a"])
 def test_what_is_no_label_is_refused(label: str) -> None:
     words = f"prune_label '{label}' is no key=value with a value in small letters, such as example.org/set=team"
-    assert inventory.finding(label, [{}]) == words
+    assert prune.finding(label, [{}]) == words
 
 
 @pytest.mark.parametrize("label", [LABEL, "set=team", "opendata.platform/part=a-1"])
 def test_a_label_is_taken(label: str) -> None:
-    assert inventory.finding(label, [{}]) == ""
+    assert prune.finding(label, [{}]) == ""
 
 
 def test_the_label_is_put_beside_others_on_a_copy() -> None:
     manifest = {"kind": "A", "metadata": {"name": "a", "labels": {"app": "a", "example.org/set": "other"}}}
-    assert inventory.labelled(manifest, LABEL)["metadata"]["labels"] == {
+    assert prune.labelled(manifest, LABEL)["metadata"]["labels"] == {
         "app": "a",
         "example.org/set": "team",
     }
@@ -82,4 +82,4 @@ def live(manager: str = "odp", operation: str = "Apply", **metadata: Any) -> dic
     ],
 )
 def test_only_what_we_applied_with_the_label_is_ours(found: dict[str, Any], ours: bool) -> None:
-    assert inventory.is_ours(found, LABEL, "odp") is ours
+    assert prune.is_ours(found, LABEL, "odp") is ours

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.flux import report
-from ansible_collections.opendata.platform.plugins.module_utils.flux.dependencies import Key
-from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import State, judge
-from ansible_collections.opendata.platform.plugins.module_utils.flux.timers import Clock, is_decided, limit
+from ansible_collections.opendata.platform.plugins.module_utils.flux.readiness import Key, State, judge
+from ansible_collections.opendata.platform.plugins.module_utils.flux.watch import Clock, is_decided, limit
 from hypothesis import given
 from hypothesis import strategies as st
 

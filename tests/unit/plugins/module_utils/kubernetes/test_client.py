@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import kubeconfig
+from ansible_collections.opendata.platform.plugins.module_utils.kubernetes import client
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import Cluster, Unreachable
 
 from kubeconfigs import config, write
@@ -13,15 +13,15 @@ from kubeconfigs import config, write
 
 def test_the_context_decides_who_asks(tmp_path: Path) -> None:
     path = write(tmp_path, config("https://127.0.0.1:1/", {"token": "mine"}))
-    assert kubeconfig.connect(path, None).headers == {"Authorization": "Bearer mine"}
-    assert kubeconfig.connect(path, "two").headers == {"Authorization": "Bearer other"}
-    assert kubeconfig.connect(path, None).server == "https://127.0.0.1:1"
+    assert client.connect(path, None).headers == {"Authorization": "Bearer mine"}
+    assert client.connect(path, "two").headers == {"Authorization": "Bearer other"}
+    assert client.connect(path, None).server == "https://127.0.0.1:1"
 
 
 def test_a_token_file_lies_beside_the_kubeconfig(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-file\n")
     path = write(tmp_path, config("https://127.0.0.1:1", {"tokenFile": "token"}))
-    assert kubeconfig.connect(path, None).headers == {"Authorization": "Bearer from-file"}
+    assert client.connect(path, None).headers == {"Authorization": "Bearer from-file"}
 
 
 @pytest.mark.parametrize(

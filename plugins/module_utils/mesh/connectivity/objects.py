@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Judge which clusters answer requests to a global Service. Pure."""
+"""The objects that test a mesh, a server behind a global Service and a client, and who must answer. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ..chart import MANAGER
+
+NAMESPACE = "opendata-mesh-test"
+CLIENT, SERVER = "client", "server"
+OWNER = {"app.kubernetes.io/managed-by": MANAGER}
+_PORT = 8080
+_USER = 65532
 _ANSWER = re.compile(r"(\S+) pod=\S+ from=\S+$")
 
 
@@ -93,3 +100,67 @@ class Judge:
         missing = "" if self.settled else ", ".join(sorted(self.expected - {*self.row, *self.last}))
         silent = f"; nothing from {missing}" if missing else ""
         return f"cluster {own}, mode {mode}: expected answers of {who} alone {when}, found {self.found}{silent}"
+
+
+def manifests(cluster: str, image: str, affinity: str, replicas: int) -> list[dict[str, Any]]:
+    """Return what stands in the cluster of this name: its server says that name.
+
+    affinity: none, local or remote; which backends the Service of this cluster prefers, for clients in it.
+    """
+    labels = {**OWNER, "app": SERVER}
+    server = _container(SERVER, image, ["serve", f":{_PORT}", cluster])
+    server |= {
+        "ports": [{"containerPort": _PORT}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": _PORT}, "periodSeconds": 1},
+    }
+    deployment = {
+        "replicas": replicas,
+        "selector": {"matchLabels": {"app": SERVER}},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(server)},
+    }
+    service = {"selector": {"app": SERVER}, "ports": [{"port": 80, "targetPort": _PORT}]}
+    annotations = {"service.cilium.io/global": "true", "service.cilium.io/affinity": affinity}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": NAMESPACE,
+                "labels": {**OWNER, "pod-security.kubernetes.io/enforce": "restricted"},
+                # Cilium may be told that namespaces are not global by themselves.
+                "annotations": {"clustermesh.cilium.io/global": "true"},
+            },
+        },
+        _object("apps/v1", "Deployment", SERVER, deployment),
+        _object("v1", "Service", SERVER, service, annotations=annotations),
+        _object("v1", "Pod", CLIENT, _pod(_container(CLIENT, image, ["sleep"])), labels={**OWNER, "app": CLIENT}),
+    ]
+
+
+def _object(version: str, kind: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    head = {"namespace": NAMESPACE, "labels": OWNER, "name": name, **metadata}
+    return {"apiVersion": version, "kind": kind, "metadata": head, "spec": spec}
+
+
+def _container(name: str, image: str, arguments: list[str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "args": arguments,
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def _pod(container: dict[str, Any]) -> dict[str, Any]:
+    security = {"runAsNonRoot": True, "runAsUser": _USER, "seccompProfile": {"type": "RuntimeDefault"}}
+    return {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 1,
+        "securityContext": security,
+        "containers": [container],
+    }

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.chart import LEAFS
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.peers.entries import parse_users
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import plan
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki import secrets as trust
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, fingerprints
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.issue import make_authority
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import (
+    Pair,
+    fingerprints,
+    make_authority,
+)
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.leaf_certificates import leafs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,15 +29,15 @@ RUNNING: Objects = {
 }
 
 
-def wish(signer: Pair = OLD, bundle: str = "", **more: Any) -> plan.Wish:
-    return plan.Wish("kube-system", WANTED, signer, bundle or signer.cert, **more)
+def wish(signer: Pair = OLD, bundle: str = "", **more: Any) -> trust.Wish:
+    return trust.Wish("kube-system", WANTED, signer, bundle or signer.cert, **more)
 
 
-def steps(live: Objects, asked: plan.Wish, deployment: Objects | None = None) -> dict[str, plan.Step]:
-    return {step.role: step for step in plan.leaf_steps(asked, live, deployment, NOW)}
+def steps(live: Objects, asked: trust.Wish, deployment: Objects | None = None) -> dict[str, trust.Step]:
+    return {step.role: step for step in trust.leaf_steps(asked, live, deployment, NOW)}
 
 
-def applied(live: Objects, asked: plan.Wish, deployment: Objects | None = None) -> Objects:
+def applied(live: Objects, asked: trust.Wish, deployment: Objects | None = None) -> Objects:
     """The Secrets after the steps."""
     found = steps(live, asked, deployment)
     return {role: step.manifest if step.action != "unchanged" else live[role] for role, step in found.items()}
@@ -200,22 +202,22 @@ def test_what_others_write_is_refused_all_at_once() -> None:
 
 
 def test_the_shared_ca_is_helms_from_the_first_day() -> None:
-    step = plan.authority_step("kube-system", None, OLD, "cilium")
+    step = trust.authority_step("kube-system", None, OLD, "cilium")
     assert step.manifest and step.manifest["metadata"] == {
         "name": "cilium-ca",
         "namespace": "kube-system",
         "labels": HELM,
         "annotations": {"meta.helm.sh/release-name": "cilium", "meta.helm.sh/release-namespace": "kube-system"},
     }
-    assert plan.authority_step("kube-system", step.manifest, OLD, "cilium").action == "unchanged"
-    assert plan.authority_step("kube-system", step.manifest, OLD, "other").action == "written"
+    assert trust.authority_step("kube-system", step.manifest, OLD, "cilium").action == "unchanged"
+    assert trust.authority_step("kube-system", step.manifest, OLD, "other").action == "written"
     assert "PRIVATE" not in str(step) and OLD.key[40:80] not in str(step.diff())
 
 
 def test_another_shared_ca_is_never_overwritten() -> None:
-    live = plan.authority_step("kube-system", None, OLD, "cilium").manifest
+    live = trust.authority_step("kube-system", None, OLD, "cilium").manifest
     with pytest.raises(ValueError) as caught:
-        plan.authority_step("kube-system", live, NEW, "cilium")
+        trust.authority_step("kube-system", live, NEW, "cilium")
     assert str(caught.value) == (
         f"Secret cilium-ca holds another CA (sha256 {fingerprints(OLD.cert)[0][:16]}) than "
         f"ca_cert ({fingerprints(NEW.cert)[0][:16]}), and the next run of the chart would reissue everything; begin "
@@ -225,10 +227,10 @@ def test_another_shared_ca_is_never_overwritten() -> None:
 
 def test_the_bundle() -> None:
     both = OLD.cert + NEW.cert
-    first = plan.bundle_step("kube-system", None, both, None)
+    first = trust.bundle_step("kube-system", None, both, None)
     assert (first.action, first.mark) == ("written", "")
-    assert plan.bundle_step("kube-system", first.manifest, NEW.cert + OLD.cert, RUNNING).action == "unchanged"
-    assert trust.restart_due(plan.bundle_step("kube-system", first.manifest, NEW.cert, RUNNING).mark, RUNNING)
+    assert trust.bundle_step("kube-system", first.manifest, NEW.cert + OLD.cert, RUNNING).action == "unchanged"
+    assert trust.restart_due(trust.bundle_step("kube-system", first.manifest, NEW.cert, RUNNING).mark, RUNNING)
 
 
 names = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,5}", fullmatch=True), unique=True)

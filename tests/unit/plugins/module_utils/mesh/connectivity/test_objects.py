@@ -2,8 +2,7 @@
 """Who answers a global Service: what is expected, how an answer reads, when it counts."""
 
 import pytest
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import judge as probe
-from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import manifests as objects
+from ansible_collections.opendata.platform.plugins.module_utils.mesh.connectivity import objects
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -11,9 +10,9 @@ BOTH = frozenset({"north", "south"})
 ANSWERS = st.lists(st.sampled_from(["north", "south", "west", "error: timeout"]), max_size=40)
 
 
-def judge(expected: frozenset[str], count: int, answers: list[str]) -> probe.Judge:
+def judge(expected: frozenset[str], count: int, answers: list[str]) -> objects.Judge:
     """A judge that heard these answers, as long as it asked for more."""
-    found = probe.Judge(expected, count)
+    found = objects.Judge(expected, count)
     for answer in answers:
         if not found.done:
             found.hear(answer)
@@ -25,8 +24,8 @@ def judge(expected: frozenset[str], count: int, answers: list[str]) -> probe.Jud
     [("all", BOTH), ("local", {"north"}), ("remote", {"south"}), ("fallback", {"south"})],
 )
 def test_who_must_answer(mode: str, names: set[str]) -> None:
-    assert probe.expected(mode, "north", ["south"]) == names
-    assert probe.expected(mode, "north", ["north", "south"]) == names
+    assert objects.expected(mode, "north", ["south"]) == names
+    assert objects.expected(mode, "north", ["north", "south"]) == names
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ def test_who_must_answer(mode: str, names: set[str]) -> None:
     ],
 )
 def test_an_answer_is_a_name_or_the_reason_for_none(answer: tuple[str, str, int], name: str) -> None:
-    assert probe.said(*answer) == name
+    assert objects.said(*answer) == name
 
 
 def test_wrong_answers_before_the_row_are_the_datapath_catching_up() -> None:
@@ -78,7 +77,7 @@ def test_errors_are_told_as_they_are() -> None:
 
 
 def test_nothing_was_heard() -> None:
-    assert probe.Judge(BOTH, 3).found == "nobody"
+    assert objects.Judge(BOTH, 3).found == "nobody"
 
 
 @given(expected=st.sampled_from([BOTH, frozenset({"north"})]), count=st.integers(1, 4), answers=ANSWERS)
