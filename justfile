@@ -46,7 +46,7 @@ restore *arguments:
 renew *arguments:
     @python verbs/playbook.py renew "$@"
 
-# [inventory]: remove everything that `up` created
+# [inventory]: tear the fleet down; servers at Hetzner Cloud and what was installed in existing clusters stay
 down *arguments:
     @python verbs/playbook.py down "$@"
 
@@ -78,7 +78,7 @@ connect *arguments:
 logs service *arguments:
     @exec python verbs/logs.py "$@"
 
-# service NAME: write the role of a new service, which works as it is
+# service NAME [--into DIR]: write the role of a new service, which works as it is
 new *arguments:
     @python verbs/new.py "$@"
 

@@ -33,7 +33,7 @@ def draw(picture: dict[str, Any]) -> str:
         boxes = row["boxes"]
         parts.append(text(MARGIN, top + LINE, row["label"], "label", "start"))
         gap = row["gap"]
-        top += LINE + 10 + row.get("room", 0)
+        top += LINE + 10 + row.get("padding", 0)
         width = (picture["width"] - 2 * MARGIN - gap * (len(boxes) - 1)) / len(boxes)
         height = LINE * (1 + max(len(box["lines"]) for box in boxes)) + 2 * PADDING
         for number, box in enumerate(boxes):

@@ -6,7 +6,7 @@ author = "Open Data Platform contributors"
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 html_theme = "furo"
 html_title = project
-# Links such as mesh.md#between-places.
+# Links such as mesh.md#across-networks.
 myst_heading_anchors = 4
 # Of antsibull-docs: links to the documentation of ansible-core and of other collections need the network.
 suppress_warnings = ["ref.ref", "ref.unknown"]

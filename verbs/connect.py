@@ -102,7 +102,7 @@ class Tunnel:
             secret = password_command(service, self._inventory) if service.secret else "-"
             last = f"none: unavailable ({service.waiting})" if service.waiting else secret
             lines.append((f"http://{known[0]}:{self._port}", service.user or "-", last))
-        also = f"Every one also as http://<service>.<cluster>.localhost:{self._port}. Ctrl-C ends it."
+        also = f"Each is also at http://<service>.<cluster>.localhost:{self._port}. Press Ctrl-C to stop."
         return "\n".join([*aligned(lines), also])
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

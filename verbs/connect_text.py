@@ -33,7 +33,7 @@ def parse(head: bytes) -> Head:
     first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     parts = first.split(b" ")
     if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
-        raise Refused(400, "This is no request of HTTP/1.1.")
+        raise Refused(400, "Not an HTTP/1.1 request.")
     headers = [(line.partition(b":")[0].lower(), line) for line in lines]
     values = [(name, line.partition(b":")[2].strip()) for name, line in headers]
     hosts = [value for name, value in values if name == b"host"]
@@ -41,7 +41,7 @@ def parse(head: bytes) -> Head:
         # What a client sends that takes us for its proxy; this host counts (RFC 9112, 3.2.2).
         hosts = [absolute[1]]
     if len(hosts) != 1:
-        raise Refused(400, f"The request has {len(hosts)} headers Host; it needs one, which names the service.")
+        raise Refused(400, f"The request has {len(hosts)} Host headers; exactly one is required.")
     host = re.sub(r"\.?(:\d*)?$", "", hosts[0].decode("latin-1").lower())
     if any(name == b"upgrade" and value.lower() == b"websocket" for name, value in values):
         return Head(host, head)

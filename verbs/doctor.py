@@ -80,7 +80,7 @@ def checks() -> Iterator[Check]:
     user = os.geteuid()
     yield check("root", user == 0, f"user id {user}", "sudo ./odp up")
     yield tools()
-    yield from room()
+    yield from capacity()
     yield from kernel()
     yield control_groups()
     yield from ports()
@@ -115,7 +115,7 @@ def tools() -> Check:
     return check("tools", not missing, found, by_hand)
 
 
-def room() -> Iterator[Check]:
+def capacity() -> Iterator[Check]:
     """Memory and disk that two machines with a cluster each need."""
     needs = defaults("machine_nspawn")
     memory, need = host.free_memory() / GIB, needs["machine_nspawn_memory_gib"]

@@ -66,7 +66,7 @@ def of_mesh(rest: list[str]) -> str:
 
 
 def confirmation(path: Path) -> list[str]:
-    """Asks for the name of a fleet with existing hosts or clusters, if there is a terminal; the playbook checks it."""
+    """Asks for the name of a fleet that `down` removes only in part, if there is a terminal; the playbook checks it."""
     from hosts import Fleet  # only here, because it imports Ansible
 
     fleet = Fleet(path)
@@ -75,7 +75,7 @@ def confirmation(path: Path) -> list[str]:
     if not existing or not sys.stdin.isatty():
         return []
     answer = input(
-        f"This changes existing hosts or clusters ({', '.join(existing)}). Type the name of the fleet to continue: "
+        f"The fleet has hosts elsewhere or existing clusters ({', '.join(existing)}). Type its name to tear it down: "
     )
     return ["-e", f"down_confirm={answer.strip()}"]
 

@@ -211,7 +211,7 @@ def test_backup_and_restore(edge: K3sFleet) -> None:
     assert sorted(path.name for path in edge.backup.iterdir()) == ["backup.yml", "snapshot.db", "token"]
     assert edge.backup.name.startswith("edge-edge-1-") and edge.backup.stat().st_mode & 0o777 == 0o700
     edge.ssh("edge-2", "k3s kubectl annotate node edge-4 marker=after")
-    refused(edge.day2("restore", restore_from=str(edge.backup)), "edge-4 hold data of a cluster")
+    refused(edge.day2("restore", restore_from=str(edge.backup)), "edge-4; the restore would replace it")
     must(edge.day2("restore", restore_from=str(edge.backup), restore_confirm="edge"))
     for node in SERVERS:
         assert '"marker": "before"' in edge.ssh(node, "k3s kubectl get node edge-4 --output=json")

@@ -47,10 +47,10 @@ def test_the_host_of_a_whole_address_counts() -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (["GET / HTTP/1.1"], "has 0 headers Host"),
-        (["GET / HTTP/1.1", "Host: a", "Host: b"], "has 2 headers Host"),
-        (["PRI * HTTP/2.0"], "no request of HTTP/1.1"),
-        (["hello"], "no request of HTTP/1.1"),
+        (["GET / HTTP/1.1"], "has 0 Host headers"),
+        (["GET / HTTP/1.1", "Host: a", "Host: b"], "has 2 Host headers"),
+        (["PRI * HTTP/2.0"], "Not an HTTP/1.1 request"),
+        (["hello"], "Not an HTTP/1.1 request"),
     ],
 )
 def test_what_names_no_service_is_refused(lines: list[str], words: str) -> None:
