@@ -82,8 +82,8 @@ logs service *arguments:
 new *arguments:
     @python verbs/new.py "$@"
 
-# Run all tests, or some layers: lint, sanity, unit, golden, integration, molecule, e2e
-test *layers:
+# [SUITE…|changed|all] [--base REV] [--minutes N]: run the core suites of tests, or those given
+test *arguments:
     @python verbs/test.py "$@"
 
 # Run the linters

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 # Before the import below, which reads the configuration; tests run from any directory.
@@ -51,3 +52,34 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     warnings: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
     return warnings
+
+
+class Skips:
+    """Where CI is set, a skip that tests/skips.yml does not name fails the run; at the end all are listed."""
+
+    def __init__(self) -> None:
+        self.expected = yaml.safe_load((ROOT / "tests/skips.yml").read_text())
+        self.unexpected: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a skip that nobody expected."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            if not any(report.nodeid.startswith(each["tests"]) and each["reason"] in reason for each in self.expected):
+                self.unexpected.append(f"{report.nodeid}: {reason}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail the run."""
+        if self.unexpected and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name each, and what to do."""
+        for line in self.unexpected:
+            terminalreporter.line(f"SKIPPED although tests/skips.yml does not name it: {line}", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch the skips of all workers from their controller."""
+    if os.environ.get("CI") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Skips())

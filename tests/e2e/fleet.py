@@ -200,6 +200,15 @@ class Fleet:
         assert run.code == 0, run.tail()
         return run
 
+    def build(self) -> None:
+        """Build or download what the fleet is made from, where it is not cached."""
+        self.must("playbooks/artifacts.yml", timeout=45 * 60)
+
+    def ready(self, cluster: str, count: int) -> bool:
+        """Whether exactly so many nodes of a cluster are Ready."""
+        lines = self.kubectl(cluster, "get", "nodes", "--no-headers", check=False).splitlines()
+        return len([line for line in lines if line.split()[1] == "Ready"]) == count
+
     def kill_in(self, stage: str, chance: random.Random, tasks: int) -> str:
         """SIGKILL the run and its workers at a random task of a stage; returns the task's line ('' if it ended)."""
         process = self._start()

@@ -20,7 +20,7 @@ OLD, NEW = "v1.36.3+k3s1", "v1.36.4+k3s1"
 SERVERS, AGENT = ["edge-1", "edge-2", "edge-3"], "edge-4"
 STAGES = ("playbooks/preflight.yml", "playbooks/machines.yml", "playbooks/clusters.yml")
 SEED = random.SystemRandom().randrange(10**6)
-pytestmark = [pytest.mark.e2e, pytest.mark.minutes(7)]
+pytestmark = pytest.mark.e2e
 
 
 class K3sFleet(Fleet):

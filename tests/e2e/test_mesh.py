@@ -6,22 +6,17 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.pki.certificates import Pair, issue
 
 import host_state
-from fleet import Fleet, odp, pod, run, wait_until
+from fleet import Fleet, pod, run, wait_until
+from observations import mesh, well
 
 pytestmark = pytest.mark.e2e
 NETWORK = "playbooks/network.yml"
 SYSTEM = ("-n", "kube-system")
-
-
-def mesh(fleet: Fleet, verb: str = "status") -> tuple[int, dict[str, Any]]:
-    code, text = odp("mesh", verb, str(fleet.directory), "--json")
-    return code, json.loads(text)
 
 
 def entries(fleet: Fleet, cluster: str, secret: str = "cilium-kvstoremesh") -> dict[str, str]:
@@ -66,37 +61,6 @@ def answers(fleet: Fleet) -> bool:
     """Whether the server in south answers the client in north, once."""
     url = "http://far.default.svc.cluster.local/"
     return "south" in fleet.kubectl("north", "exec", "near", "--", "/testserver", "get", url, check=False)
-
-
-def well(fleet: Fleet, seconds: float = 120) -> dict[str, Any]:
-    """The status once all is well, which takes a moment after a machine or a link came back."""
-    deadline = time.monotonic() + seconds
-    while True:
-        code, status = mesh(fleet)
-        if (code, status["ok"]) == (0, True):
-            return status
-        assert time.monotonic() < deadline, json.dumps(status, indent=1)
-
-
-def test_every_agent_sees_every_peer(fleet: Fleet, undisturbed: dict) -> None:
-    status = well(fleet)
-    assert set(status["clusters"]) == {"north", "south"}
-    north = status["clusters"]["north"]
-    assert north["peers"]["south"]["ready"] and north["peers"]["south"]["nodes"] == 1
-    assert status["clusters"]["south"]["peers"]["north"]["nodes"] == 2
-    assert north["certificate_days"] > 300
-
-
-def test_pods_reach_the_other_cluster_and_nothing_is_left(fleet: Fleet, undisturbed: dict) -> None:
-    code, tested = mesh(fleet, "test")
-    assert (code, tested["ok"]) == (0, True), tested
-    found = sorted((check["cluster"], check["name"]) for check in tested["checks"] if check["ok"])
-    assert found == [
-        (cluster, mode) for cluster in ("north", "south") for mode in ("all", "fallback", "local", "remote")
-    ]
-    for cluster in ("north", "south"):
-        assert "opendata-mesh-test" not in fleet.kubectl(cluster, "get", "namespaces", "-o", "name")
-    assert fleet.must(NETWORK).changes == 0
 
 
 def test_a_peer_that_cannot_be_reached_gets_no_entry(fleet: Fleet, undisturbed: dict) -> None:

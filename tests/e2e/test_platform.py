@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The platform from nothing: Flux, the services, the data path; tests build on one another in this order."""
+"""Services that are changed, broken, removed, killed and swapped; tests build on one another in this order."""
 
 import base64
 import json
@@ -9,18 +9,16 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-import browser
 import git_clones
 import git_server
-import host_state
-from fleet import ROOT, Fleet, Run, odp, wait_until
+from fleet import ROOT, Fleet, Run, wait_until
+from observations import agents, right, set_values, uids
 
 pytestmark = pytest.mark.e2e
 PLATFORM = "playbooks/platform.yml"
@@ -40,27 +38,7 @@ WAITS = {
         "dependsOn": [{"name": "odp-e2e-probe"}],
     },
 }
-PORT = 8089
-MINUTES = 40  # for what is built where nothing is cached
 SECRETS = ROOT / "tests/fixtures/secrets"
-
-
-def uids(fleet: Fleet, cluster: str, namespace: str, selector: str) -> set[str]:
-    """The pods of a selector, each with the restarts of its containers."""
-    text = fleet.kubectl(cluster, "-n", namespace, "get", "pods", "-l", selector, "-o", "json")
-    return {
-        f"{pod['metadata']['uid']} {[status['restartCount'] for status in pod['status']['containerStatuses']]}"
-        for pod in json.loads(text)["items"]
-    }
-
-
-def agents(fleet: Fleet, cluster: str) -> set[str]:
-    return uids(fleet, cluster, "kube-system", "k8s-app=cilium")
-
-
-def published(fleet: Fleet, cluster: str) -> str:
-    path = "{.status.artifact.revision}"
-    return fleet.kubectl(cluster, "-n", "flux-system", "get", "ocirepository/platform", "-o", f"jsonpath={path}")
 
 
 def set_services(fleet: Fleet, *changes: str) -> None:
@@ -74,76 +52,14 @@ def set_services(fleet: Fleet, *changes: str) -> None:
     fleet.write()
 
 
-def set_values(fleet: Fleet, **settings: object) -> None:
-    """Set variables of the fleet, or take them away with None."""
-    path = fleet.directory / "group_vars/all.yml"
-    known = yaml.safe_load(path.read_text()) | settings
-    path.write_text(yaml.safe_dump({name: value for name, value in known.items() if value is not None}))
-
-
-def right(run: Run) -> list[str]:
-    """The checks of a run of the data path, all of them right."""
-    assert run.code == 0, run.tail()
-    found = [line.split() for line in run.output.splitlines() if line.startswith(("north  ", "south  "))]
-    return [" ".join(line) for line in found if "yes" in line]
-
-
 @pytest.fixture(scope="module")
 def platform(fleet: Fleet) -> Iterator[Fleet]:
     """The fleet with the services of inventories/local, made from nothing."""
-    ended = fleet.down()
-    assert ended.code == 0, ended.tail()
-    fleet.inventory["nodes"]["hosts"].pop("north-2", None)
     fleet.deliver()
-    fleet.must("playbooks/artifacts.yml", timeout=MINUTES * 60)
+    fleet.build()
+    fleet.must(timeout=1200)
     yield fleet
     shutil.rmtree(PROBE, ignore_errors=True)
-
-
-@pytest.mark.timeout((MINUTES + 20) * 60)
-def test_up_delivers_the_platform(platform: Fleet) -> None:
-    planned = platform.must("site.yml", "--check", "--diff")
-    assert planned.changes > 0 and not (platform.state / "kubeconfigs").exists()
-    run = platform.must(timeout=1200)
-    print(f"up with the platform: {run.seconds:.0f} s\n{run.output.splitlines()[-1]}")
-    assert "image of Flux notification-controller not available" in run.output
-    rows = [line.split() for line in run.output.splitlines() if line.rstrip().endswith("ok")]
-    services = {row[0] for row in rows if row[1] == "north"}
-    assert {"cilium", "dagster", "garage", "postgres", "sail", "superset"} <= services
-
-
-def test_flux_took_cilium_over_without_a_restart(platform: Fleet) -> None:
-    for cluster in ("north", "south"):
-        revision = platform.helm(cluster, "-n", "kube-system", "list", "-o", "json")
-        assert json.loads(revision)[0]["revision"] == "2"  # one of helm, one of Flux
-        generation = platform.kubectl(
-            cluster, "-n", "kube-system", "get", "ds/cilium", "-o", "jsonpath={.metadata.generation}"
-        )
-        hashes = platform.kubectl(
-            cluster, "-n", "kube-system", "get", "controllerrevisions", "-l", "k8s-app=cilium", "-o", "name"
-        )
-        assert (generation, len(hashes.split())) == ("1", 1)
-
-
-def test_the_numbers_of_the_data_path_agree_from_both_clusters(platform: Fleet) -> None:
-    run = platform.must(VERIFY, "-e", "data_path_rows=20000")
-    checks = right(run)
-    assert len([line for line in checks if line.startswith("north")]) == 5, run.tail()
-    assert len([line for line in checks if line.startswith("south")]) == 2, run.tail()
-    left = platform.kubectl("south", "get", "namespaces", "-o", "name")
-    assert "data-path" not in left and "garage" not in left
-
-
-def test_second_run_changes_nothing_and_writes_nothing(platform: Fleet) -> None:
-    before, since = {name: published(platform, name) for name in ("north", "south")}, time.time()
-    run = platform.must()
-    print(f"no-op with the platform: {run.seconds:.1f} s\n{run.output.splitlines()[-1]}")
-    assert run.changes == 0, run.output
-    assert {name: published(platform, name) for name in ("north", "south")} == before
-    assert platform.mutating_requests("north-1", since) == []
-    assert platform.mutating_requests("south-1", since) == []
-    planned = platform.must("site.yml", "--check", "--diff")
-    assert planned.changes == 0, planned.output
 
 
 def test_a_changed_value_is_running_after_sync(platform: Fleet) -> None:
@@ -171,21 +87,6 @@ def test_a_value_of_cilium_reaches_the_agents_through_flux(platform: Fleet) -> N
     assert not agents(platform, "north") & before
     assert run.changes == 2, run.tail()  # the values' ConfigMap of each cluster
     assert platform.must().changes == 0
-
-
-def test_flux_puts_back_what_a_person_changed(platform: Fleet) -> None:
-    container = {"name": "sail", "resources": {"limits": {"memory": "999Mi"}}}
-    patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}})
-    platform.kubectl("north", "-n", "sail", "patch", "deploy/sail", "-p", patch)
-    platform.kubectl("north", "-n", "sail", "delete", "networkpolicy/sail")
-    now = f"reconcile.fluxcd.io/requestedAt={time.time()}"
-    platform.kubectl("north", "-n", "flux-system", "annotate", "--overwrite", "kustomization/sail", now)
-    limit = "{.spec.template.spec.containers[0].resources.limits.memory}"
-    get = ("-n", "sail", "get", "deploy/sail", "-o", f"jsonpath={limit}")
-    wait_until("Flux repairs the Deployment", lambda: platform.kubectl("north", *get) != "999Mi", 60)
-    policy = ("-n", "sail", "get", "networkpolicy/sail", "-o", "name")
-    wait_until("Flux recreates the policy", lambda: bool(platform.kubectl("north", *policy, check=False)), 60)
-    platform.must(PLATFORM)
 
 
 def test_a_new_service_runs_and_what_breaks_it_is_named(platform: Fleet) -> None:
@@ -302,35 +203,6 @@ def test_verify_leaves_what_was_there_before(platform: Fleet) -> None:
     platform.kubectl("south", "delete", "namespace", "garage")
 
 
-def test_people_reach_dagster_and_superset_through_connect(platform: Fleet, tmp_path: Path) -> None:
-    secret = platform.kubectl(
-        "north", "-n", "superset", "get", "secret/superset-admin", "-o", "jsonpath={.data.password}"
-    )
-    command = [sys.executable, "verbs/connect.py", str(platform.directory), "--port", str(PORT)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tunnel:
-        try:
-            said = ""
-            while "superset.localhost" not in said:
-                line = tunnel.stdout.readline()
-                assert line, f"connect ended:\n{said}"
-                said += line
-            password = base64.b64decode(secret).decode()
-            assert password not in said
-            with browser.browser(90) as tab:
-                browser.dagster(tab, f"http://dagster.localhost:{PORT}", "/assets", "daily_fares")
-                address = f"http://superset.localhost:{PORT}"
-                browser.superset(tab, address, "admin", password, "trips", "19,000", "695,167.40")
-                print(tab.page(tmp_path / "superset.png"))
-        finally:
-            tunnel.terminate()
-    assert tunnel.returncode == 0
-
-
-def test_logs_shows_what_the_pods_of_a_service_say(platform: Fleet) -> None:
-    code, said = odp("logs", "sail", "--cluster", "north", "--tail", "20", inventory=platform.directory)
-    assert code == 0 and said.strip()
-
-
 def test_cilium_is_taken_back_when_flux_cannot_work(platform: Fleet) -> None:
     platform.kubectl("north", "-n", "flux-system", "scale", "deploy", "--all", "--replicas=0")
     set_values(platform, cilium_values={"debug": {"enabled": False}})
@@ -400,12 +272,3 @@ def test_the_object_store_is_swapped_by_one_variable(platform: Fleet) -> None:
     assert len(right(platform.must(VERIFY))) == 7
     assert platform.kubectl("north", "-n", "garage", "get", "pods,deployments,statefulsets", "-o", "name") == ""
     assert "persistentvolumeclaim/" in platform.kubectl("north", "-n", "garage", "get", "pvc", "-o", "name")
-
-
-def test_down_leaves_nothing_of_the_platform(platform: Fleet, host_before: dict) -> None:
-    code, answer = odp("status", str(platform.directory), "--json")
-    rows = json.loads(answer)["services"]
-    assert code == 0 and rows and all(row["ready"] or row["waiting"] for row in rows)
-    ended = platform.down()
-    assert ended.code == 0, ended.tail()
-    assert host_state.left_behind(host_before) == [], ended.tail()

@@ -1,5 +1,5 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""What the tests of this layer share. It runs after the artifacts were built: what the store lacks is a failure."""
+"""What these tests share. It runs after the artifacts were built: what the store lacks is a failure."""
 
 from collections.abc import Iterator
 

@@ -17,7 +17,6 @@ from fleet import Fleet
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-MINUTES = 45  # for artifacts that have to be built where nothing is cached
 SECONDS = 600  # for one scenario with them at hand
 
 
@@ -51,8 +50,7 @@ def host_before() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What scenarios are made from is in the store."""
-    fleet = Fleet(tmp_path_factory.mktemp("inventories") / "molecule")
-    fleet.must("playbooks/artifacts.yml", timeout=MINUTES * 60)
+    Fleet(tmp_path_factory.mktemp("inventories") / "molecule").build()
 
 
 def molecule(action: str, scenario: str, directory: Path) -> None:

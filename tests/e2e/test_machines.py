@@ -1,8 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""The local fleet from nothing on real machines and clusters; tests build on one another in this order."""
+"""Machines that are added, killed, rebooted or unsuitable; tests build on one another in this order."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -13,66 +12,6 @@ from fleet import Fleet, odp, pod, wait_until
 from fleet_state import same
 
 pytestmark = pytest.mark.e2e
-
-
-def ready(fleet: Fleet, cluster: str, count: int) -> bool:
-    lines = fleet.kubectl(cluster, "get", "nodes", "--no-headers", check=False).splitlines()
-    return len([line for line in lines if line.split()[1] == "Ready"]) == count
-
-
-def test_check_mode_on_a_virgin_fleet_plans_and_makes_nothing(fleet: Fleet, host_before: dict) -> None:
-    run = fleet.must("site.yml", "--check", "--diff")
-    assert run.changes > 0, run.tail()
-    for planned in ("/etc/containerd/config.toml", "/etc/systemd/system/kubelet.service"):
-        assert planned in run.output, f"{planned} is not in the plan:\n{run.tail()}"
-    assert not (fleet.state / "kubeconfigs").exists()
-    assert host_state.left_behind(host_before) == []
-
-
-def test_up_makes_clusters_without_kube_proxy(fleet: Fleet, undisturbed: dict) -> None:
-    for cluster in ("north", "south"):
-        assert ready(fleet, cluster, 1)
-        names = [key for key in undisturbed[f"objects {cluster}"] if key.startswith("DaemonSet/")]
-        assert names == ["DaemonSet/kube-system/cilium"]
-        mode = Path(fleet.state / "kubeconfigs" / cluster).stat().st_mode & 0o777
-        assert mode == 0o600
-        assert fleet.kubectl(cluster, "config", "current-context").strip() == cluster
-
-
-def test_secrets_are_encrypted_at_rest(fleet: Fleet, undisturbed: dict) -> None:
-    fleet.kubectl("north", "create", "configmap", "probe", "--from-literal=word=readablemarker")
-    fleet.kubectl("north", "create", "secret", "generic", "probe", "--from-literal=word=encryptedmarker")
-    try:
-        # grep ends with 1 where it finds nothing, with 2 where it could not read.
-        search = "grep -rl {} /var/lib/etcd || [ $? -eq 1 ]"
-        readable, encrypted = (
-            fleet.ssh("north-1", search.format(f"{word}marker")) for word in ("readable", "encrypted")
-        )
-    finally:
-        fleet.kubectl("north", "delete", "configmap/probe", "secret/probe")
-    assert readable != "", "this search would not find a Secret that is not encrypted either"
-    assert encrypted == ""
-
-
-def test_second_run_changes_nothing_and_writes_nothing(fleet: Fleet, undisturbed: dict) -> None:
-    since = time.time()
-    run = fleet.must()
-    assert run.changes == 0, run.output
-    assert set(run.changed) == {"north", "south", "north-1", "south-1"}
-    assert fleet.mutating_requests("north-1", since) == []
-    assert fleet.mutating_requests("south-1", since) == []
-
-
-def test_audit_log_shows_mutating_requests(fleet: Fleet, undisturbed: dict) -> None:
-    since = time.time()
-    fleet.kubectl("north", "create", "configmap", "probe")
-    fleet.kubectl("north", "delete", "configmap", "probe")
-    assert len(fleet.mutating_requests("north-1", since - 1)) >= 2
-
-
-def test_check_mode_on_a_finished_fleet_reports_no_change(fleet: Fleet, undisturbed: dict) -> None:
-    run = fleet.must("site.yml", "--check", "--diff")
-    assert run.changes == 0, run.output
 
 
 def test_four_alterations_are_four_changes(fleet: Fleet, undisturbed: dict) -> None:
@@ -93,7 +32,7 @@ def test_a_worker_joins_and_pods_of_two_nodes_talk(fleet: Fleet, undisturbed: di
     fleet.add_worker("north-2", "north", 13)
     joined = fleet.must()
     assert joined.changed["south-1"] == 0, joined.tail()
-    assert ready(fleet, "north", 2)
+    assert fleet.ready("north", 2)
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -121,7 +60,7 @@ def test_a_killed_api_server_comes_back(fleet: Fleet, undisturbed: dict) -> None
         lambda: fleet.ssh("north-1", "pgrep -x kube-apiserver", check=False).strip() not in ("", before),
         90,
     )
-    wait_until("north ready again", lambda: ready(fleet, "north", 2), 90)
+    wait_until("north ready again", lambda: fleet.ready("north", 2), 90)
 
 
 def test_a_machine_rebooted_from_inside_comes_back(fleet: Fleet, undisturbed: dict) -> None:
@@ -132,13 +71,13 @@ def test_a_machine_rebooted_from_inside_comes_back(fleet: Fleet, undisturbed: di
         lambda: fleet.ssh("north-2", "cat /proc/1/stat | cut -d' ' -f22", check=False) not in ("", before),
         60,
     )
-    wait_until("north ready again", lambda: ready(fleet, "north", 2), 120)
+    wait_until("north ready again", lambda: fleet.ready("north", 2), 120)
 
 
 def test_a_killed_machine_is_started_again_by_the_next_run(fleet: Fleet, undisturbed: dict) -> None:
     host_state.kill_machine(fleet.name, "south-1")
     fleet.must()
-    wait_until("south ready again", lambda: ready(fleet, "south", 1), 120)
+    wait_until("south ready again", lambda: fleet.ready("south", 1), 120)
     assert fleet.must().changes == 0
 
 
