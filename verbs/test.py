@@ -18,7 +18,7 @@ from suites import ROOT, Suite
 # Real API servers and fleets run from these; nothing happens where all of them are cached.
 ARTIFACTS = ("ansible-playbook", "playbooks/artifacts.yml", "-i", "inventories/local")
 # Of what a suite takes elsewhere: on a busy machine it needs more.
-SPARE = 1.2
+SPARE = 1.1
 
 
 @dataclass
