@@ -157,7 +157,7 @@ def option_findings(wish: dict[str, Any], check: bool, now: datetime) -> list[st
     found = name_findings(wish["server_sans"])
     if wish["renew_before_days"] >= wish["validity_days"]:
         limits = f"renew_before_days ({wish['renew_before_days']}) is not below validity_days ({wish['validity_days']})"
-        found.append(f"{limits}: every run would issue everything anew")
+        found.append(f"{limits}: every run would reissue all certificates")
     if wish["mode"] != "bundle":
         pair = Pair(wish["ca_cert"], wish["ca_key"])
         return found + authority_findings(pair, wish["ca_bundle"] or wish["ca_cert"], now, check)

@@ -87,7 +87,7 @@ wrong:
   type: list
   elements: str
   sample:
-    - "cluster north, mode all: expected answers of north and south alone in 60 s, found north 20; nothing from south"
+    - "cluster north, mode all: expected answers from north and south only in 60 s, found north 20; nothing from south"
 """
 
 from typing import Any

@@ -8,7 +8,7 @@ module: cluster_info
 short_description: Gather the status of a cluster, or wait until it is healthy
 description:
   - Reads whether the API server answers, the versions of Kubernetes and Cilium, and how many nodes are Ready.
-  - Returns the reason if the cluster is unhealthy. Does not fail then, unless O(fail_when_unwell).
+  - Returns the reason if the cluster is unhealthy. Does not fail then, unless O(fail_when_unhealthy).
 options:
   name: {description: "Name of the cluster, returned as it is.", type: str, required: true}
   provider: {description: "Provider of the cluster, returned as it is.", type: str, default: ""}
@@ -22,7 +22,7 @@ options:
     type: bool
     default: false
   wait_timeout: {description: Timeout of the wait in seconds., type: int, default: 300}
-  fail_when_unwell:
+  fail_when_unhealthy:
     description: Whether to fail with the reason, and the last events and log lines of failing pods. Not in check mode.
     type: bool
     default: false
@@ -38,7 +38,7 @@ EXAMPLES = """
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     nodes: [north-1]
     wait: true
-    fail_when_unwell: true
+    fail_when_unhealthy: true
 """
 
 RETURN = """
@@ -76,7 +76,7 @@ def main() -> None:
             "cilium": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
-            "fail_when_unwell": {"type": "bool", "default": False},
+            "fail_when_unhealthy": {"type": "bool", "default": False},
         },
     )
     wanted, details = module.params, list[str]()
@@ -95,7 +95,7 @@ def main() -> None:
             info |= seen
         except (ApiError, Unreachable) as error:
             info["reason"] = str(error)
-    if info["reason"] and wanted["fail_when_unwell"] and not module.check_mode:
+    if info["reason"] and wanted["fail_when_unhealthy"] and not module.check_mode:
         text = "\n".join([f"{wanted['name']} is unhealthy: {info['reason']}.", *details])
         module.fail_json(msg=text, cluster=info, details=details)
     module.exit_json(cluster=info, details=details)

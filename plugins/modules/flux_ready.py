@@ -29,7 +29,7 @@ options:
     default: ""
   wait: {description: Watch until everything is ready; otherwise read once., type: bool, default: true}
   wait_timeout: {description: Seconds to wait at most., type: int, default: 900, aliases: [timeout]}
-  fail_when_unwell:
+  fail_when_unhealthy:
     description:
       - Fail with the reason of each object that is not ready, and the last events and log lines of failing pods.
         Not in check mode.
@@ -51,7 +51,7 @@ EXAMPLES = """
   opendata.platform.flux_ready:
     kubeconfig: /srv/fleet/.state/kubeconfigs/north
     wait: false
-    fail_when_unwell: false
+    fail_when_unhealthy: false
   register: platform_flux
 """
 
@@ -106,7 +106,7 @@ def main() -> None:
             "revision": {"default": ""},
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "int", "default": 900, "aliases": ["timeout"]},
-            "fail_when_unwell": {"type": "bool", "default": True},
+            "fail_when_unhealthy": {"type": "bool", "default": True},
         },
     )
     if module.planned:
@@ -138,7 +138,7 @@ def main() -> None:
         "reason": reason,
         "details": [line for lines in details.values() for line in lines],
     }
-    if reason and wanted["fail_when_unwell"] and not module.check_mode:
+    if reason and wanted["fail_when_unhealthy"] and not module.check_mode:
         module.fail_json(msg=text, **result)
     module.exit_json(**result)
 

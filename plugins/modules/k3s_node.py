@@ -23,7 +23,7 @@ options:
     choices: [gathered, started, restarted, stopped, emptied, restored, absent]
     default: gathered
   server:
-    description: Whether the machine is a server, that is a control-plane node, or an agent.
+    description: Whether the machine is a server, that is a control plane node, or an agent.
     type: bool
     default: false
   name: {description: Name of the machine's Node., type: str}

@@ -13,8 +13,8 @@ options:
   state:
     description:
       - V(gathered) only inspects the machine.
-      - V(initialized) initializes the first control-plane node of a cluster. Existing etcd data are kept.
-      - V(joined) joins a control-plane node or a worker. An interrupted join is continued, or reset first.
+      - V(initialized) initializes the first control plane node of a cluster. Existing etcd data are kept.
+      - V(joined) joins a control plane node or a worker. An interrupted join is continued, or reset first.
       - V(applied) restores modified manifests of the control plane, and regenerates them if their files have changed.
       - V(upgraded) upgrades the control plane (on workers the kubelet's configuration) to O(version), by the installed
         kubeadm. The kubelet itself is not changed.
@@ -23,7 +23,7 @@ options:
     type: str
     choices: [gathered, initialized, joined, applied, upgraded, renewed, absent]
     default: gathered
-  control_plane: {description: Whether the machine is a control-plane node., type: bool, default: false}
+  control_plane: {description: Whether the machine is a control plane node., type: bool, default: false}
   config:
     description: File with InitConfiguration and ClusterConfiguration.
     type: path
@@ -126,7 +126,7 @@ def tolerating(found: pure.Found) -> list[str]:
 
 
 def initialise(params: Params, found: pure.Found, lock: int) -> None:
-    """Initialize the first control-plane node, or continue an interrupted init."""
+    """Initialize the first control plane node, or continue an interrupted init."""
     if pure.must_reset(found, control_plane=True):
         client.run(lock, "kubeadm", "reset", "--force")
     client.run(lock, "kubeadm", "init", "--skip-token-print", f"--config={params['config']}", *tolerating(found))

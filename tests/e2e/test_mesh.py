@@ -84,8 +84,8 @@ def test_a_peer_that_cannot_be_reached_gets_no_entry(fleet: Fleet, undisturbed: 
 def test_a_limited_run_writes_one_cluster_and_names_the_others(fleet: Fleet, undisturbed: dict) -> None:
     limited = fleet.must(NETWORK, "--limit", "north")
     assert limited.changed == {"north": 1}, limited.tail()
-    assert "south: its entry of west is not up to date: run for it as well" in limited.output
-    assert "west: its entry of north, south is not up to date: run for it as well" in limited.output
+    assert "south: its entry for west is outdated: run without --limit, or include it" in limited.output
+    assert "west: its entry for north, south is outdated: run without --limit, or include it" in limited.output
     assert [set(entries(fleet, cluster)) for cluster in ("north", "south")] == [{"south", "west"}, {"north"}]
 
 

@@ -14,7 +14,7 @@ from ..kubernetes.client import Cluster
 from ..kubernetes.health import image_version
 
 Values = dict[str, Any]
-# Values by which pods got their addresses and identities: a change breaks those that run until they start anew.
+# Values by which pods got their addresses and identities: a change breaks running pods until they restart.
 _BREAKING = ("cluster.id", "cluster.name", "ipam.", "routingMode", "tunnelProtocol", "tunnelPort")
 _SECRET = re.compile(r"(key|cert|ca|password|passwd|token|secret|credentials)$", re.IGNORECASE)
 _LONGEST = 80

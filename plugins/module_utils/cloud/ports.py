@@ -15,7 +15,7 @@ OPERATORS = "operators"
 ANYONE = "anyone"
 MESH = "nodes of the mesh"
 CLUSTER = "nodes of the cluster"
-CONTROL_PLANES = "control-plane nodes of the cluster"
+CONTROL_PLANES = "control plane nodes of the cluster"
 SOURCES = (OPERATORS, ANYONE, MESH, CLUSTER, CONTROL_PLANES)
 
 
@@ -37,7 +37,7 @@ class Port:
 
 PORTS = (
     Port("ssh", "tcp", "22", (OPERATORS,), "Ansible and ./odp ssh"),
-    Port("api", "tcp", "6443", (OPERATORS, CLUSTER), "Kubernetes API server, on control-plane nodes"),
+    Port("api", "tcp", "6443", (OPERATORS, CLUSTER), "Kubernetes API server, on control plane nodes"),
     Port("http", "tcp", "80", (ANYONE,), "Gateway"),
     Port("https", "tcp", "443", (ANYONE,), "Gateway"),
     Port("vxlan", "udp", "8472", (MESH,), "Cilium's tunnel, VXLAN"),
@@ -50,7 +50,7 @@ PORTS = (
     Port("clustermesh", "tcp", "2379", (MESH,), "clustermesh-apiserver by ClusterIP or load balancer"),
     Port("clustermesh-node", "tcp", "32379", (MESH,), "clustermesh-apiserver by NodePort"),
     Port("kubelet", "tcp", "10250", (CLUSTER,), "logs, exec and metrics of the kubelet"),
-    Port("etcd", "tcp", "2379-2380", (CONTROL_PLANES,), "etcd, on control-plane nodes"),
+    Port("etcd", "tcp", "2379-2380", (CONTROL_PLANES,), "etcd, on control plane nodes"),
 )
 
 

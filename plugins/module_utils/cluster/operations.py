@@ -46,7 +46,7 @@ def upgrade_due(order: list[str], found: dict[str, Record], wanted: str) -> list
 def upgrade_findings(cluster: Record, found: dict[str, Record], reached: list[str]) -> list[Finding]:
     """What prevents the upgrade of a cluster.
 
-    :param cluster: its entry of the fleet record.
+    :param cluster: its entry in the fleet record.
     :param found: the result of `nodes`.
     :param reached: hosts of the play that have answered so far.
     """
@@ -59,14 +59,18 @@ def upgrade_findings(cluster: Record, found: dict[str, Record], reached: list[st
     if silent:
         return [error(f"{', '.join(silent)} did not answer", "An upgrade needs every node: run again when all answer.")]
     if not found:
-        return [error("none of its control-plane nodes is running, so there is nothing to upgrade", "Run: ./odp up")]
+        return [
+            error(
+                "none of its control plane nodes is running, so there is nothing to upgrade", "Run: ./odp up INVENTORY"
+            )
+        ]
     lines = []
     for node in cluster["nodes"]:
         if node not in found:
             step = "Set cluster_kubernetes back and join it, or remove it from the inventory."
             lines.append(error(f"{node} is not a node of the cluster", step))
         elif not found[node]["ready"]:
-            lines.append(error(f"{node} is not Ready", "Fix it first; for details: ./odp status"))
+            lines.append(error(f"{node} is not Ready", "Fix it first; for details: ./odp status INVENTORY"))
     lowest = min((entry["version"] for entry in found.values()), key=number)
     highest = max((entry["version"] for entry in found.values()), key=number)
     if number(highest) > number(wanted):
@@ -102,7 +106,7 @@ def healthy_members(health: str, listed: str) -> list[str]:
 def removal_findings(cluster: Record, leaving: list[str], found: dict[str, str], alive: list[str]) -> list[Finding]:
     """What prevents nodes from leaving their cluster.
 
-    :param cluster: its entry of the fleet record.
+    :param cluster: its entry in the fleet record.
     :param leaving: the nodes to remove.
     :param found: the result of `etcd_members`.
     :param alive: the result of `healthy_members`.
@@ -116,10 +120,14 @@ def removal_findings(cluster: Record, leaving: list[str], found: dict[str, str],
     if not servers:
         return []
     if not set(cluster["control_planes"]) - set(servers) or (found and not staying):
-        return [error(f"removing {names} would leave no control plane", "To delete the cluster: ./odp down")]
+        return [
+            error(
+                f"removing {names} would leave no control plane", "To tear the whole fleet down: ./odp down INVENTORY"
+            )
+        ]
     if not found:
         problem = f"etcd does not list its members, so it is unknown whether {names} can leave"
-        return [error(problem, "For the cause: ./odp status")]
+        return [error(problem, "For the cause: ./odp status INVENTORY")]
     counts = (("now", alive, list(found)), ("afterwards", [each for each in alive if each in staying], staying))
     return [
         error(

@@ -72,9 +72,9 @@ def judge(
     taken = published & {source_of(key, item) for key, item in items.items() if key.kind == "Kustomization"}
     wanted = {key: _wanted(key, item, items, taken, revision) for key, item in items.items()}
     states = {key: _state(key, item, wanted[key]) for key, item in items.items()}
-    unwell = {key for key, state in states.items() if state.reason}
+    unhealthy = {key for key, state in states.items() if state.reason}
     for key, state in states.items():
-        required, held = required_by(key, state.item) & unwell, held_by(key, state.item) & unwell
+        required, held = required_by(key, state.item) & unhealthy, held_by(key, state.item) & unhealthy
         waits_for = tuple(sorted((required | held) - {key})) if state.reason else ()
         states[key] = state._replace(waits_for=waits_for, is_blocked=bool(required))
     for key, state in states.items():

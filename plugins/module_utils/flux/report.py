@@ -12,7 +12,7 @@ from .readiness import Key, State, short
 _SHOWN, _WIDTH = 3, 100
 
 
-def unwell(states: list[State]) -> list[State]:
+def unhealthy(states: list[State]) -> list[State]:
     """Return what is not ready and was waited for: root causes first, then what waits for them."""
     found = [state for state in states if state.state in ("waiting", "failed")]
     return sorted(found, key=lambda state: bool(state.waits_for))
@@ -38,7 +38,7 @@ def services(states: list[State], took: Mapping[Key, float]) -> list[dict[str, A
 def progress(states: list[State]) -> str:
     """Return one line: how many objects are ready, and what the others wait for."""
     waited = [state for state in states if state.state != "suspended"]
-    found = unwell(states)
+    found = unhealthy(states)
     causes = [state for state in found if not state.waits_for] or found
     shown = [f"{_name(state.key)} ({_cut(state.reason)})" for state in causes[:_SHOWN]]
     more = [f"{len(causes) - _SHOWN} more"] if len(causes) > _SHOWN else []
@@ -48,14 +48,14 @@ def progress(states: list[State]) -> str:
 
 def reason(states: list[State]) -> str:
     """Return what is not ready in one line for each, empty if all is."""
-    return "\n".join(_line(state, states) for state in unwell(states))
+    return "\n".join(_line(state, states) for state in unhealthy(states))
 
 
 def failure(states: list[State], details: Mapping[Key, list[str]], revision: str, seconds: float) -> str:
     """Return the message of the failure: each object that is not ready, with the pods that fail below it."""
     at = f" at revision {short(revision)}" if revision else ""
     lines = [f"Not all that Flux delivers is ready{at}{f' after {seconds:.0f} s' if seconds else ''}:"]
-    for state in unwell(states):
+    for state in unhealthy(states):
         lines += [_line(state, states), *[f"  {line}" for line in details.get(state.key, [])]]
     lines += [f"{state.key} is suspended and was not waited for" for state in states if state.state == "suspended"]
     return "\n".join([*lines, "Fix the first object above and run again; Flux keeps retrying meanwhile."])

@@ -59,12 +59,12 @@ class Flux:
                     threading.Thread(target=self._follow, args=(kind, deadline), daemon=True).start()
                     watched.add(kind)
                 states = self._wait(clock, deadline)
-                if report.unwell(states):
+                if report.unhealthy(states):
                     return states, clock.took
                 # One watch may lag behind another.
                 try:
                     states = clock.look(self.read(), time.monotonic())
-                    if not report.unwell(states) or time.monotonic() >= deadline:
+                    if not report.unhealthy(states) or time.monotonic() >= deadline:
                         return states, clock.took
                 except (ApiError, Unreachable) as error:
                     if time.monotonic() >= deadline or _is_refusal(error):
@@ -130,7 +130,7 @@ def _is_refusal(error: Exception) -> bool:
 
 def diagnose(cluster: Cluster, states: list[State]) -> dict[Key, list[str]]:
     """Return the messages of failing pods, for each object that checks the health of pods."""
-    return {state.key: _of(cluster, state) for state in report.unwell(states) if runs_pods(state)}
+    return {state.key: _of(cluster, state) for state in report.unhealthy(states) if runs_pods(state)}
 
 
 def _of(cluster: Cluster, state: State) -> list[str]:

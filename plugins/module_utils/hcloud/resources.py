@@ -86,7 +86,7 @@ def firewall_rules(fleet: Record, name: str, operators: list[str], servers: Iter
 
 
 def balancers(fleet: Record, prefix: str) -> list[Record]:
-    """The load balancers: one for the API server of a cluster with several control-plane nodes, one for each Gateway.
+    """The load balancers: one for the API server of a cluster with several control plane nodes, one for each Gateway.
 
     The Gateway's requires Cilium's proxy on the host network (gatewayAPI.hostNetwork).
     """

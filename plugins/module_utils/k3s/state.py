@@ -85,7 +85,15 @@ def removal_findings(name: str, members: list[str], alive: list[str]) -> list[Fi
         return []
     left = [one for one in members if one != name]
     if not left:
-        return [Finding("error", name, "", "is the last server of its cluster", "To delete the cluster: ./odp down")]
+        return [
+            Finding(
+                "error",
+                name,
+                "",
+                "is the last server of its cluster",
+                "To tear the whole fleet down: ./odp down INVENTORY",
+            )
+        ]
     living = [one for one in left if one in alive]
     if len(living) >= len(left) // 2 + 1:
         return []

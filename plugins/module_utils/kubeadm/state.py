@@ -51,7 +51,7 @@ def state(found: Found) -> str:
 def must_reset(found: Found, control_plane: bool) -> bool:
     """Whether leftovers must be reset before kubeadm can run again.
 
-    etcd data are never removed: an init continues with them, and a control-plane node that joined with them counts in
+    etcd data are never removed: an init continues with them, and a control plane node that joined with them counts in
     the quorum. A worker that has its certificate is complete.
     """
     if state(found) != INTERRUPTED or found.etcd:

@@ -113,7 +113,7 @@ class Cluster:
             raise
 
     def uid(self) -> str:
-        """Return what tells this cluster from any other, also from one that was made anew: the UID of kube-system."""
+        """Return what tells this cluster from any other, also from one that was recreated: the UID of kube-system."""
         return str(self.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"])
 
     def names(self, path: str, selector: str) -> list[dict[str, Any]]:
@@ -201,7 +201,7 @@ def connect(path: str, context: str | None) -> Connection:
         user = _named(config, "users", chosen["user"])["user"] or {}
         server = cluster["server"].rstrip("/")
     except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise ValueError(f"it is no complete kubeconfig ({type(error).__name__}: {error})") from error
+        raise ValueError(f"it is not a complete kubeconfig ({type(error).__name__}: {error})") from error
     if any({**cluster, **user}.get(key) for key in _SPECIAL) or os.environ.get("HTTPS_PROXY"):
         return _by_package(path, context)
     tls = ssl.create_default_context(
@@ -257,7 +257,7 @@ def _by_package(path: str, context: str | None) -> Connection:
         from kubernetes import config
         from kubernetes.config.config_exception import ConfigException
     except ImportError as error:
-        raise ValueError(f"its way to log in needs the Python package kubernetes ({error})") from error
+        raise ValueError(f"its authentication method requires the Python package kubernetes ({error})") from error
     try:
         new_client: Any = config.new_client_from_config  # without type hints
         api = new_client(config_file=path, context=context)

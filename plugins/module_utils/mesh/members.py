@@ -31,13 +31,13 @@ def first_nodes(found: Iterable[Record]) -> dict[str, str]:
     return {each["name"]: each["node_ips"][0] for each in found if each["node_ips"]}
 
 
-def strangers(record: Record, found: Iterable[Record]) -> list[Record]:
+def new_peers(record: Record, found: Iterable[Record]) -> list[Record]:
     """Those of the other members' records whose endpoint is not what the cluster's own record dials."""
     others = [each for each in found if record and each["name"] != record["name"]]
     return [each for each in others if _dialled(record, each["name"]) != _announced(each)]
 
 
-def gone(record: Record, name: str, members: Iterable[str], absent: Iterable[str]) -> list[dict[str, str]]:
+def removed_peers(record: Record, name: str, members: Iterable[str], absent: Iterable[str]) -> list[dict[str, str]]:
     """Peers that a cluster must forget, as option peers of module cilium_clustermesh.
 
     :param record: the cluster's own.
@@ -62,9 +62,11 @@ def behind(found: Iterable[Record], silent: Iterable[str]) -> list[str]:
     for record in found:
         if record["name"] not in silent:
             continue
-        stale = [each["name"] for each in strangers(record, found)]
+        stale = [each["name"] for each in new_peers(record, found)]
         if stale:
-            lines.append(f"{record['name']}: its entry of {', '.join(stale)} is not up to date: run for it as well")
+            lines.append(
+                f"{record['name']}: its entry for {', '.join(stale)} is outdated: run without --limit, or include it"
+            )
     return lines
 
 

@@ -267,7 +267,10 @@ def test_one_read(run: Run, server: ApiServer, controllers: Any, tmp_path: Path)
     controllers.make(flux.source(), flux.checking(POSTGRES))
     wanted = {"kubeconfig": str(server.kubeconfig), "revision": NEW}
     expected = f"Kustomization flux-system/postgres: {CHECKING}"
-    for result in (run("flux_ready", **wanted, wait=False, fail_when_unwell=False), run("flux_ready", True, **wanted)):
+    for result in (
+        run("flux_ready", **wanted, wait=False, fail_when_unhealthy=False),
+        run("flux_ready", True, **wanted),
+    ):
         assert "failed" not in result and result["reason"] == expected
         assert states(result) == {"Kustomization postgres": "waiting", "OCIRepository platform": "ready"}
         assert "seconds" not in result["services"][0]
@@ -286,7 +289,7 @@ def test_who_may_not_read(run: Run, server: ApiServer, tmp_path: Path) -> None:
 def test_an_api_that_does_not_answer(run: Run, server: ApiServer, tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "dead").write_text(server.kubeconfig.read_text().replace(f":{server.port}", f":{port}"))
-    result = run("flux_ready", kubeconfig=str(tmp_path / "dead"), wait=False, fail_when_unwell=False)
+    result = run("flux_ready", kubeconfig=str(tmp_path / "dead"), wait=False, fail_when_unhealthy=False)
     assert "failed" not in result and result["services"] == []
     assert result["reason"].startswith(f"https://127.0.0.1:{port} does not answer: ")
 

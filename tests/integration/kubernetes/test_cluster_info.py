@@ -22,9 +22,9 @@ def test_an_empty_cluster(run: Run, server: ApiServer) -> None:
     found = run("cluster_info", **wanted)["cluster"]
     assert found["kubernetes"].startswith("v1.") and (found["nodes"], found["nodes_ready"]) == (1, 0)
     assert found["reason"] == ("node c-1 has not joined; Cilium is not installed; Cilium's operator is not installed")
-    failed = run("cluster_info", **wanted, wait=True, wait_timeout=1, fail_when_unwell=True)
+    failed = run("cluster_info", **wanted, wait=True, wait_timeout=1, fail_when_unhealthy=True)
     assert failed["failed"] and failed["msg"].startswith("c is unhealthy: node c-1 has not joined")
-    assert "failed" not in run("cluster_info", check=True, **wanted, fail_when_unwell=True)
+    assert "failed" not in run("cluster_info", check=True, **wanted, fail_when_unhealthy=True)
 
 
 def test_a_cluster_with_a_network_of_its_own(run: Run, server: ApiServer) -> None:

@@ -336,7 +336,7 @@ def test_all_that_is_wrong_with_the_options_at_once(call: Run) -> None:
     shown = certs.fingerprints(OLD.cert)[0][:16]
     assert refused["findings"] == [
         "server_sans: 'https://x' is neither a DNS name nor an IP address",
-        "renew_before_days (60) is not below validity_days (60): every run would issue everything anew",
+        "renew_before_days (60) is not below validity_days (60): every run would reissue all certificates",
         f"ca_bundle does not contain ca_cert (sha256 {shown}): no cluster would trust what it signs; add it",
     ]
 

@@ -164,7 +164,7 @@ def test_a_datapath_that_never_follows_fails(cluster: StandIn, run: Run) -> None
     cluster.late = 10**6
     result = module(run, cluster, state="probed", peers=BOTH, modes=["local"], wait_timeout=2)
     assert result["failed"] is True
-    assert "cluster a, mode local: expected answers of a alone in 2 s, found a " in result["msg"]
+    assert "cluster a, mode local: expected answers from a only in 2 s, found a " in result["msg"]
 
 
 def test_every_mode_in_which_a_peer_does_not_answer_is_reported(cluster: StandIn, run: Run) -> None:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import suites
 import yaml
 
+import suites
 from repository import ROOT
 
 SUITES = suites.read(suites.FILE.read_text())

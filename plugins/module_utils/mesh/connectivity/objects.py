@@ -99,7 +99,7 @@ class Judge:
         when = "after it had been right" if self.settled else f"in {seconds:.0f} s"
         missing = "" if self.settled else ", ".join(sorted(self.expected - {*self.row, *self.last}))
         silent = f"; nothing from {missing}" if missing else ""
-        return f"cluster {own}, mode {mode}: expected answers of {who} alone {when}, found {self.found}{silent}"
+        return f"cluster {own}, mode {mode}: expected answers from {who} only {when}, found {self.found}{silent}"
 
 
 def manifests(cluster: str, image: str, affinity: str, replicas: int) -> list[dict[str, Any]]:

@@ -124,7 +124,7 @@ def render_users(users: Mapping[str, str]) -> str:
 
 
 def parse_users(text: str) -> dict[str, str]:
-    """Return the roles by the user's name; none of what cannot be read, so that it is written anew."""
+    """Return the roles by the user's name; none of what cannot be read, so that it is rewritten."""
     try:
         return {str(each["name"]): str(each["role"]) for each in yaml.load(text, Loader=_LOADER)["users"] or []}
     except (yaml.YAMLError, KeyError, TypeError):

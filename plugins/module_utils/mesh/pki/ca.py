@@ -94,7 +94,7 @@ def _among(cert: str, fingerprints: list[str]) -> bool:
     try:
         return set(certs.fingerprints(cert)) <= set(fingerprints)
     except ValueError:
-        return True  # half a file is written anew
+        return True  # half a file is rewritten
 
 
 def _check(pair: Pair, place: str) -> None:

@@ -34,7 +34,7 @@ def refusals(to: str, limit: str, given: bool, kept: bool, place: str) -> list[s
     if given:
         found.append(_ELSEWHERE.format(place=place))
     elif not kept:
-        found.append(f"{place} holds no CA yet: make the fleet first (./odp up)")
+        found.append(f"{place} has no CA yet. Create the fleet first: ./odp up INVENTORY")
     return found
 
 
@@ -54,10 +54,12 @@ def steps(answers: Mapping[str, Answer], authority: Authority, to: str, check: b
     return found[:1] if check else found
 
 
-def words(phases: list[str], phase: str) -> str:
+def summary(phases: list[str], phase: str) -> str:
     """Return what the run does from the present phase on, for people."""
     if phases == ["stable"]:
-        return "An earlier run did not bring the new CA to all clusters: this one does, and makes no other."
+        return (
+            "An earlier run did not bring the new CA to all clusters: this run completes that and creates no other CA."
+        )
     return f"The CA of the mesh is in phase {phase}. What follows: {', '.join(phases)}."
 
 
@@ -69,7 +71,7 @@ def _has(answer: Answer, authority: Authority) -> bool:
     return found["ca_fingerprints"] == authority["fingerprints"] and signers <= {authority["fingerprint"]}
 
 
-def lacks(answers: Mapping[str, Answer], authority: Authority, phase: str) -> list[str]:
+def blockers(answers: Mapping[str, Answer], authority: Authority, phase: str) -> list[str]:
     """Return who is not ready for the phase and would be cut off by it, in the order of the names.
 
     :param answers: by member; one without a record and without a word is not made yet, in check mode.

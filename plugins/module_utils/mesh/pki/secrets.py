@@ -44,7 +44,7 @@ def pair_of(secret: Manifest | None) -> Pair | None:
 
 
 def trusted(text: str) -> list[str]:
-    """Return the sorted fingerprints of the CAs in a text; [] where it is no PEM, so that it is written anew."""
+    """Return the sorted fingerprints of the CAs in a text; [] where it is no PEM, so that it is rewritten."""
     try:
         return certs.fingerprints(text)
     except ValueError:

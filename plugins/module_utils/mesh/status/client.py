@@ -45,7 +45,8 @@ class Viewer:
     def look(self, peers: list[str], traffic: bool, fingerprint: str | None = None) -> View:
         """Ask all pods at once; traffic probes what one agent reaches of the peers.
 
-        With a fingerprint all pods shake hands anew with what they mount; it is that of agents' entries, "" for any.
+        With a fingerprint all pods perform a new TLS handshake with their mounted files; it is that of agents' entries,
+        "" for any.
         """
         agents = self._pods("k8s-app=cilium")
         meshes = self._pods(f"k8s-app={DEPLOYMENT}") if self._has_mesh else []

@@ -18,7 +18,7 @@ _OF_CLUSTER = ("peers", "certificate_days")
 _OF_CHECK = ("name", "ok", "expected", "found", "seconds")
 
 
-def unwell(answer: Answer, name: str, members: Iterable[str]) -> list[str]:
+def unhealthy(answer: Answer, name: str, members: Iterable[str]) -> list[str]:
     """Lines for all that is not well with a cluster that answered.
 
     :param answer: of a task that waits for all that is asked of pods, so that its reasons are complete.

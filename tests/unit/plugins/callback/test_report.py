@@ -50,8 +50,8 @@ def test_a_cluster_that_was_well_before_its_failure_is_not_shown_as_well() -> No
 
 
 def test_what_cluster_info_says_wins_over_the_failure_it_causes() -> None:
-    unwell = {**WELL, "reason": "the API does not answer"}
-    assert reasons({"north": unwell, "south": WELL}, {"north": "not well: ..."}) == ["the API does not answer", ""]
+    unhealthy = {**WELL, "reason": "the API does not answer"}
+    assert reasons({"north": unhealthy, "south": WELL}, {"north": "not well: ..."}) == ["the API does not answer", ""]
 
 
 def test_a_failure_for_all_is_everybodys_reason() -> None:

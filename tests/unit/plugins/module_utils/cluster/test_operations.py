@@ -56,12 +56,16 @@ def test_nodes_as_the_api_lists_them() -> None:
             ["ha-1"],
             ["ha: ha-2, ha-3 did not answer. An upgrade needs every node: run again when all answer."],
         ),
-        ({}, NAMES, ["ha: none of its control-plane nodes is running, so there is nothing to upgrade. Run: ./odp up"]),
+        (
+            {},
+            NAMES,
+            ["ha: none of its control plane nodes is running, so there is nothing to upgrade. Run: ./odp up INVENTORY"],
+        ),
         (
             {"ha-1": node("v1.33.1"), "ha-2": node("v1.37.0", ready=False)},
             NAMES,
             [
-                "ha: ha-2 is not Ready. Fix it first; for details: ./odp status",
+                "ha: ha-2 is not Ready. Fix it first; for details: ./odp status INVENTORY",
                 "ha: ha-3 is not a node of the cluster. "
                 "Set cluster_kubernetes back and join it, or remove it from the inventory.",
                 "ha: cluster_kubernetes: runs v1.37.0, which is newer than v1.36.3. "
@@ -107,7 +111,10 @@ def test_members_and_who_answers() -> None:
         (
             NAMES,
             NAMES,
-            ["ha: removing ha-1, ha-2, ha-3 would leave no control plane. To delete the cluster: ./odp down"],
+            [
+                "ha: removing ha-1, ha-2, ha-3 would leave no control plane. "
+                "To tear the whole fleet down: ./odp down INVENTORY"
+            ],
         ),
         (
             ["ha-1"],
@@ -132,13 +139,16 @@ def test_who_may_leave(leaving: list[str], alive: list[str], expected: list[str]
 
 
 def test_the_last_servers_stay_although_nobody_is_left_to_ask() -> None:
-    expected = ["ha: removing ha-1, ha-2, ha-3 would leave no control plane. To delete the cluster: ./odp down"]
+    expected = [
+        "ha: removing ha-1, ha-2, ha-3 would leave no control plane. To tear the whole fleet down: ./odp down INVENTORY"
+    ]
     assert text(operations.removal_findings(CLUSTER, NAMES, {}, [])) == expected
 
 
 def test_no_server_leaves_while_nobody_says_who_the_members_are() -> None:
-    words = "ha: etcd does not list its members, so it is unknown whether ha-1 can leave. For the cause: ./odp status"
-    assert text(operations.removal_findings(CLUSTER, ["ha-1"], {}, [])) == [words]
+    problem = "ha: etcd does not list its members, so it is unknown whether ha-1 can leave."
+    found = operations.removal_findings(CLUSTER, ["ha-1"], {}, [])
+    assert text(found) == [f"{problem} For the cause: ./odp status INVENTORY"]
     assert operations.removal_findings(CLUSTER, ["agent"], {}, []) == []
 
 

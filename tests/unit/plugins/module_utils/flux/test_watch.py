@@ -203,9 +203,9 @@ def test_each_that_is_not_ready_is_named_once_whatever_depends_on_what(graph: li
         )
     states = look(Clock(0), 0, *items)
     lines = report.reason(states).splitlines()
-    unwell = [f"Kustomization flux-system/s{number}" for number, (well, _needs) in enumerate(graph) if not well]
-    assert sorted(" ".join(line.split()[:2]).rstrip(":") for line in lines) == unwell
-    assert report.progress(states).startswith(f"{len(graph) - len(unwell) + 1} of {len(graph) + 1} ready")
+    unhealthy = [f"Kustomization flux-system/s{number}" for number, (well, _needs) in enumerate(graph) if not well]
+    assert sorted(" ".join(line.split()[:2]).rstrip(":") for line in lines) == unhealthy
+    assert report.progress(states).startswith(f"{len(graph) - len(unhealthy) + 1} of {len(graph) + 1} ready")
     waits = [" waits for " in line for line in lines]
     assert waits == sorted(waits)
     is_decided(states)

@@ -107,7 +107,7 @@ def test_a_removal_leaves_a_majority_alive(name: str, members: list[str], alive:
 
 def test_words_of_a_refused_removal() -> None:
     assert str(*pure.removal_findings("s1", ["s1"], ["s1"])) == (
-        "s1: is the last server of its cluster. To delete the cluster: ./odp down"
+        "s1: is the last server of its cluster. To tear the whole fleet down: ./odp down INVENTORY"
     )
     assert str(*pure.removal_findings("s1", ["s1", "s2", "s3"], ["s1", "s2"])) == (
         "s1: without it only 1 of 2 servers would be alive, which is no majority: s3 does not answer. "

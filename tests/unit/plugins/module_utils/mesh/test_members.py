@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from ansible_collections.opendata.platform.plugins.module_utils.mesh import members as roster
+from ansible_collections.opendata.platform.plugins.module_utils.mesh import members
 
 OURS, FOREIGN = "cilium-clustermesh-ansible", "helm"
 
@@ -26,7 +26,7 @@ def test_records_are_those_of_members_that_answered() -> None:
         "planned": {"__clustermesh_self": {"cluster": {}}},
     }
     others = {"results": [{"cluster": record("west", 3)}, {"failed": True, "msg": "does not answer"}]}
-    found = roster.records(["dead", "north", "planned", "south", "west"], hostvars, others)
+    found = members.records(["dead", "north", "planned", "south", "west"], hostvars, others)
     assert [each["name"] for each in found] == ["north", "south", "west"]
 
 
@@ -35,49 +35,53 @@ def test_a_record_holds_what_was_tried_of_it() -> None:
     tried = {"failed": True, "cluster": {"name": "north", "reach": reach}}
     own = {"__clustermesh_self": {"cluster": record("north", 1)}, "__clustermesh_reached": tried}
     skipped = {"__clustermesh_self": {"cluster": record("south", 2)}, "__clustermesh_reached": {"skipped": True}}
-    north, south = roster.records(["north", "south"], {"north": own, "south": skipped}, {})
+    north, south = members.records(["north", "south"], {"north": own, "south": skipped}, {})
     assert north["reach"] == reach and "reach" not in south
 
 
-def test_strangers_are_dialled_elsewhere_or_not_at_all() -> None:
+def test_new_peers_are_dialled_elsewhere_or_not_at_all() -> None:
     south, west = record("south", 2), record("west", 3)
     own = record("north", 1, {"south": entry("south", 2), "west": entry("west", 4)})
-    assert roster.strangers(own, [own, south, west, new := record("new", 5)]) == [west, new]
-    assert roster.strangers({}, [south]) == []
+    assert members.new_peers(own, [own, south, west, new := record("new", 5)]) == [west, new]
+    assert members.new_peers({}, [south]) == []
 
 
 def test_what_is_ours_goes_with_its_cluster_and_what_is_foreign_stays() -> None:
     own = record(
         "north", 1, {"south": entry("south", 2), "old": entry("old", 8), "theirs": entry("theirs", 9, FOREIGN)}
     )
-    assert roster.gone(own, "north", ["north", "south"], []) == [{"name": "old"}]
+    assert members.removed_peers(own, "north", ["north", "south"], []) == [{"name": "old"}]
 
 
 def test_a_cluster_that_is_silent_but_a_member_keeps_its_entry() -> None:
     own = record("north", 1, {"south": entry("south", 2)})
-    assert roster.gone(own, "north", ["north", "south"], []) == []
+    assert members.removed_peers(own, "north", ["north", "south"], []) == []
 
 
 def test_who_was_declared_absent_goes_whoever_wrote_it_and_forgets_all_that_is_ours() -> None:
     peers = {"south": entry("south", 2, FOREIGN), "west": entry("west", 3)}
-    assert roster.gone(record("north", 1, peers), "north", ["north", "west"], ["south"]) == [{"name": "south"}]
+    assert members.removed_peers(record("north", 1, peers), "north", ["north", "west"], ["south"]) == [
+        {"name": "south"}
+    ]
     peers = {"north": entry("north", 1), "west": entry("west", 3), "theirs": entry("theirs", 9, FOREIGN)}
-    left = roster.gone(record("south", 2, peers), "south", ["north", "west"], ["south"])
+    left = members.removed_peers(record("south", 2, peers), "south", ["north", "west"], ["south"])
     assert left == [{"name": "north"}, {"name": "west"}]
 
 
 def test_who_needs_a_run_is_named() -> None:
     stale = record("west", 3, {"north": entry("north", 1), "south": entry("south", 7)})
     found = [record("north", 1), record("south", 2), stale]
-    assert roster.behind(found, ["west"]) == ["west: its entry of south is not up to date: run for it as well"]
-    assert roster.behind(found, []) == []
+    assert members.behind(found, ["west"]) == [
+        "west: its entry for south is outdated: run without --limit, or include it"
+    ]
+    assert members.behind(found, []) == []
     stale["peers"]["south"] = entry("south", 2)
-    assert roster.behind(found, ["west"]) == []
+    assert members.behind(found, ["west"]) == []
 
 
 def test_an_entry_by_address_is_compared_as_it_is_dialled() -> None:
     north = record("north", 1)
     north["endpoint"] = {"type": "override", "ips": [], "address": "mesh.example.org", "port": 2379}
     dialled = {"endpoints": ["https://mesh.example.org:2379"], "ips": [], "managed_by": OURS}
-    assert roster.behind([north, record("west", 3, {"north": dialled})], ["west"]) == []
-    assert len(roster.behind([north, record("west", 3, {"north": entry("north", 1)})], ["west"])) == 1
+    assert members.behind([north, record("west", 3, {"north": dialled})], ["west"]) == []
+    assert len(members.behind([north, record("west", 3, {"north": entry("north", 1)})], ["west"])) == 1

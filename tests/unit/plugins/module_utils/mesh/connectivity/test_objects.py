@@ -57,21 +57,21 @@ def test_one_wrong_answer_while_confirming_is_one_too_many() -> None:
     found = judge(frozenset({"north"}), 3, [*["north"] * 4, "south", "north"])
     assert (found.done, found.ok) == (True, False)
     assert found.wrong("local", "north", 1) == (
-        "cluster north, mode local: expected answers of north alone after it had been right, found north 2, south 1"
+        "cluster north, mode local: expected answers from north only after it had been right, found north 2, south 1"
     )
 
 
 def test_a_cluster_that_never_answers_is_named() -> None:
     found = judge(BOTH, 3, ["north"] * 50)
     assert found.wrong("all", "north", 60) == (
-        "cluster north, mode all: expected answers of north and south alone in 60 s, found north 3; nothing from south"
+        "cluster north, mode all: expected answers from north and south only in 60 s, found north 3; nothing from south"
     )
 
 
 def test_errors_are_told_as_they_are() -> None:
     found = judge(frozenset({"south"}), 2, ["error: connection refused"] * 3)
     assert found.wrong("remote", "north", 60) == (
-        "cluster north, mode remote: expected answers of south alone in 60 s, found error: connection refused 2; "
+        "cluster north, mode remote: expected answers from south only in 60 s, found error: connection refused 2; "
         "nothing from south"
     )
 

@@ -26,7 +26,7 @@ def test_what_makes_a_rotation_impossible() -> None:
     assert rotation.refusals("done", "north", False, False, "/f/mesh") == [
         "rotate_to: 'done' is no phase. Known: prepare, switch, finish",
         "--limit north: a phase must reach every cluster of the mesh: run without --limit",
-        "/f/mesh holds no CA yet: make the fleet first (./odp up)",
+        "/f/mesh has no CA yet. Create the fleet first: ./odp up INVENTORY",
     ]
     assert rotation.refusals("finish", "", True, False, "/f/mesh") == [
         "clustermesh_ca_cert: this CA is kept elsewhere, where it cannot be replaced. Put it into /f/mesh as ca.crt "
@@ -66,9 +66,9 @@ def test_a_finish_that_did_not_reach_all_is_completed_before_the_next_rotation()
 
 def test_what_follows_in_words() -> None:
     well = "The CA of the mesh is in phase prepare. What follows: prepare, switch."
-    assert rotation.words(["prepare", "switch"], "prepare") == well
-    late = "An earlier run did not bring the new CA to all clusters: this one does, and makes no other."
-    assert rotation.words(["stable"], "stable") == late
+    assert rotation.summary(["prepare", "switch"], "prepare") == well
+    late = "An earlier run did not bring the new CA to all clusters: this run completes that and creates no other CA."
+    assert rotation.summary(["stable"], "stable") == late
 
 
 def test_who_did_not_answer_is_named_in_every_phase() -> None:
@@ -78,33 +78,33 @@ def test_who_did_not_answer_is_named_in_every_phase() -> None:
         "if it no longer exists"
     )
     for authority, phase in ((STABLE, "prepare"), (PREPARE, "prepare"), (SWITCH, "switch"), (STABLE, "stable")):
-        assert rotation.lacks(answers, authority, phase) == [f"south: {words}", f"west: {words}"]
+        assert rotation.blockers(answers, authority, phase) == [f"south: {words}", f"west: {words}"]
 
 
 def test_a_cluster_that_is_not_made_yet_is_no_obstacle_in_check_mode() -> None:
-    assert rotation.lacks({"north": {"cluster": {}}}, STABLE, "prepare") == []
+    assert rotation.blockers({"north": {"cluster": {}}}, STABLE, "prepare") == []
 
 
 def test_the_new_ca_signs_only_when_all_trust_it() -> None:
     answers = {"north": answer(OLD, NEW), "south": answer(OLD)}
     words = "it does not trust CA 1111111111111111 yet: run again, which begins with the phase before"
-    assert rotation.lacks(answers, PREPARE, "switch") == [f"south: {words}"]
-    assert rotation.lacks(answers | {"south": answer(OLD, NEW)}, PREPARE, "switch") == []
+    assert rotation.blockers(answers, PREPARE, "switch") == [f"south: {words}"]
+    assert rotation.blockers(answers | {"south": answer(OLD, NEW)}, PREPARE, "switch") == []
 
 
 def test_the_old_ca_goes_only_when_it_signed_nothing_any_more() -> None:
     new = answer(OLD, NEW, server=NEW, remote=NEW)
     answers = {"north": new, "south": answer(OLD, NEW, server=NEW)}
     words = "its certificates remote are not signed by the new CA yet: run again, which begins with the phase before"
-    assert rotation.lacks(answers, SWITCH, "finish") == [f"south: {words}"]
-    assert rotation.lacks({"north": new, "south": new}, SWITCH, "finish") == []
+    assert rotation.blockers(answers, SWITCH, "finish") == [f"south: {words}"]
+    assert rotation.blockers({"north": new, "south": new}, SWITCH, "finish") == []
 
 
 def test_a_cluster_of_the_mesh_that_the_run_did_not_ask() -> None:
     hostvars = {"north": {"__clustermesh_trust": answer(OLD)}, "south": {}}
     answers = rotation.asked(["north", "south"], hostvars)
     assert answers == {"north": answer(OLD), "south": {"msg": "it is not in this run"}}
-    assert [each.partition(":")[0] for each in rotation.lacks(answers, STABLE, "prepare")] == ["south"]
+    assert [each.partition(":")[0] for each in rotation.blockers(answers, STABLE, "prepare")] == ["south"]
 
 
 states = st.sampled_from([STABLE, PREPARE, SWITCH])
@@ -128,7 +128,7 @@ def test_the_phases_are_in_order_and_end_where_they_are_to(
 def test_finish_is_refused_for_whoever_is_silent_or_holds_an_old_certificate(
     answers: dict[str, Any], phase: str
 ) -> None:
-    found = {each.partition(":")[0] for each in rotation.lacks(answers, SWITCH, phase)}
+    found = {each.partition(":")[0] for each in rotation.blockers(answers, SWITCH, phase)}
     silent = {name for name, each in answers.items() if "cluster" not in each}
     assert silent <= found
     if phase == "finish":

@@ -58,7 +58,7 @@ def test_all_well() -> None:
         "ok": True,
         "clusters": {"a": {"peers": {"b": WELL}, "certificate_days": 30}},
     }
-    assert status_report.unwell(answer(), "a", ["a", "b"]) == []
+    assert status_report.unhealthy(answer(), "a", ["a", "b"]) == []
 
 
 def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
@@ -68,7 +68,7 @@ def test_unreachable_traffic_is_not_ready_even_though_cilium_says_so() -> None:
     address = NODE["health-endpoint-address"]["ipv4"]["ip"]
     why = f"traffic: pod of node b/b-1 ({address}) does not answer within 3 s"
     assert row == {**WELL, "ready": False, "reason": why}
-    assert status_report.unwell(found, "a", ["a", "b"]) == [f"cluster a, peer b: {why}"]
+    assert status_report.unhealthy(found, "a", ["a", "b"]) == [f"cluster a, peer b: {why}"]
     assert status_report.status(status_report.matrix(["a", "b"], {"a": found}, {}), failed=False)["ok"] is False
 
 
@@ -95,12 +95,12 @@ def test_what_concerns_the_whole_cluster_concerns_each_peer() -> None:
     row = status_report.matrix(["a", "b"], {"a": found}, {})["a"]
     assert row["reason"] == row["peers"]["b"]["reason"] == why
     assert row["certificate_days"] == -1
-    assert status_report.unwell(found, "a", ["a", "b"]) == [f"cluster a: {each}" for each in why.split("; ")]
+    assert status_report.unhealthy(found, "a", ["a", "b"]) == [f"cluster a: {each}" for each in why.split("; ")]
     assert status_report.status({"a": {**row, "peers": {}}}, failed=False)["ok"] is False
 
 
 def test_a_kubeconfig_that_leads_elsewhere() -> None:
-    assert status_report.unwell(answer(), "north", ["north", "b"]) == [
+    assert status_report.unhealthy(answer(), "north", ["north", "b"]) == [
         "cluster north: its kubeconfig points to cluster a"
     ]
 
@@ -112,7 +112,7 @@ def test_an_entry_that_the_inventory_does_not_know_is_a_row() -> None:
     status["clusters"]["elsewhere"] = {**status["clusters"]["b"], "ready": False, "error": "not connected: EOF"}
     found = answer(peers=entries, status=status)
     assert peer(found, "elsewhere")["reason"] == "not connected: EOF"
-    assert status_report.unwell(found, "a", ["a", "b"]) == ["cluster a, peer elsewhere: not connected: EOF"]
+    assert status_report.unhealthy(found, "a", ["a", "b"]) == ["cluster a, peer elsewhere: not connected: EOF"]
 
 
 def test_a_cluster_that_does_not_answer_is_a_row_with_the_reason() -> None:
@@ -152,8 +152,8 @@ def test_whatever_is_seen_the_object_is_ok_only_if_nothing_is_unwell(
     status = status_report.status(found, failed=False)
     assert status == json.loads(json.dumps(status))
     assert [*status["clusters"]] == sorted({*members} & ({"a", "b"} if lost else {"a"}))
-    unwell = status_report.unwell(seen["a"], "a", members) if "a" in members else []
-    assert status["ok"] is (bool(found) and not unwell and "b" not in found)
+    unhealthy = status_report.unhealthy(seen["a"], "a", members) if "a" in members else []
+    assert status["ok"] is (bool(found) and not unhealthy and "b" not in found)
     assert len(status_report.table(found)) == 1 + sum(max(len(row["peers"]), 1) for row in found.values())
 
 
