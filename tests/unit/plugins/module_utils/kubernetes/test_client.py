@@ -27,8 +27,8 @@ def test_a_token_file_lies_beside_the_kubeconfig(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "context", "words"),
     [
-        ({}, None, "no complete kubeconfig"),
-        (None, None, "no complete kubeconfig"),
+        ({}, None, "not a complete kubeconfig"),
+        (None, None, "not a complete kubeconfig"),
         (config("https://x", {}), "three", "has no three under contexts"),
         ({**config("https://x", {}), "users": []}, None, "has no u under users"),
     ],
