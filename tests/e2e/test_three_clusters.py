@@ -231,7 +231,7 @@ def test_a_cluster_that_is_gone_is_restored_from_its_backup(trio: Fleet) -> None
     refused = trio.play("playbooks/restore.yml", "-e", f"restore_from={backup}")
     assert refused.code != 0
     said = " ".join(refused.output.split())
-    assert "ha: ha-1, ha-2, ha-3 hold data of a cluster, which the backup would replace. To confirm that, also" in said
+    assert "ha: cluster data found on ha-1, ha-2, ha-3; the restore would replace it. To confirm that, also" in said
     assert "also after an interrupted restore, add: -e restore_confirm=ha" in said
     for name in SERVERS:
         destroy(trio, name)

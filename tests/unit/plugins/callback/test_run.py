@@ -36,7 +36,7 @@ PLAYBOOK = """
     - name: Servers
       ansible.builtin.include_role:
         name: opendata.platform.fleet
-        tasks_from: require_server
+        tasks_from: require_control_plane
       when: inventory_hostname in fleet.clusters
 """
 
@@ -215,7 +215,7 @@ def test_a_fleet_on_existing_hosts_is_torn_down_only_by_its_name(tmp_path: Path,
     kubeconfig.touch()
     run = runner("playbooks/down.yml", *typed)
     assert run.returncode == 2
-    words = "Fleet trial has existing hosts or clusters. To tear it down, add: -e down_confirm=trial"
+    words = "Fleet trial has hosts or clusters outside this machine. To tear it down, add: -e down_confirm=trial"
     assert words in " ".join(run.stdout.split())
     assert "PLAY [Teardown of existing hosts]" not in run.stdout
     assert kubeconfig.exists()
