@@ -93,6 +93,7 @@ class Browser:
         self.wait(found)
         self._evaluate(f"{found}.focus()")
         self._call("Input.insertText", text=text)
+        self.wait(f"{found}.value === {json.dumps(text)}")
 
     def click(self, selector: str) -> None:
         """Click, once it is there."""
@@ -183,6 +184,8 @@ def superset(tab: Browser, address: str, username: str, password: str, dashboard
     :param dashboard: its slug.
     """
     tab.open(f"{address}/login/")
+    # A page that is still loading forgets what was typed.
+    tab.wait("document.readyState === 'complete'")
     tab.type("#username", username)
     tab.type("#password", password)
     tab.click("button[type=submit], input[type=submit]")

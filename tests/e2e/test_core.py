@@ -151,7 +151,7 @@ def test_flux_puts_back_what_a_person_changed(platform: Fleet) -> None:
 
 
 def test_the_numbers_of_the_data_path_agree_from_both_clusters(platform: Fleet) -> None:
-    run = platform.must(VERIFY, "-e", "data_path_rows=20000")
+    run = platform.must(VERIFY, "-e", "data_path_rows=20000", "-e", "data_path_seed=1")
     checks = right(run)
     assert len([line for line in checks if line.startswith("north")]) == 5, run.tail()
     assert len([line for line in checks if line.startswith("south")]) == 2, run.tail()
@@ -194,6 +194,7 @@ def test_down_leaves_nothing(platform: Fleet, host_before: dict) -> None:
     assert code == 0 and rows and all(row["ready"] or row["waiting"] for row in rows)
     ended = platform.down()
     assert ended.code == 0, ended.tail()
-    assert host_state.left_behind(host_before) == [], ended.tail()
+    left = host_state.left_behind(host_before)
+    assert left == [], f"{left}\n{ended.tail()}"
     again = platform.down()
     assert (again.code, again.changes) == (0, 0), again.output

@@ -41,7 +41,8 @@ def trio(host_before: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     finally:
         ended = made.down()
     assert ended.code == 0, ended.tail()
-    assert host_state.left_behind(host_before) == [], ended.tail()
+    left = host_state.left_behind(host_before)
+    assert left == [], f"{left}\n{ended.tail()}"
 
 
 def nodes(fleet: Fleet, cluster: str) -> dict[str, tuple[str, bool, bool]]:
