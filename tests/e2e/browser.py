@@ -185,7 +185,7 @@ def superset(tab: Browser, address: str, username: str, password: str, dashboard
     """
     tab.open(f"{address}/login/")
     # A page that is still loading forgets what was typed.
-    tab.wait("document.readyState === 'complete'")
+    tab.wait("location.pathname.startsWith('/login') && document.readyState === 'complete'")
     tab.type("#username", username)
     tab.type("#password", password)
     tab.click("button[type=submit], input[type=submit]")
