@@ -16,7 +16,8 @@ pytestmark = pytest.mark.e2e
 
 def test_four_alterations_are_four_changes(fleet: Fleet, undisturbed: dict) -> None:
     fleet.ssh("north-1", "echo '# altered' >> /etc/containerd/certs.d/quay.io/hosts.toml")
-    fleet.ssh("south-1", "sysctl -qw net.ipv4.ip_forward=0")
+    # The file alone: Cilium's agent sets the running kernel right from time to time.
+    fleet.ssh("south-1", "echo 'net.ipv4.ip_forward = 0' > /etc/sysctl.d/90-opendata-platform.conf")
     fleet.ssh("south-1", "systemctl disable -q --now kubelet")
     patch = json.dumps({"data": {"enable-ipv4": "false"}})
     fleet.kubectl("north", "-n", "kube-system", "patch", "configmap", "cilium-config", "--type=merge", "-p", patch)

@@ -66,7 +66,7 @@ def test_unknown_names_are_refused_with_the_list() -> None:
     for arguments, words in (
         (("ssh", "north-2"), "has no host 'north-2' in group nodes"),
         (("kubectl", "nroth", "get", "nodes"), "has no host 'nroth' in group clusters"),
-        (("test", "units"), "there is no layer units. Known: lint, sanity, unit, golden, integration, molecule, e2e."),
+        (("test", "units"), "there is no suite units. Known: lint, unit, golden, integration, molecule, e2e-core,"),
         (("stats",), "Did you mean `status`?"),
         (("mesh", "stats"), "odp: there is no verb 'mesh stats'. Did you mean status? Known: status, test."),
         (("mesh",), "odp: there is no verb 'mesh'. Known: status, test."),
