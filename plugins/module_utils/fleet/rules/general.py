@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from ...findings import Findings, did_you_mean
+from ...service.declaration import is_of_ansible
 from ..cidr import address_of, network, split_endpoint, suggestion
 from ..record import FleetRecord, Inventory
 from ..schema import ON_NODES, WITHOUT_NODES, Variable
@@ -40,7 +41,7 @@ def known_variables(inventory: Inventory, findings: Findings) -> None:
     prefixes = tuple(f"{word}_" for word in (*inventory.schema, *inventory.roles))
     hosts = {**inventory.clusters, **inventory.nodes}
     for host, name in ((host, name) for host, own in hosts.items() for name in own):
-        if name.startswith(prefixes) and name not in passed:
+        if name.startswith(prefixes) and name not in passed and not is_of_ansible(name):
             step = did_you_mean(name, (word for word in known if _prefix(word, prefixes) == _prefix(name, prefixes)))
             findings.error(host, name, "is not a variable of this collection", step)
 
