@@ -187,6 +187,25 @@ def test_doctor_checks_the_engine_of_kind_clusters(tmp_path: Path) -> None:
     assert run.returncode == 1
 
 
+def test_doctor_names_the_host_whose_variables_cannot_be_read(tmp_path: Path) -> None:
+    fleet = tmp_path / "trial"
+    shutil.copytree(ROOT / "tests/fixtures/valid/dev", fleet)
+    (fleet / "host_vars").mkdir()
+    for text, words in (
+        ("cluster_provider: '{{ nope }}'", "'nope' is undefined"),
+        ("[a, b]", f"Could not process '{fleet}/host_vars/dev.yml'"),
+    ):
+        (fleet / "host_vars/dev.yml").write_text(text)
+        run = odp("doctor", "trial", cwd=tmp_path)
+        assert (run.returncode, run.stdout) == (1, "")
+        assert run.stderr.startswith(f"odp: dev: cluster_provider cannot be read: {words}")
+
+
+def test_doctor_checks_one_inventory() -> None:
+    run = odp("doctor", "dev", "prd")
+    assert (run.returncode, run.stderr) == (1, "odp: doctor checks one inventory: ./odp doctor [inventory]\n")
+
+
 def test_without_a_python_the_ways_to_get_one_are_told(tmp_path: Path) -> None:
     shutil.copy(ROOT / "odp", tmp_path)
     (tmp_path / "requirements.txt").write_text("")
