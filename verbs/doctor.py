@@ -63,6 +63,8 @@ def line(result: Check) -> str:
 
 def main() -> int:
     """0 when every check passes."""
+    if len(sys.argv) > 2:
+        sys.exit("odp: doctor checks one inventory: ./odp doctor [inventory]")
     name = sys.argv[1] if len(sys.argv) > 1 else default()
     fleet = Fleet(find(name))
     kind = [each for each in fleet.hosts("clusters") if fleet.value(each, "cluster_provider") == "kind"]

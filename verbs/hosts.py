@@ -10,6 +10,7 @@ from inventory import ROOT
 
 os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
 
+from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
@@ -37,8 +38,11 @@ class Fleet:
 
     def value(self, host: str, variable: str, fallback: str = "") -> Any:
         """A variable of a host, with templates resolved."""
-        variables = self._variables.get_vars(host=self._manager.get_host(host))
-        return Templar(loader=self._loader, variables=variables).template(variables.get(variable, fallback))
+        try:
+            variables = self._variables.get_vars(host=self._manager.get_host(host))
+            return Templar(loader=self._loader, variables=variables).template(variables.get(variable, fallback))
+        except AnsibleError as error:
+            sys.exit(f"odp: {host}: {variable} cannot be read: {error}")
 
     def member(self, group: str, name: str) -> str:
         """`name` if it is in the group; else exits with the list."""

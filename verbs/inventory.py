@@ -24,9 +24,14 @@ def names() -> list[str]:
     return sorted(path.name for path in (ROOT / "inventories").iterdir() if path.is_dir())
 
 
+def from_user(path: str) -> Path:
+    """A path as the user typed it: verbs run in another directory."""
+    return Path(os.environ.get("ODP_DIRECTORY", ".")) / path
+
+
 def find(name: str) -> Path:
     """Path of an inventory given by name or by path; exits with the list of names if there is none."""
-    given = Path(os.environ.get("ODP_DIRECTORY", ".")) / name
+    given = from_user(name)
     if name in names():
         return ROOT / "inventories" / name
     if given.exists():

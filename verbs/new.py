@@ -9,7 +9,12 @@ from typing import Any
 
 import yaml
 
-from inventory import ROOT, near
+from hosts import ROOT
+from inventory import from_user, near
+
+# isort: split
+# The import of hosts makes the collection importable.
+from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import is_taken
 
 KINDS = ["service"]
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -139,9 +144,9 @@ def main() -> int:
         sys.exit(f"odp: there is no verb '{f'new {kind}'.strip()}'.{near(kind, KINDS)}")
     parser = argparse.ArgumentParser(prog="odp new service", add_help=False, allow_abbrev=False)
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--into", type=Path)
+    parser.add_argument("--into")
     wanted, unknown = parser.parse_known_args(arguments)
-    if len(wanted.names) != 1 or unknown:
+    if len(wanted.names) != 1 or unknown or wanted.into == "":
         sys.exit("odp: new service needs one name: ./odp new service NAME [--into DIRECTORY]")
     name = wanted.names[0]
     if len(name) > LONGEST or not NAME.fullmatch(name):
@@ -151,7 +156,9 @@ def main() -> int:
     role = name.replace("-", "_")
     if role[0].isdigit():
         sys.exit(f"odp: '{name}' is not a valid name. It is part of variables, so it must begin with a letter.")
-    place = wanted.into or ROOT
+    if is_taken(role):
+        sys.exit(f"odp: '{name}' is not a valid name. Variables of Ansible begin with {role}_; choose another one.")
+    place = from_user(wanted.into) if wanted.into else ROOT
     if not place.is_dir():
         sys.exit(f"odp: there is no directory {place}. Name a collection, the directory with its galaxy.yml.")
     directory = place / "roles" / role
@@ -159,7 +166,7 @@ def main() -> int:
         shown = directory if wanted.into else directory.relative_to(ROOT)
         sys.exit(f"odp: there is already a role {role} ({shown}). Choose another name.")
     galaxy = _galaxy(place)
-    words = {"SERVICE": name, "ROLE": role, "AUTHOR": (galaxy.get("authors") or ["Your name"])[0]}
+    words = {"SERVICE": name, "ROLE": role, "AUTHOR": _author(galaxy)}
     write(directory, words)
     if not wanted.into:
         sys.stdout.write(filled(HERE, words))
@@ -171,9 +178,23 @@ def main() -> int:
 
 
 def _galaxy(place: Path) -> dict[str, Any]:
-    """galaxy.yml of a collection; empty for any other directory."""
+    """galaxy.yml of a collection; empty for any other directory, exits if it names no collection."""
     file = place / "galaxy.yml"
-    return yaml.safe_load(file.read_text()) if file.exists() else {}
+    if not file.exists():
+        return {}
+    try:
+        found = yaml.safe_load(file.read_text())
+    except (yaml.YAMLError, ValueError):
+        found = None
+    if isinstance(found, dict) and all(re.fullmatch(r"\w+", str(found.get(key, ""))) for key in ("namespace", "name")):
+        return found
+    sys.exit(f"odp: {file} is not YAML with the namespace and the name of a collection. Correct it first.")
+
+
+def _author(galaxy: dict[str, Any]) -> str:
+    """The first author of a collection, whose galaxy.yml has one or a list."""
+    authors = galaxy.get("authors") or "Your name"
+    return str(authors[0] if isinstance(authors, list) else authors)
 
 
 def write(directory: Path, words: dict[str, str]) -> None:

@@ -66,8 +66,7 @@ class ActionModule(ActionBase):
         record, findings = describe(inventory)
         report(findings)
         if not self._task.check_mode:
-            Path(record["state"]).mkdir(mode=0o700, exist_ok=True)
-            os.chmod(record["state"], 0o700)
+            make_state(record["name"], Path(record["state"]))
         return {**result, "changed": False, "fleet": record}
 
     def _wanted(self, hostvars: Any, groups: dict[str, list[str]]) -> set[str]:
@@ -90,6 +89,17 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{host}: a variable cannot be read: {error}") from error
 
 
+def make_state(fleet: str, state: Path) -> None:
+    """Create the state directory, for this user only."""
+    try:
+        state.mkdir(mode=0o700, exist_ok=True)
+        state.chmod(0o700)
+    except OSError as error:
+        problem = f"the state directory cannot be created: {error.strerror}"
+        step = f"Make {state.parent} writable for this user, and remove {state} if it is not a directory."
+        report([Finding("error", fleet, "", problem, step, where=str(state))])
+
+
 def report(findings: list[Finding]) -> None:
     """Show warnings, and fail with all errors."""
     for finding in findings:
@@ -105,16 +115,14 @@ def role_options(roles: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Options with defaults from the argument specs of roles, by the role's name; none of roles without specs."""
     found: dict[str, dict[str, Any]] = {}
     for role in sorted(roles):
-        options = [option for entry in specs(role).values() for option in (entry.get("options") or {}).items()]
-        found.setdefault(role.name, {}).update({name: (value or {}).get("default") for name, value in options})
+        found.setdefault(role.name, {}).update(declaration.options(_content(role / declaration.SPECS)) or {})
     return found
 
 
 def specs(role: Path) -> dict[str, Any]:
-    """The argument specs of a role by entry point; none of a role without them."""
-    file = role / "meta/argument_specs.yml"
-    content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return (content or {}).get("argument_specs") or {}
+    """The argument specs of a role of this collection by entry point."""
+    found: dict[str, Any] = _content(role / declaration.SPECS)["argument_specs"]
+    return found
 
 
 def service_roles(wanted: Iterable[str] = (), beside: Iterable[Path] = ()) -> dict[str, tuple[Path, ServiceRole]]:
@@ -135,19 +143,16 @@ def service_roles(wanted: Iterable[str] = (), beside: Iterable[Path] = ()) -> di
             name, file = declaration.key(f"{prefix}{role.name}"), role / declaration.FILE
             if name not in found and role.is_dir() and (file.is_file() or name in keys):
                 full = f"{prefix}{role.name}" if prefix else str(role)
-                found[name] = role, ServiceRole(full, _declaration(file))
+                found[name] = role, ServiceRole(full, _content(file), _content(role / declaration.SPECS))
     return found
 
 
-def _declaration(file: Path) -> Any:
-    """Content of a role's declaration; None where there is none, its text where it is not YAML."""
-    if not file.is_file():
-        return None
-    text = file.read_text(encoding="utf-8")
+def _content(file: Path) -> Any:
+    """Content of a YAML file of a role; None where there is none, its text where it is not YAML in UTF-8."""
     try:
-        return yaml.safe_load(text) or {}
-    except yaml.YAMLError:
-        return text
+        return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else None
+    except (yaml.YAMLError, ValueError):
+        return file.read_text(encoding="utf-8", errors="replace")
 
 
 def texts(where: str) -> dict[str, str]:

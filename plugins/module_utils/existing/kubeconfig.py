@@ -37,7 +37,7 @@ def chosen(text: str, context: str = "") -> tuple[Entry, Entry, Entry]:
     wanted = context or config.get("current-context") or ""
     entry = _named(config, "contexts", wanted, "context")
     cluster = _named(config, "clusters", entry.get("cluster", ""), "cluster")
-    if not cluster.get("server"):
+    if not isinstance(cluster.get("server"), str) or not cluster["server"]:
         raise ValueError(f"has no server in its cluster '{entry['cluster']}'")
     return entry, cluster, _named(config, "users", entry.get("user", ""), "user")
 
@@ -64,9 +64,11 @@ def own(text: str, path: str, name: str, context: str = "") -> Entry:
 
 
 def _named(config: Entry, kind: str, name: str, key: str) -> Entry:
-    entries = {each.get("name"): each for each in config.get(kind) or [] if isinstance(each, dict)}
+    listed = config[kind] if isinstance(config.get(kind), list) else []
+    entries = {str(each.get("name")): each for each in listed if isinstance(each, dict)}
+    name = str(name or "")
     if name not in entries or not isinstance(entries[name].get(key) or {}, dict):
-        known = ", ".join(sorted(map(str, entries))) or "none"
+        known = ", ".join(sorted(entries)) or "none"
         raise ValueError(f"has no {key} '{name}'. Known: {known}" if name else f"has no current {key}. Known: {known}")
     return dict(entries[name].get(key) or {})
 

@@ -75,17 +75,21 @@ def _filled(schema: Schema, prefix: str, own: Variables) -> Variables:
     """The values of one prefix without it; what is unset and has no default is an empty string."""
     values = {}
     for name, spec in schema[prefix].items():
-        value = own.get(name, "" if spec.default is None else spec.default)
+        default = "" if spec.default is None else spec.default
+        value = own.get(name, default)
+        # A value of a wrong type is one finding too, and rules need not expect any.
+        value = value if spec.fits(value) else default
         # A renamed value is one finding, not another one for each of its consequences.
         values[name.removeprefix(f"{prefix}_")] = spec.renamed.get(value, value) if isinstance(value, str) else value
     return values
 
 
-def _kubernetes(inventory: Inventory, own: Variables) -> str:
+def _kubernetes(inventory: Inventory, own: Variables, values: Variables) -> str:
     """The wanted version of a cluster: its own, or that of the platform; none of an existing cluster."""
-    versions = own.get("artifacts_versions") or inventory.roles.get("artifacts", {}).get("artifacts_versions") or {}
-    distribution = {"k3s": "k3s", "existing": ""}.get(own.get("cluster_provider", ""), "kubernetes")
-    return str(own.get("cluster_kubernetes") or versions.get(distribution, ""))
+    given = own.get(general.VERSIONS)
+    versions = given if given and isinstance(given, dict) else inventory.value({}, "artifacts", general.VERSIONS) or {}
+    distribution = {"k3s": "k3s", "existing": ""}.get(values["provider"], "kubernetes")
+    return str(values["kubernetes"] or versions.get(distribution, ""))
 
 
 def _cluster(inventory: Inventory, name: str, nodes: dict[str, NodeRecord], state: str) -> ClusterRecord:
@@ -104,7 +108,7 @@ def _cluster(inventory: Inventory, name: str, nodes: dict[str, NodeRecord], stat
     found: dict[str, Any] = {
         "name": name,
         **values,
-        "kubernetes": _kubernetes(inventory, own),
+        "kubernetes": _kubernetes(inventory, own, values),
         "cilium": providers.brings_cilium(own),
         "endpoint": endpoint,
         "api_host": host,

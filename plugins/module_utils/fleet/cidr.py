@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -62,4 +63,5 @@ def address_of(value: Any) -> Any:
 def split_endpoint(endpoint: Any) -> tuple[str, int]:
     """Host and port of "host:port"; the text itself and port 0 when it is not an endpoint."""
     host, _, port = str(endpoint).rpartition(":")
-    return (host, int(port)) if host and port.isdigit() and int(port) < 65536 else (str(endpoint), 0)
+    valid = host and re.fullmatch("[0-9]{1,5}", port) and int(port) < 65536
+    return (host, int(port)) if valid else (str(endpoint), 0)

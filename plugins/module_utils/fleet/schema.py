@@ -57,6 +57,10 @@ class Variable:
     most: int = 0
     renamed: Mapping[str, str] = field(default_factory=dict)
 
+    def fits(self, value: Any) -> bool:
+        """Whether the value is a scalar; a list is judged by the rules of services."""
+        return self.kind == "list" or not isinstance(value, list | dict | set | None)
+
 
 Schema = dict[str, dict[str, Variable]]
 

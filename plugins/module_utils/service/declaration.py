@@ -12,7 +12,7 @@ from ..findings import Finding, did_you_mean
 from .rules import LONGEST_NAME, TAKEN, is_label
 from .schema import Key, fault, shape
 
-FILE = "meta/service.yml"
+FILE, SPECS = "meta/service.yml", "meta/argument_specs.yml"
 COLLECTION = "opendata.platform"
 FEATURES = ("bucket", "database")
 SCHEMA = {
@@ -22,6 +22,12 @@ SCHEMA = {
     "features": Key((list,), []),
 }
 _QUANTITY = re.compile(r"\d+(\.\d+)?([KMGT]i?)?")
+# Variables that Ansible sets, beside ansible_*.
+OF_ANSIBLE = (
+    *("group_names", "groups", "hostvars", "inventory_dir", "inventory_file", "inventory_hostname"),
+    *("inventory_hostname_short", "omit", "play_hosts", "playbook_dir", "role_name", "role_names", "role_path"),
+    *("role_uuid", "vars"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,12 @@ class ServiceRole:
 
     role: what include_role takes: a fully qualified name, or the path of a role that is in no collection.
     declaration: content of its meta/service.yml; None without that file.
+    specs: content of its meta/argument_specs.yml; None without that file.
     """
 
     role: str
     declaration: Any = None
+    specs: Any = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,35 @@ def read(name: str, role: ServiceRole) -> tuple[Service, list[Finding]]:
     own = str(found.get("name") or name.rpartition(".")[2].replace("_", "-"))
     memory = str(found.get("memory", ""))
     service = Service(role.role, own, memory, _texts(found, "requires"), _texts(found, "features"))
-    return service, list(_faults(role.declaration, service))
+    return service, [*_role_faults(name.rpartition(".")[2], role), *_faults(role.declaration, service)]
+
+
+def options(specs: Any) -> dict[str, Any] | None:
+    """The defaults of a role's options, by name, from the content of its argument specs; None if it is malformed."""
+    try:
+        entries = ((specs or {}).get("argument_specs") or {}).values()
+        found = [option for entry in entries for option in ((entry or {}).get("options") or {}).items()]
+        return {str(name): (value or {}).get("default") for name, value in found}
+    except AttributeError:
+        return None
+
+
+def is_of_ansible(variable: str) -> bool:
+    """Whether it is a variable that Ansible reads or sets itself."""
+    return variable.startswith("ansible_") or variable in OF_ANSIBLE
+
+
+def is_taken(role: str) -> bool:
+    """Whether a role cannot have this name, because variables of Ansible have the prefix of its variables."""
+    return is_of_ansible(role) or any(each.startswith(f"{role}_") for each in ("ansible_", *OF_ANSIBLE))
+
+
+def _role_faults(name: str, role: ServiceRole) -> Iterator[Finding]:
+    if is_taken(name):
+        yield fault("", f"has a name that variables of Ansible begin with: {name}_", "Rename the role.")
+    if options(role.specs) is None:
+        step = "Correct it; the role that ./odp new service writes is an example."
+        yield fault("", f"{SPECS} is not YAML with entry points and their options, in UTF-8", step)
 
 
 def _texts(found: dict[str, Any], name: str) -> list[str]:
@@ -82,7 +118,7 @@ def _faults(declaration: Any, service: Service) -> Iterator[Finding]:
         yield fault("", "does not declare itself a service", step)
         return
     if not isinstance(declaration, dict):
-        yield fault("", f"{FILE} is not a mapping", "Write at least 'memory: 256Mi'.")
+        yield fault("", f"{FILE} is not a YAML mapping in UTF-8", "Write at least 'memory: 256Mi'.")
         return
     yield from shape(SCHEMA, declaration)
     if not is_label(service.name) or service.name in TAKEN:

@@ -187,6 +187,49 @@ def test_doctor_checks_the_engine_of_kind_clusters(tmp_path: Path) -> None:
     assert run.returncode == 1
 
 
+def test_doctor_names_the_host_whose_variables_cannot_be_read(tmp_path: Path) -> None:
+    fleet = tmp_path / "trial"
+    shutil.copytree(ROOT / "tests/fixtures/valid/dev", fleet)
+    (fleet / "host_vars").mkdir()
+    for text, words in (
+        ("cluster_provider: '{{ nope }}'", "'nope' is undefined"),
+        ("[a, b]", f"Could not process '{fleet}/host_vars/dev.yml'"),
+    ):
+        (fleet / "host_vars/dev.yml").write_text(text)
+        run = odp("doctor", "trial", cwd=tmp_path)
+        assert (run.returncode, run.stdout) == (1, "")
+        assert run.stderr.startswith(f"odp: dev: cluster_provider cannot be read: {words}")
+
+
+def test_doctor_checks_one_inventory() -> None:
+    run = odp("doctor", "dev", "prd")
+    assert (run.returncode, run.stderr) == (1, "odp: doctor checks one inventory: ./odp doctor [inventory]\n")
+
+
+def test_a_new_service_is_written_where_the_user_is(tmp_path: Path) -> None:
+    (tmp_path / "galaxy.yml").write_text("namespace: acme\nname: services\nauthors: Me Myself\n")
+    run = odp("new", "service", "notes", "--into", ".", cwd=tmp_path)
+    assert "cluster_services: [acme.services.notes]" in run.stdout, run.stderr
+    assert "  author: Me Myself\n" in (tmp_path / "roles/notes/meta/main.yml").read_text()
+
+
+@pytest.mark.parametrize("galaxy", ["name: x", "namespace: [a", "- a", "namespace: acme\nname: [x]", ""])
+def test_a_new_service_is_not_written_into_what_is_no_collection(tmp_path: Path, galaxy: str) -> None:
+    (tmp_path / "galaxy.yml").write_text(galaxy)
+    run = odp("new", "service", "notes", "--into", str(tmp_path))
+    words = "is not YAML with the namespace and the name of a collection. Correct it first."
+    assert (run.returncode, run.stderr) == (1, f"odp: {tmp_path}/galaxy.yml {words}\n")
+    assert not (tmp_path / "roles").exists()
+
+
+def test_a_new_service_needs_a_directory_and_a_name_that_ansible_does_not_use(tmp_path: Path) -> None:
+    run = odp("new", "service", "notes", "--into", "", cwd=tmp_path)
+    assert (run.returncode, run.stderr.split(":")[1]) == (1, " new service needs one name")
+    run = odp("new", "service", "inventory", "--into", ".", cwd=tmp_path)
+    assert (run.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert "Variables of Ansible begin with inventory_; choose another one." in run.stderr
+
+
 def test_without_a_python_the_ways_to_get_one_are_told(tmp_path: Path) -> None:
     shutil.copy(ROOT / "odp", tmp_path)
     (tmp_path / "requirements.txt").write_text("")

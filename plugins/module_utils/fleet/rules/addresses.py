@@ -43,7 +43,10 @@ def addresses(inventory: Inventory, record: FleetRecord, findings: Findings) -> 
     for name, net in machine_networks(inventory, record).items():
         if not net:
             value = inventory.nodes[name].get(NSPAWN_NETWORK)
-            findings.error(name, NSPAWN_NETWORK, f"'{value}' is not a network", suggestion(value))
+            what, step = "a network", suggestion(value)
+            if network(value):
+                what, step = "a network of 8 addresses (/29) or more", "Write one such as 10.77.0.0/24."
+            findings.error(name, NSPAWN_NETWORK, f"'{value}' is not {what}", step)
         if net and name in valid:
             _usable(name, "node_address", valid[name], net, BRIDGE, findings)
     for name, variable, address in taken:
@@ -88,9 +91,10 @@ def ranges(inventory: Inventory, record: FleetRecord, findings: Findings) -> Non
 
 
 def machine_networks(inventory: Inventory, record: FleetRecord) -> dict[str, Any]:
-    """The network of the bridge of each node on this machine, by name; None when it is not a network."""
-    made = [name for name, node in record["nodes"].items() if node["machine"] == NSPAWN]
-    return {name: network(inventory.value(inventory.nodes[name], "machine_nspawn", NSPAWN_NETWORK)) for name in made}
+    """The network of the bridge of each node on this machine, by name; None when it is not one with room for nodes."""
+    own = {name: inventory.nodes[name] for name, node in record["nodes"].items() if node["machine"] == NSPAWN}
+    found = {name: network(inventory.value(each, "machine_nspawn", NSPAWN_NETWORK)) for name, each in own.items()}
+    return {name: net if net and net.num_addresses >= 8 else None for name, net in found.items()}
 
 
 def halves(net: Any) -> tuple[Any, Any]:
@@ -144,7 +148,7 @@ def _cluster(cluster: ClusterRecord, record: FleetRecord, nets: dict[str, Any], 
         problem = f"{cluster['name']} has servers at Hetzner Cloud, and {others[0]} is not in their private network"
         step = "Move it to a cluster of its own, and mesh the two clusters."
         findings.error(others[0], "node_cluster", problem, step)
-    host = network(f"{cluster['endpoint'].rpartition(':')[0]}/32")
+    host = network(f"{str(cluster['endpoint']).rpartition(':')[0]}/32")
     if any(host.subnet_of(net) for net in nets.values() if host and net and net.version == host.version):
         where = "which is only reachable inside the network at Hetzner Cloud"
         problem = f"cluster_endpoint is {cluster['endpoint']}, {where}"

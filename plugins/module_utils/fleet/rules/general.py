@@ -8,6 +8,8 @@ import re
 from typing import Any
 
 from ...findings import Findings, did_you_mean
+from ...service.declaration import is_of_ansible
+from ...service.schema import holds
 from ..cidr import address_of, network, split_endpoint, suggestion
 from ..record import FleetRecord, Inventory
 from ..schema import ON_NODES, WITHOUT_NODES, Variable
@@ -16,6 +18,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CLUSTER_NAME, NODE_NAME = 32, 63
 # Facts that roles set earlier in the run.
 FACTS = ("node_facts", "node_planned")
+VERSIONS = "artifacts_versions"
 
 
 def names(record: FleetRecord, findings: Findings) -> None:
@@ -40,7 +43,7 @@ def known_variables(inventory: Inventory, findings: Findings) -> None:
     prefixes = tuple(f"{word}_" for word in (*inventory.schema, *inventory.roles))
     hosts = {**inventory.clusters, **inventory.nodes}
     for host, name in ((host, name) for host, own in hosts.items() for name in own):
-        if name.startswith(prefixes) and name not in passed:
+        if name.startswith(prefixes) and name not in passed and not is_of_ansible(name):
             step = did_you_mean(name, (word for word in known if _prefix(word, prefixes) == _prefix(name, prefixes)))
             findings.error(host, name, "is not a variable of this collection", step)
 
@@ -62,27 +65,33 @@ def values(inventory: Inventory, record: FleetRecord, findings: Findings) -> Non
                 findings.error(host, "", f"{name} is not set: {spec.about}", f"Set {name} for {host}.")
             elif value != spec.default:
                 _value(host, name, value, spec, findings)
+    for name, own in inventory.clusters.items():
+        if own.get(VERSIONS) and not isinstance(own[VERSIONS], dict):
+            findings.error(name, VERSIONS, "is not a mapping", "Write one such as {kubernetes: v1.36.3}.")
 
 
 def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings) -> None:
     """A value that is not the default."""
-    # A URL may hold a password.
-    shown = re.sub(r"//[^/\s]*@", "//...@", str(value))
+    # What stands before an @ may be a password, also in a URL that is not valid.
+    shown = re.sub(r"(?s)^([a-z]{2,5}://)?.*@", r"\1...@", str(value))
     problem = f"'{shown}' is not valid: {spec.about}"
-    if isinstance(value, str) and value in spec.renamed:
+    if not spec.fits(value):
+        # Not shown: it may hold a password.
+        findings.error(host, name, f"is not a single value: {spec.about}", "Write no list or mapping.")
+    elif isinstance(value, str) and value in spec.renamed:
         new = spec.renamed[value]
         findings.error(host, name, f"'{value}' is now called {new}", f"Write {name}: {new}.")
     elif spec.kind == "choice" and value not in spec.choices:
-        findings.error(host, name, f"'{value}' is unknown: {spec.about}", did_you_mean(str(value), spec.choices))
+        findings.error(host, name, f"'{shown}' is unknown: {spec.about}", did_you_mean(str(value), spec.choices))
     elif spec.kind == "network" and not network(value):
-        findings.error(host, name, f"'{value}' is not a network", suggestion(value))
+        findings.error(host, name, f"'{shown}' is not a network", suggestion(value))
     elif spec.kind == "address" and not address_of(value):
         findings.error(host, name, problem, "Write an IP address such as 10.77.0.11.")
     elif spec.kind == "endpoint" and not split_endpoint(value)[1]:
         findings.error(host, name, problem, "Write host:port, such as api.example.org:6443.")
     elif spec.kind == "version" and not re.fullmatch(r"v1\.\d+\.\d+(\+\w+)?", str(value)):
         findings.error(host, name, problem, "Write a version such as v1.36.3.")
-    elif spec.kind == "number" and not (isinstance(value, int) and 1 <= value <= spec.most):
+    elif spec.kind == "number" and not (holds(value, int) and 1 <= value <= spec.most):
         findings.error(host, name, problem, f"Write a number from 1 to {spec.most}.")
     elif spec.kind == "switch" and not isinstance(value, bool):
         findings.error(host, name, problem, "Write true or false.")

@@ -11,7 +11,8 @@ from ...findings import Findings, did_you_mean
 from ...k3s.state import S3
 from ..record import FleetRecord, Inventory, Variables
 
-EXISTING, KUBECONFIG, CILIUM = "existing", "cluster_existing_kubeconfig", "cilium_enabled"
+EXISTING, CILIUM = "existing", "cilium_enabled"
+KUBECONFIG, CONTEXT = "cluster_existing_kubeconfig", "cluster_existing_context"
 ENGINE = "cluster_kind_engine"
 PORTS = ("cluster_kind_http_port", "cluster_kind_https_port")
 
@@ -28,6 +29,9 @@ def existing(inventory: Inventory, record: FleetRecord, findings: Findings) -> N
         if cluster["provider"] == EXISTING and not own.get(KUBECONFIG):
             step = f"Set {KUBECONFIG} to the path of its kubeconfig."
             findings.error(name, "", f"{KUBECONFIG} is not set, which provider existing requires", step)
+        for variable in (KUBECONFIG, CONTEXT) if cluster["provider"] == EXISTING else ():
+            if not isinstance(own.get(variable) or "", str):
+                findings.error(name, variable, "is not a string", "Set it to a string.")
         if not isinstance(own.get(CILIUM, True), bool):
             problem = f"'{own[CILIUM]}' is not valid: whether the network is installed by this collection"
             findings.error(name, CILIUM, problem, "Write true or false.")
@@ -70,7 +74,7 @@ def _k3s_s3(node: str, settings: Any, findings: Findings) -> None:
     if not isinstance(settings, dict):
         findings.error(node, "cluster_k3s_s3", "is not a mapping", "Write {bucket: …, endpoint: …}.")
         return
-    for key in sorted(set(settings) - set(S3)):
+    for key in sorted(set(settings) - set(S3), key=str):
         findings.error(node, "cluster_k3s_s3", f"k3s has no S3 setting '{key}'", did_you_mean(str(key), S3))
     if settings and not settings.get("bucket"):
         findings.error(node, "cluster_k3s_s3", "has no bucket", "Add the bucket for the snapshots.")

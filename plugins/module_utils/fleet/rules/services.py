@@ -35,7 +35,7 @@ def services(inventory: Inventory, record: FleetRecord, findings: Findings) -> N
         declared = _declared(inventory, name, list(dict.fromkeys(wanted)), findings)
         cluster["service_roles"] = [asdict(each) for each in declared]
         if len(declared) == len({*wanted}):
-            _together(name, declared, record["platform"]["object_store"], findings)
+            _together(name, declared, str(record["platform"]["object_store"]), findings)
         other = sorted({*wanted} & {*OBJECT_STORES} - {record["platform"]["object_store"]})
         if other:
             step = f"Remove it, or set platform_object_store: {other[0]}."
@@ -55,9 +55,9 @@ def _declared(inventory: Inventory, cluster: str, wanted: list[str], findings: F
         if not role:
             known = [each for each, found in inventory.services.items() if found.declaration is not None]
             step = did_you_mean(name, known)
-            collection = name.rpartition(".")[0]
-            if collection and not any(each.startswith(f"{collection}.") for each in inventory.services):
-                step = f"Correct the name, or install the collection: ansible-galaxy collection install {collection}"
+            full = re.fullmatch(r"(\w+\.\w+)\.\w+", name)
+            if full and not any(each.startswith(f"{full[1]}.") for each in inventory.services):
+                step = f"Correct the name, or install the collection: ansible-galaxy collection install {full[1]}"
             findings.error(cluster, VARIABLE, f"there is no service role '{name}'", step)
             continue
         service, faults = declaration.read(name, role)
@@ -102,7 +102,7 @@ def repository(record: FleetRecord, findings: Findings) -> None:
         return
     problem = f"'{url}' is not a URL that Flux can read" if url else "is not set, but platform_source is git"
     step = "Write https://git.example.org/team/fleet.git, or ssh://git@git.example.org/team/fleet.git."
-    if url.startswith("http") and "@" in url:
+    if "@" in url and not re.fullmatch(r"(ssh://)?git@[^\s@]+", url):
         # Not shown: it may be a password.
         problem, step = "contains credentials", "Write the URL without them, and set flux_git_secret."
     findings.error(record["name"], "platform_git_url", problem, step)

@@ -97,6 +97,18 @@ def test_the_fleets_own_made_from_itself_is_the_same(user: dict[str, str]) -> No
         (config({"server": "https://api"}, {}, users=[]), "", "has no user 'u'. Known: none"),
         (config({"server": "https://api"}, {}, clusters=[]), "", "has no cluster 'c'. Known: none"),
         (config({}, {}), "", "has no server in its cluster 'c'"),
+        (config({"server": 5}, {}), "", "has no server in its cluster 'c'"),
+        (config({"server": "https://api"}, {}, clusters=5), "", "has no cluster 'c'. Known: none"),
+        (
+            config({"server": "https://api"}, {}, contexts=["x", {"name": ["y"]}]),
+            "z",
+            "has no context 'z'. Known: ['y']",
+        ),
+        (
+            config({"server": "https://api"}, {}, **{"current-context": ["y"]}),
+            "",
+            "has no context '['y']'. Known: one, two",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(text: str, context: str, words: str) -> None:

@@ -37,6 +37,20 @@ def test_accepted_without_a_finding(name: str) -> None:
     assert errors(inventories.load("valid", name)) == []
 
 
+@pytest.mark.parametrize("value", [7, -1, True, 1.5, None, "²", ["a"], [["a"]], {"a": "b"}, {1: ["b"]}])
+@pytest.mark.parametrize("name", ["dev", "existing", "hcloud", "k3s", "three"])
+def test_no_value_of_any_type_breaks_a_rule(name: str, value: object) -> None:
+    inventory = inventories.load("valid", name)
+    known = [*inventories.SCHEMA.values(), *inventories.ROLES.values()]
+    for variable in (variable for variables in known for variable in variables):
+        odd = {variable: value} if variable not in inventory.common else {}
+        hosts = [
+            {host: {**own, **odd} for host, own in group.items()} for group in (inventory.clusters, inventory.nodes)
+        ]
+        common = {**inventory.common, variable: value}
+        describe(dataclasses.replace(inventory, clusters=hosts[0], nodes=hosts[1], common=common))
+
+
 @pytest.mark.parametrize("name", inventories.shipped())
 def test_every_inventory_that_ships_is_accepted(name: str) -> None:
     assert errors(inventories.load_shipped(name)) == []
@@ -87,7 +101,14 @@ def test_endpoint_is_the_address_of_the_first_control_plane_node_unless_set() ->
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a:1", ("a", 1)), ("a", ("a", 0)), (":1", (":1", 0)), ("a:b", ("a:b", 0)), ("a:70000", ("a:70000", 0))],
+    [
+        ("a:1", ("a", 1)),
+        ("a", ("a", 0)),
+        (":1", (":1", 0)),
+        ("a:b", ("a:b", 0)),
+        ("a:70000", ("a:70000", 0)),
+        ("a:²", ("a:²", 0)),
+    ],
 )
 def test_split_endpoint(text: str, expected: tuple[str, int]) -> None:
     assert split_endpoint(text) == expected

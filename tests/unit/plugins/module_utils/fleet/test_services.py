@@ -33,6 +33,14 @@ def test_a_role_of_another_collection_is_a_service_of_its_name() -> None:
     assert cluster["service_roles"][3] == {"role": "acme.services.note_book", "name": "note-book", **own}
 
 
+def test_variables_of_ansible_are_not_those_of_a_role() -> None:
+    inventory = inventories.load("valid", "dev")
+    own = {**inventory.clusters["dev"], "inventory_dir": "/fleet", "ansible_host": "dev", "inventory_sze": 1}
+    roles = {**inventory.roles, "inventory": {}, "ansible": {}}
+    findings = describe(replace(inventory, clusters={"dev": own}, roles=roles))[1]
+    assert [each.variable for each in findings] == ["inventory_sze"]
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [

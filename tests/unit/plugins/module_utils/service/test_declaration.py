@@ -35,7 +35,7 @@ def test_every_key() -> None:
     ("declaration", "found"),
     [
         (None, ["does not declare itself a service"]),
-        ("a: [", ["meta/service.yml is not a mapping"]),
+        ("a: [", ["meta/service.yml is not a YAML mapping in UTF-8"]),
         ({}, ["memory: is missing"]),
         ({"memory": 1}, ["memory: 1 is not a string"]),
         ({"memory": "1 GB"}, ["memory: '1 GB' is not a quantity"]),
@@ -48,6 +48,12 @@ def test_every_key() -> None:
 )
 def test_fault(declaration: Any, found: list[str]) -> None:
     assert faults(declaration) == found
+
+
+@pytest.mark.parametrize("name", ["ansible", "ansible_ssh", "group", "hostvars", "inventory", "playbook", "role"])
+def test_a_role_whose_variables_would_be_those_of_ansible_is_refused(name: str) -> None:
+    wanted = [f"has a name that variables of Ansible begin with: {name}_"]
+    assert faults({"memory": "1Gi"}, name) == faults({"memory": "1Gi"}, f"acme.services.{name}") == wanted
 
 
 @pytest.mark.parametrize("name", service_roles())
