@@ -33,6 +33,12 @@ def test_an_exception_covers_only_the_name_it_matches_as_a_whole() -> None:
     assert found == ["links odp-local: absent -> bridge", "sysctls kernel.panic: 0 -> 10"]
 
 
+def test_a_group_that_ended_with_another_program_is_no_difference() -> None:
+    one, other = ({"cgroups": dict.fromkeys(names, ""), "packages": {}} for names in (["/a", "/b"], ["/a"]))
+    assert host_state.compare(one, other, []) == []
+    assert host_state.compare(other, one, []) == ["cgroups /b: absent -> "]
+
+
 def test_a_listening_port_is_seen() -> None:
     before = host_state._ports()
     with socket.create_server(("127.0.0.1", 0)) as server:
