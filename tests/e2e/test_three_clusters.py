@@ -83,7 +83,7 @@ def test_all_are_made_and_a_second_run_changes_nothing(trio: Fleet) -> None:
 
 def test_a_machine_that_is_cut_off_stops_no_other_and_is_healed_by_a_rerun(trio: Fleet) -> None:
     link = f"vb-{trio.name}-two-3"
-    trio.ssh("one-1", "sysctl -qw net.ipv4.ip_forward=0")
+    trio.ssh("one-1", "echo altered > /etc/sysctl.d/90-opendata-platform.conf")
     assert run(["ip", "link", "set", "dev", link, "down"], 10).returncode == 0
     try:
         cut = trio.play()
