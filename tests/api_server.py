@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -137,14 +138,18 @@ class ApiServer:
         logs = [path.read_text(errors="replace")[-2000:] for path in self.directory.glob("*.log")]
         raise AssertionError("kube-apiserver is not ready:\n" + "\n".join(logs))
 
+    def requests(self) -> list[dict[str, Any]]:
+        """Events of the audit log so far that user admin caused."""
+        events = (json.loads(line) for line in self.audit_log.read_text().splitlines())
+        # A client with a wrong token has no name.
+        return [event for event in events if event["user"].get("username") == "admin"]
+
     def writes(self) -> list[str]:
         """Mutating requests of clients so far, dry runs excepted: ``verb uri``."""
-        events = [json.loads(line) for line in self.audit_log.read_text().splitlines()]
         return [
             f"{event['verb']} {event['requestURI']}"
-            for event in events
-            if event["user"]["username"] == "admin"
-            and event["verb"] in ("create", "update", "patch", "delete", "deletecollection")
+            for event in self.requests()
+            if event["verb"] in ("create", "update", "patch", "delete", "deletecollection")
             and "dryRun=All" not in event["requestURI"]
         ]
 

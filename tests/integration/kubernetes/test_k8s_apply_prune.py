@@ -50,8 +50,7 @@ class Set:
         return [each["name"] for each in self.cluster.names(f"{self.path}/{plural}", "")]
 
     def requests(self) -> list[str]:
-        events = [json.loads(line) for line in self.server.audit_log.read_text().splitlines()]
-        return [f"{each['verb']} {each['requestURI']}" for each in events if each["user"]["username"] == "admin"]
+        return [f"{each['verb']} {each['requestURI']}" for each in self.server.requests()]
 
 
 @pytest.fixture

@@ -35,8 +35,10 @@ def test_a_certificate_of_a_stranger_is_not_trusted(tmp_path: Path, server: ApiS
 def test_a_wrong_token_is_refused_by_the_server(tmp_path: Path, server: ApiServer) -> None:
     ours = yaml.safe_load(server.kubeconfig.read_text())["clusters"][0]["cluster"]
     path = write(tmp_path, config(ours.pop("server"), {"token": "wrong"}, **ours))
+    before = server.requests()
     with pytest.raises(ApiError, match="Unauthorized"):
         Cluster(path).request("GET", "/api/v1/namespaces")
+    assert server.requests() == before, "the audit log has no name for such a client"
 
 
 def test_what_threads_share_is_set_once(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
