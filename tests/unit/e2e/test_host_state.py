@@ -39,6 +39,14 @@ def test_a_group_that_ended_with_another_program_is_no_difference() -> None:
     assert host_state.compare(other, one, []) == ["cgroups /b: absent -> "]
 
 
+def test_programs_of_the_kernel_that_went_with_a_group_are_no_difference() -> None:
+    one, other = (
+        {"bpf": found, "packages": {}} for found in ({"program a": "10", "program b": "2"}, {"program a": "9"})
+    )
+    assert host_state.compare(one, other, []) == []
+    assert host_state.compare(other, one, []) == ["bpf program a: 9 -> 10", "bpf program b: absent -> 2"]
+
+
 def test_a_listening_port_is_seen() -> None:
     before = host_state._ports()
     with socket.create_server(("127.0.0.1", 0)) as server:
