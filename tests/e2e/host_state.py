@@ -133,14 +133,28 @@ def _files_of_packages(packages: set[str]) -> list[str]:
     return found
 
 
-def _cgroups() -> dict[str, str]:
-    """Return the control groups; of a machine's only the first, the others come and go with its containers."""
-    found = {}
-    for path, directories, _files_there in os.walk("/sys/fs/cgroup"):
+def _cgroups(top: Path = Path("/sys/fs/cgroup")) -> dict[str, str]:
+    """Return the control groups that no other program is in; of a machine's only the first, the others come and go."""
+    found, others = {}, set()
+    for path, directories, _files_there in os.walk(top):
         found[path] = ""
         if Path(path).name.startswith("odp-"):
             directories.clear()
-    return found
+        elif any(map(_is_of_others, _read(Path(path, "cgroup.procs")).split())):
+            others |= {path, *map(str, Path(path).parents)}
+    return {path: "" for path in found if path not in others}
+
+
+def _is_of_others(process: str) -> bool:
+    """Whether a process is none of those that a fleet runs; one that has just ended is nobody's."""
+    line = _read(Path("/proc", process, "cmdline")).replace("\0", " ")
+    return bool(line) and not OURS.search(line)
+
+
+def _read(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_text(errors="replace")
+    return ""
 
 
 def _lines(*command: str) -> list[str]:

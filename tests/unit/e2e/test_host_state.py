@@ -1,14 +1,27 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """The comparison that judges a teardown sees what is left."""
 
+import contextlib
 import importlib.util
 import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 from repository import TESTS
 
 SPEC = importlib.util.spec_from_file_location("host_state", TESTS / "e2e" / "host_state.py")
 host_state = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(host_state)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
 
 BEFORE = {"links": {"eth0": ""}, "sysctls": {"kernel.panic": "0"}, "packages": {"bash": ""}}
 AFTER = {
@@ -37,6 +50,22 @@ def test_a_group_that_ended_with_another_program_is_no_difference() -> None:
     one, other = ({"cgroups": dict.fromkeys(names, ""), "packages": {}} for names in (["/a", "/b"], ["/a"]))
     assert host_state.compare(one, other, []) == []
     assert host_state.compare(other, one, []) == ["cgroups /b: absent -> "]
+
+
+def test_a_group_that_another_program_is_in_is_not_ours(tmp_path: Path) -> None:
+    """Every login and every timer of a host has a group of its own."""
+    commands = {"login/scope": ["sleep", "60"], "left": ["bash", "-c", "exec -a kubelet sleep 60"]}
+    with contextlib.ExitStack() as stack:
+        for name, command in commands.items():
+            process = stack.enter_context(subprocess.Popen(command))
+            stack.callback(process.kill)
+            wait_for(lambda pid=process.pid: b"sleep" in Path(f"/proc/{pid}/comm").read_bytes())
+            (tmp_path / name).mkdir(parents=True)
+            (tmp_path / name / "cgroup.procs").write_text(f"{process.pid}\n")
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "odp-e2e.north-1/kubepods").mkdir(parents=True)
+        found = host_state._cgroups(tmp_path)
+    assert [path.removeprefix(str(tmp_path)) for path in sorted(found)] == ["/empty", "/left", "/odp-e2e.north-1"]
 
 
 def test_programs_of_the_kernel_that_went_with_a_group_are_no_difference() -> None:
