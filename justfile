@@ -22,7 +22,7 @@ bootstrap *arguments:
 sync *arguments:
     @python verbs/playbook.py sync "$@"
 
-# [inventory]: take Cilium back from Flux when Flux cannot pull; the next `up` hands it over again
+# [inventory]: suspend the HelmRelease of Cilium and install Cilium with Helm when Flux cannot pull; the next `up` returns it to Flux
 rescue *arguments:
     @python verbs/playbook.py rescue "$@"
 
@@ -34,7 +34,7 @@ upgrade *arguments:
 remove *arguments:
     @python verbs/playbook.py remove "$@"
 
-# [inventory]: save each cluster's state on this machine
+# [inventory]: save the state of kubeadm and k3s clusters on this machine
 backup *arguments:
     @python verbs/playbook.py backup "$@"
 
@@ -42,7 +42,7 @@ backup *arguments:
 restore *arguments:
     @python verbs/playbook.py restore "$@"
 
-# [inventory]: renew the certificates of clusters
+# [inventory]: renew the certificates of kubeadm clusters
 renew *arguments:
     @python verbs/playbook.py renew "$@"
 
@@ -58,7 +58,7 @@ status *arguments:
 verify *arguments:
     @python verbs/playbook.py verify "$@"
 
-# status|test [inventory] [--json]: show how clusters see each other, or test it with traffic
+# status|test [inventory] [--json]: show the connections between clusters, or test them with traffic
 mesh *arguments:
     @python verbs/playbook.py mesh "$@"
 

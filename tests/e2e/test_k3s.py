@@ -149,6 +149,8 @@ def test_a_second_run_changes_nothing_and_repairs_one_file(edge: K3sFleet) -> No
     run = must(edge.make("--diff"))
     assert run.changed["edge-2"] == 2 and run.changes == 2, run.tail()
     assert token not in second.output + run.output
+    renewed = must(edge.play("playbooks/renew.yml"))
+    assert renewed.changes == 0 and "so nothing is renewed here" in " ".join(renewed.output.split())
 
 
 def test_data_of_another_cluster_are_refused(edge: K3sFleet) -> None:

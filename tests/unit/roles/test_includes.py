@@ -64,6 +64,26 @@ def test_what_a_file_includes_exists(path: Path) -> None:
     assert [name for name, patterns in targets(path) if not any(map(exists, patterns))] == []
 
 
+# Playbooks of hosts in these groups include the roles of these providers.
+PROVIDERS = {"nodes": ["kubeadm", "k3s"], "clusters": ["kind", "existing"]}
+OPERATIONS = [path for path in FILES if path.parent == ROOT / "playbooks"]
+
+
+@pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)
+def test_an_operation_exists_for_each_provider_or_names_those_that_have_it(path: Path) -> None:
+    missing = []
+    for play in yaml.load(path.read_text(), Loader=Loader):
+        for task in tasks(play):
+            role = task.get("ansible.builtin.include_role", {})
+            if role.get("name", "").startswith(f"{COLLECTION}cluster_{{{{"):
+                entry, condition = role.get("tasks_from", "main"), str(task.get("when", ""))
+                known = PROVIDERS[play["hosts"]]
+                named = [each for each in known if f"'{each}'" in condition] or known
+                files = [f"roles/cluster_{each}/tasks/{entry}.yml" for each in named]
+                missing += [file for file in files if not (ROOT / file).exists()]
+    assert missing == []
+
+
 def test_includes_of_each_kind_are_found() -> None:
     found = " ".join(name for path in FILES for name, _patterns in targets(path))
     for name in (
