@@ -239,7 +239,7 @@ def test_a_cluster_leaves_and_joins_again_within_the_drain(fleet: Fleet, undistu
     for cluster, rest in (("north", {"south"}), ("south", {"north"}), ("west", set())):
         assert set(entries(fleet, cluster)) == set(entries(fleet, cluster, "cilium-clustermesh")) == rest
     again = fleet.must(NETWORK, timeout=500)
-    assert "drains" in again.output, again.tail()
+    assert "joins again during the drain grace period of KVStoreMesh" in again.output, again.tail()
     well(fleet)
 
 
