@@ -36,7 +36,7 @@ options:
     elements: str
     default: []
   registries:
-    description: Addresses to ask for digests instead of a registry, by the registry's name.
+    description: Addresses to query for digests instead of a registry, by the registry's name.
     type: dict
     default: {}
   jobs: {description: "Number of parallel builds and downloads, at most one per CPU.", type: int, default: 2}

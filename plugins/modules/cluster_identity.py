@@ -1,11 +1,11 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
-"""Detect a kubeconfig that points to another cluster than before."""
+"""Detect a kubeconfig that points to a different cluster than before."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: cluster_identity
-short_description: Detect a kubeconfig that points to another cluster than before
+short_description: Detect a kubeconfig that points to a different cluster than before
 description:
   - Compares the UID of namespace C(kube-system), which is unique to a cluster, with the one that was recorded at the
     first contact. Fails with all clusters that differ.

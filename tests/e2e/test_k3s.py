@@ -155,7 +155,7 @@ def test_a_second_run_changes_nothing_and_repairs_one_file(edge: K3sFleet) -> No
 
 def test_data_of_another_cluster_are_refused(edge: K3sFleet) -> None:
     edge.ssh("edge-3", "cd /var/lib/rancher/k3s/server/tls && cp server-ca.crt kept && echo >> server-ca.crt")
-    refused(edge.make(), "edge-3: holds data of another cluster than edge-1")
+    refused(edge.make(), "edge-3: holds data of a cluster other than that of edge-1")
     edge.ssh("edge-3", "cd /var/lib/rancher/k3s/server/tls && mv kept server-ca.crt")
 
 

@@ -170,7 +170,7 @@ def node_findings(name: str, found: dict[str, dict[str, Any]], servers: list[str
     first = next((one for one in order if found.get(one, {}).get("ca")), "")
     if first and mine["ca"] and mine["ca"] != found[first]["ca"]:
         problem = (
-            f"holds data of another cluster than {first}: its CA is {mine['ca'][:12]}, that of {first} is "
+            f"holds data of a cluster other than that of {first}: its CA is {mine['ca'][:12]}, that of {first} is "
             f"{found[first]['ca'][:12]}"
         )
         step = "If its data can be deleted, uninstall k3s on it, then run again."

@@ -211,7 +211,7 @@ def test_a_namespace_that_is_not_ours_is_left_alone(cluster: StandIn, run: Run, 
     cluster.api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": "opendata-mesh-test"}})
     result = module(run, cluster, state=state, peers=BOTH)
     assert result["msg"] == (
-        "Namespace opendata-mesh-test of cluster a was not made by this test "
+        "Namespace opendata-mesh-test of cluster a was not created by this test "
         "(no label app.kubernetes.io/managed-by=cilium-clustermesh-ansible); "
         "remove it, or give it the label if the test may remove it."
     )

@@ -52,8 +52,8 @@ class Probe:
         if found and not objects.OWNER.items() <= (found["metadata"].get("labels") or {}).items():
             label = "=".join(*objects.OWNER.items())
             raise ProbeError(
-                f"Namespace {objects.NAMESPACE} of cluster {self.name} was not made by this test (no label {label}); "
-                "remove it, or give it the label if the test may remove it"
+                f"Namespace {objects.NAMESPACE} of cluster {self.name} was not created by this test "
+                f"(no label {label}); remove it, or give it the label if the test may remove it"
             )
         return found
 

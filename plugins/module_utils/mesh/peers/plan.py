@@ -22,11 +22,11 @@ with contextlib.suppress(ImportError):
 SECRETS = (AGENT_SECRET, KVSTOREMESH_SECRET)
 EMPTY_PURGE = "purge with an empty peers list would disconnect everything; set allow_empty=true"
 NO_RESTART = (
-    "peer '{}' given by ips needs hostAliases on Cilium {}, which restarts clustermesh-apiserver; "
+    "peer '{}' with addresses in ips needs hostAliases on Cilium {}, which restarts clustermesh-apiserver; "
     "give address: (DNS name or IP in the server certificate) or allow_restart=true"
 )
 NO_ALIASES = (
-    "peer '{}' given by ips needs hostAliases of the agents on Cilium {} without KVStoreMesh; "
+    "peer '{}' with addresses in ips needs hostAliases of the agents on Cilium {} without KVStoreMesh; "
     "give address: (DNS name or IP in the server certificate)"
 )
 _USER = "remote-"

@@ -83,7 +83,7 @@ def _of_state(found: Mapping[str, str], place: str) -> Authority:
     if "ca.crt" in found and not _among(found["ca.crt"], own):
         raise ValueError(
             f"ca.crt in {place} is not the CA of state.json ({own[-1][:16]}): "
-            "remove ca.crt and ca.key to restore that one, or state.json to go on with these two"
+            "remove ca.crt and ca.key to restore that CA, or state.json to continue with these files"
         )
     if "ca.key" in found and not any(certs.match(certs.certificates(pair.cert)[0], found["ca.key"]) for pair in pairs):
         raise ValueError(f"ca.key in {place} does not match ca.crt: remove it to restore it from state.json")

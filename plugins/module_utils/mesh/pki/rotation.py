@@ -8,9 +8,9 @@ from typing import Any
 
 PHASES = ("prepare", "switch", "finish")
 _ELSEWHERE = (
-    "clustermesh_ca_cert: this CA is kept elsewhere, where it cannot be replaced. Put it into {place} as ca.crt and "
-    "ca.key (mode 0600), leave clustermesh_ca_cert and clustermesh_ca_key out, run again, "
-    "then keep the new two elsewhere again"
+    "clustermesh_ca_cert: this CA is stored elsewhere, where it cannot be replaced. Copy it to {place} as ca.crt and "
+    "ca.key (mode 0600), unset clustermesh_ca_cert and clustermesh_ca_key, run again, "
+    "then move the new ca.crt and ca.key to your own storage"
 )
 
 Answer = Mapping[str, Any]  # what module cilium_clustermesh_info returned of the parts tls

@@ -145,5 +145,5 @@ def test_without_a_token_it_says_how_to_get_one(site: Any) -> None:
     del site.variables["machine_hcloud_token"]
     done = site.run(entry="check")
     assert done.code != 0
-    assert "machine_hcloud_token is not set, nor HCLOUD_TOKEN in the environment: create a token" in done.text
+    assert "Neither machine_hcloud_token nor HCLOUD_TOKEN in the environment is set: create a token" in done.text
     assert site.stand_in.exchanges == []

@@ -206,6 +206,6 @@ def test_words_of_a_node_of_another_cluster() -> None:
         "To upgrade it: ./odp upgrade",
         "s2: cluster_k3s_token: the node has another token than cluster_k3s_token or .state/clusters/<cluster>/token. "
         "Restore the old value; to change the token, run on a server: k3s token rotate",
-        "s2: holds data of another cluster than s1: its CA is bbbbbbbbbbbb, that of s1 is aaaaaaaaaaaa. "
+        "s2: holds data of a cluster other than that of s1: its CA is bbbbbbbbbbbb, that of s1 is aaaaaaaaaaaa. "
         "If its data can be deleted, uninstall k3s on it, then run again.",
     ]

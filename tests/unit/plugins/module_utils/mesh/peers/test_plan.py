@@ -350,7 +350,7 @@ def test_aliases_of_unnamed_peers_stay_and_of_removed_ones_go() -> None:
 
 def test_a_restart_that_is_not_allowed_is_refused_only_where_it_is_needed() -> None:
     words = (
-        "peer 'south' given by ips needs hostAliases on Cilium 1.19.6, which restarts clustermesh-apiserver; "
+        "peer 'south' with addresses in ips needs hostAliases on Cilium 1.19.6, which restarts clustermesh-apiserver; "
         "give address: (DNS name or IP in the server certificate) or allow_restart=true"
     )
     assert peers.plan(cluster("1.19.6"), wish("south", allow_restart=False), NOW).refusals == [words]
@@ -374,7 +374,7 @@ def test_aliases_of_others_are_refused_unless_forced() -> None:
 
 def test_agents_that_dial_themselves_cannot_be_given_aliases() -> None:
     words = (
-        "peer 'south' given by ips needs hostAliases of the agents on Cilium 1.19.6 without KVStoreMesh; "
+        "peer 'south' with addresses in ips needs hostAliases of the agents on Cilium 1.19.6 without KVStoreMesh; "
         "give address: (DNS name or IP in the server certificate)"
     )
     assert peers.plan(cluster("1.19.6", kvstoremesh=False), wish("south"), NOW).refusals == [words]

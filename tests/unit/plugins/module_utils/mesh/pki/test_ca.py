@@ -130,7 +130,7 @@ OLD_SHOWN = certs.fingerprints(OLD.cert)[0][:16]
         (
             {"state.json": STATE, "ca.crt": STRANGER.cert, "ca.key": STRANGER.key},
             f"ca.crt in /mesh is not the CA of state.json ({OLD_SHOWN}): "
-            "remove ca.crt and ca.key to restore that one, or state.json to go on with these two",
+            "remove ca.crt and ca.key to restore that CA, or state.json to continue with these files",
         ),
         (
             {"state.json": STATE, "ca.crt": OLD.cert, "ca.key": STRANGER.key},

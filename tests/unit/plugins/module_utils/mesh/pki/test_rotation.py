@@ -29,9 +29,9 @@ def test_what_makes_a_rotation_impossible() -> None:
         "/f/mesh has no CA yet. Create the fleet first: ./odp up INVENTORY",
     ]
     assert rotation.refusals("finish", "", True, False, "/f/mesh") == [
-        "clustermesh_ca_cert: this CA is kept elsewhere, where it cannot be replaced. Put it into /f/mesh as ca.crt "
-        "and ca.key (mode 0600), leave clustermesh_ca_cert and clustermesh_ca_key out, run again, "
-        "then keep the new two elsewhere again"
+        "clustermesh_ca_cert: this CA is stored elsewhere, where it cannot be replaced. Copy it to /f/mesh as ca.crt "
+        "and ca.key (mode 0600), unset clustermesh_ca_cert and clustermesh_ca_key, run again, "
+        "then move the new ca.crt and ca.key to your own storage"
     ]
 
 
