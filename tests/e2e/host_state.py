@@ -88,8 +88,8 @@ def compare(before: State, after: State, exceptions: list[str]) -> list[str]:
     exceptions = [*exceptions, *_files_of_packages({*after["packages"]} - {*before["packages"]})]
     for section in sorted({*before, *after}):
         old, new = before.get(section, {}), after.get(section, {})
-        if section in ("cgroups", "bpf"):
-            # The group of another program goes with its last process, and what systemd put on it goes with the group.
+        if section in ("bpf", "cgroups", "ports", "processes"):
+            # These go with a program that ends, and other programs end too.
             old = {name: min(value, new[name], key=int) if value else "" for name, value in old.items() if name in new}
         for name in sorted({*old, *new}):
             key, values = f"{section} {name}", (old.get(name, "absent"), new.get(name, "absent"))

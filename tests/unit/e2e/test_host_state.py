@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from repository import TESTS
 
 SPEC = importlib.util.spec_from_file_location("host_state", TESTS / "e2e" / "host_state.py")
@@ -46,12 +48,6 @@ def test_an_exception_covers_only_the_name_it_matches_as_a_whole() -> None:
     assert found == ["links odp-local: absent -> bridge", "sysctls kernel.panic: 0 -> 10"]
 
 
-def test_a_group_that_ended_with_another_program_is_no_difference() -> None:
-    one, other = ({"cgroups": dict.fromkeys(names, ""), "packages": {}} for names in (["/a", "/b"], ["/a"]))
-    assert host_state.compare(one, other, []) == []
-    assert host_state.compare(other, one, []) == ["cgroups /b: absent -> "]
-
-
 def test_a_group_that_another_program_is_in_is_not_ours(tmp_path: Path) -> None:
     """Every login and every timer of a host has a group of its own."""
     commands = {"login/scope": ["sleep", "60"], "left": ["bash", "-c", "exec -a kubelet sleep 60"]}
@@ -68,12 +64,22 @@ def test_a_group_that_another_program_is_in_is_not_ours(tmp_path: Path) -> None:
     assert [path.removeprefix(str(tmp_path)) for path in sorted(found)] == ["/empty", "/left", "/odp-e2e.north-1"]
 
 
-def test_programs_of_the_kernel_that_went_with_a_group_are_no_difference() -> None:
-    one, other = (
-        {"bpf": found, "packages": {}} for found in ({"program a": "10", "program b": "2"}, {"program a": "9"})
-    )
+@pytest.mark.parametrize("section", ["bpf", "cgroups", "ports", "processes"])
+def test_what_ended_with_another_program_is_no_difference(section: str) -> None:
+    found = {"a": "10", "b": "2"}, {"a": "9"}
+    if section in ("cgroups", "ports"):
+        found = {"a": "", "b": ""}, {"a": ""}
+    one, other = ({section: each, "packages": {}} for each in found)
     assert host_state.compare(one, other, []) == []
-    assert host_state.compare(other, one, []) == ["bpf program a: 9 -> 10", "bpf program b: absent -> 2"]
+    assert len(host_state.compare(other, one, [])) == len(
+        [name for name in found[0] if found[0][name] != found[1].get(name)]
+    )
+
+
+@pytest.mark.parametrize("section", ["files", "links", "mounts", "nft", "routes", "sysctls"])
+def test_what_a_fleet_took_from_its_host_is_a_difference(section: str) -> None:
+    one, other = ({section: each, "packages": {}} for each in ({"a": "", "b": ""}, {"a": ""}))
+    assert host_state.compare(one, other, []) == [f"{section} b:  -> absent"]
 
 
 def test_a_listening_port_is_seen() -> None:
