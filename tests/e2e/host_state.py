@@ -48,6 +48,9 @@ OURS = re.compile(
     r"systemd-nspawn|supervisord|docker-registry|containerd|kubelet|etcd|kube-|cilium|coredns|pause|/(run|var/lib|var/log)/odp/"
 )
 
+# What systemd attaches to control groups.
+SYSTEMD = re.compile(r"program type \d+ sd_\w+")
+
 
 def snapshot() -> State:
     """Return what is there now: section, name, value."""
@@ -88,9 +91,12 @@ def compare(before: State, after: State, exceptions: list[str]) -> list[str]:
     exceptions = [*exceptions, *_files_of_packages({*after["packages"]} - {*before["packages"]})]
     for section in sorted({*before, *after}):
         old, new = before.get(section, {}), after.get(section, {})
-        if section in ("bpf", "cgroups", "ports", "processes"):
-            # These go with a program that ends, and other programs end too.
-            old = {name: min(value, new[name], key=int) if value else "" for name, value in old.items() if name in new}
+        # The group of another program goes with its last process, and what systemd attached to it goes with the group.
+        if section == "cgroups":
+            old = {name: value for name, value in old.items() if name in new}
+        elif section == "bpf":
+            fewer = {name for name in old if SYSTEMD.fullmatch(name) and int(new.get(name, 0)) < int(old[name])}
+            old = {name: new.get(name, "absent") if name in fewer else value for name, value in old.items()}
         for name in sorted({*old, *new}):
             key, values = f"{section} {name}", (old.get(name, "absent"), new.get(name, "absent"))
             if values[0] != values[1] and not any(re.fullmatch(pattern, key) for pattern in exceptions):
@@ -146,7 +152,10 @@ def _cgroups(top: Path = Path("/sys/fs/cgroup")) -> dict[str, str]:
 
 
 def _is_of_others(process: str) -> bool:
-    """Whether a process is none of those that a fleet runs; one that has just ended is nobody's."""
+    """Whether a process is none of a fleet's: not in a machine, which has process IDs of its own, and not OURS."""
+    with contextlib.suppress(OSError):
+        if os.readlink(f"/proc/{process}/ns/pid") != os.readlink("/proc/self/ns/pid"):
+            return False
     line = _read(Path("/proc", process, "cmdline")).replace("\0", " ")
     return bool(line) and not OURS.search(line)
 

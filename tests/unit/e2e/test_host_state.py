@@ -64,22 +64,43 @@ def test_a_group_that_another_program_is_in_is_not_ours(tmp_path: Path) -> None:
     assert [path.removeprefix(str(tmp_path)) for path in sorted(found)] == ["/empty", "/left", "/odp-e2e.north-1"]
 
 
-@pytest.mark.parametrize("section", ["bpf", "cgroups", "ports", "processes"])
-def test_what_ended_with_another_program_is_no_difference(section: str) -> None:
-    found = {"a": "10", "b": "2"}, {"a": "9"}
-    if section in ("cgroups", "ports"):
-        found = {"a": "", "b": ""}, {"a": ""}
-    one, other = ({section: each, "packages": {}} for each in found)
-    assert host_state.compare(one, other, []) == []
-    assert len(host_state.compare(other, one, [])) == len(
-        [name for name in found[0] if found[0][name] != found[1].get(name)]
-    )
+def test_a_group_with_a_process_of_a_machine_is_ours(tmp_path: Path) -> None:
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "sleep", "60"]
+    with subprocess.Popen(command) as outer:
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+        try:
+            wait_for(lambda: bool(children.read_text().split()))
+            (tmp_path / "scope").mkdir()
+            (tmp_path / "scope/cgroup.procs").write_text(children.read_text())
+            assert str(tmp_path / "scope") in host_state._cgroups(tmp_path)
+        finally:
+            outer.kill()
 
 
-@pytest.mark.parametrize("section", ["files", "links", "mounts", "nft", "routes", "sysctls"])
+@pytest.mark.parametrize(
+    ("section", "one", "other", "more"),
+    [
+        ("cgroups", {"/a": "", "/b": ""}, {"/a": ""}, ["cgroups /b: absent -> "]),
+        (
+            "bpf",
+            {"program type 8 sd_fw_egress": "3", "program type 8 sd_fw_ingress": "2"},
+            {"program type 8 sd_fw_egress": "2"},
+            ["bpf program type 8 sd_fw_egress: 2 -> 3", "bpf program type 8 sd_fw_ingress: absent -> 2"],
+        ),
+    ],
+)
+def test_what_goes_with_a_group_is_no_difference(section: str, one: dict, other: dict, more: list[str]) -> None:
+    before, after = {section: one, "packages": {}}, {section: other, "packages": {}}
+    assert host_state.compare(before, after, []) == []
+    assert host_state.compare(after, before, []) == more
+
+
+@pytest.mark.parametrize(
+    "section", ["bpf", "files", "links", "mounts", "nft", "ports", "processes", "routes", "sysctls"]
+)
 def test_what_a_fleet_took_from_its_host_is_a_difference(section: str) -> None:
-    one, other = ({section: each, "packages": {}} for each in ({"a": "", "b": ""}, {"a": ""}))
-    assert host_state.compare(one, other, []) == [f"{section} b:  -> absent"]
+    one, other = ({section: each, "packages": {}} for each in ({"a": "1", "b": "1"}, {"a": "1"}))
+    assert host_state.compare(one, other, []) == [f"{section} b: 1 -> absent"]
 
 
 def test_a_listening_port_is_seen() -> None:
