@@ -11,11 +11,14 @@ description:
     manual changes and deletions with server-side apply as field manager C(helm); writes nothing else.
   - Returns whether the release has the wanted chart version and values, without running helm.
   - Removes the pending revision of an interrupted helm, which would make helm fail.
-  - Does not change a release that a HelmRelease of Flux with the same name and namespace manages, unless it is
+  - Does not change a release that a HelmRelease of Flux in its namespace manages, unless it is
     suspended; waits until Flux has applied the wanted values.
 options:
   name: {description: Name of the release., type: str, required: true}
   namespace: {description: Namespace of the release., type: str, required: true}
+  flux_name:
+    description: Name of the HelmRelease that delivers the release with Flux, if it is not the name of the release.
+    type: str
   chart_version: {description: Wanted version of the chart., type: str, required: true}
   values: {description: "Wanted values, as passed to helm.", type: dict, required: true}
   wait_timeout: {description: Seconds to wait for Flux to apply the wanted values., type: int, default: 300}
@@ -84,7 +87,7 @@ def taken_up(module: ClusterModule, cluster: Cluster, wanted: dict[str, Any]) ->
 
     secrets, selector = f"/api/v1/namespaces/{namespace}/secrets", f"owner=helm,name={name}"
     if not cluster.wait(secrets, ready, seconds, labelSelector=selector)[0]:
-        release = cluster.get(f"{_HELM_RELEASES % namespace}/{name}") or {}
+        release = of_flux(cluster, namespace, module.params["flux_name"] or name)[0] or {}
         why = "; ".join(
             each["message"]
             for each in (release.get("status") or {}).get("conditions") or []
@@ -100,6 +103,7 @@ def main() -> None:
         {
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
+            "flux_name": {"type": "str"},
             "chart_version": {"type": "str", "required": True},
             "values": {"type": "dict", "required": True},
             "wait_timeout": {"type": "int", "default": 300},
@@ -112,7 +116,7 @@ def main() -> None:
     cluster = module.connect()
     namespace = module.params["namespace"]
     with module.reporting_api():
-        delivered, suspended = of_flux(cluster, namespace, module.params["name"])
+        delivered, suspended = of_flux(cluster, namespace, module.params["flux_name"] or module.params["name"])
         path, release = helm_release.newest(cluster, namespace, module.params["name"])
         gap = helm_release.gap(release, module.params["chart_version"], wanted)
         if delivered:

@@ -166,6 +166,15 @@ def test_a_release_of_flux_is_left_alone(server: ApiServer, run: Run, install: C
     assert result["objects"] == [] and server.writes() == before
 
 
+def test_an_adopted_release_has_another_name_than_its_helm_release(
+    run: Run, install: Callable[..., Any], flux: Flux
+) -> None:
+    arguments = {**install("deployed"), "name": "adopted"}
+    flux.deliver(arguments)
+    assert run("helm_release", check=True, **arguments)["owner"] == "helm"
+    assert run("helm_release", check=True, **arguments, flux_name="cilium")["owner"] == "flux"
+
+
 def test_new_values_are_waited_for(run: Run, install: Callable[..., Any], flux: Flux) -> None:
     arguments = {**install("deployed"), "values": NEW, "wait_timeout": 20}
     flux.deliver(arguments)
