@@ -72,6 +72,10 @@ class Findings:
         """Add what works but is likely not meant."""
         self._add("warning", subject, variable, problem, step)
 
+    def variables(self) -> set[str]:
+        """The variables that errors are about."""
+        return {each.variable for each in self._all if each.is_error}
+
     def sorted(self) -> list[Finding]:
         """Errors first, then by subject, variable and text; each once."""
         return sorted(set(self._all), key=lambda found: (found.severity, found))

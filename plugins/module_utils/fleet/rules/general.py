@@ -7,11 +7,19 @@ import itertools
 import re
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import (
+    AnsibleValidationError,
+    ArgumentValueError,
+    RequiredError,
+    UnsupportedError,
+)
+
 from ...findings import Findings, did_you_mean
 from ...service.declaration import is_of_ansible
 from ...service.schema import holds
 from ..cidr import address_of, network, split_endpoint, suggestion
-from ..record import FleetRecord, Inventory
+from ..record import FleetRecord, Inventory, Variables
 from ..schema import ON_NODES, WITHOUT_NODES, Variable
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -19,6 +27,7 @@ CLUSTER_NAME, NODE_NAME = 32, 63
 # Facts that roles set earlier in the run.
 FACTS = ("node_facts", "node_planned")
 VERSIONS = "artifacts_versions"
+TYPES = {"bool": "true or false", "dict": "a mapping", "float": "a number", "int": "an integer", "list": "a list"}
 
 
 def names(record: FleetRecord, findings: Findings) -> None:
@@ -68,6 +77,50 @@ def values(inventory: Inventory, record: FleetRecord, findings: Findings) -> Non
     for name, own in inventory.clusters.items():
         if own.get(VERSIONS) and not isinstance(own[VERSIONS], dict):
             findings.error(name, VERSIONS, "is not a mapping", "Write one such as {kubernetes: v1.36.3}.")
+
+
+def role_values(inventory: Inventory, findings: Findings) -> None:
+    """A role's variable is what its argument specs say, which Ansible finds in a later stage only. The last rule.
+
+    A value that many hosts have is reported once, and none that another rule judges, in better words.
+    """
+    judged = findings.variables() | set().union(*inventory.schema.values())
+    reported = set()
+    for host, own in {**inventory.clusters, **inventory.nodes}.items():
+        for role, options in inventory.options.items():
+            for name in (own.keys() & options.keys()) - judged:
+                found = _faults(name, own[name], options[name], f"Its description: ansible-doc -t role {role}")
+                if found and (name, repr(own[name])) not in reported:
+                    reported.add((name, repr(own[name])))
+                    for problem, step in found:
+                        findings.error(host, name, problem, step)
+
+
+def _faults(name: str, value: Any, option: Variables, documentation: str) -> list[tuple[str, str]]:
+    """Problem and next step of each fault; the value is only shown where there is a list of choices."""
+    whole = {key: each for key, each in option.items() if key not in ("elements", "options")}
+    for error in _errors(name, value, whole):
+        if isinstance(error, ArgumentValueError):
+            return [(f"'{value}' is unknown", did_you_mean(str(value), map(str, option["choices"])))]
+        wanted = TYPES.get(option["type"], f"a value of type {option['type']}")
+        return [(f"is not {wanted}", f"Set it to {wanted}.")]
+    named = (RequiredError, UnsupportedError)
+    problems = [
+        f"is not valid: {error.msg}" if isinstance(error, named) else "contains a value of the wrong type"
+        for error in _errors(name, value, option)
+    ]
+    return [(problem, documentation) for problem in problems]
+
+
+def _errors(name: str, value: Any, option: Variables) -> list[AnsibleValidationError]:
+    try:
+        found: list[AnsibleValidationError] = (
+            ArgumentSpecValidator({name: option}).validate({name: value}).errors.errors
+        )
+    except (AttributeError, TypeError):
+        # The argument specs of another collection may be malformed: Ansible says so when it runs the role.
+        return []
+    return found
 
 
 def _value(host: str, name: str, value: Any, spec: Variable, findings: Findings) -> None:
