@@ -2,16 +2,19 @@
 """Verbs test and lint: run suites of tests, and print one table of them."""
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import leftovers
 import suites
 from suites import ROOT, Suite
 
@@ -65,9 +68,21 @@ def main() -> int:
     """Return 0 when every suite that ran passed."""
     wanted = arguments()
     known = suites.read(suites.FILE.read_text())
-    results = list(run_all(known, wanted, time.monotonic()))
+    with watched():
+        results = list(run_all(known, wanted, time.monotonic()))
     print("\n".join(table(results)), flush=True)
     return 1 if any(each.failed for each in results) else 0
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Let leftovers.py clean up if this process is killed, or interrupted, within the block."""
+    run = str(uuid.uuid4())
+    command = [sys.executable, leftovers.__file__, run]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as watcher:
+        os.environ[leftovers.MARK] = run
+        yield
+        watcher.communicate(leftovers.DONE)
 
 
 def run_all(known: list[Suite], wanted: argparse.Namespace, start: float) -> Iterator[Result]:

@@ -29,7 +29,10 @@ options:
     env: [{name: ODP_STATUS_FILE}]
 """
 
+import importlib
 import json
+import os
+import pkgutil
 import sys
 import time
 from pathlib import Path
@@ -37,6 +40,8 @@ from typing import Any, NoReturn
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import action_loader, filter_loader, test_loader
+from ansible_collections.opendata.platform.plugins import modules
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.paths import UnknownInventory, directory
 from ansible_collections.opendata.platform.plugins.module_utils.lock.held import (
     ClustersInUse,
@@ -48,6 +53,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.lock.held import
 )
 from ansible_collections.opendata.platform.plugins.module_utils.lock.lease import Run
 from ansible_collections.opendata.platform.plugins.module_utils.mesh.status import report as mesh
+from ansible_collections.opendata.platform.plugins.module_utils.processes import end_with_parent
 from ansible_collections.opendata.platform.plugins.module_utils.report import clusters as report
 from ansible_collections.opendata.platform.plugins.module_utils.report import services
 
@@ -88,6 +94,9 @@ class CallbackModule(CallbackBase):
         reading = context.CLIARGS.get("check") or Path(playbook._file_name).name in READING
         if self._lock or not ours:
             return
+        # Workers have sessions of their own: without this, those of a killed run would write beside the next run.
+        os.register_at_fork(after_in_child=end_with_parent)
+        preload()
         try:
             state = Path(directory(context.CLIARGS.get("inventory") or [])) / ".state"
             if not reading:
@@ -234,3 +243,13 @@ def _is_ours(play: Any) -> bool:
     playbooks = Path(__file__).resolve().parents[2] / "playbooks"
     path = Path(play.get_path().rpartition(":")[0]).resolve()
     return path.is_relative_to(playbooks) or any(role._role_collection == COLLECTION for role in play.get_roles())
+
+
+def preload() -> None:
+    """Import what most workers need, once: they are forked from this process, and ansible-core caches no bytecode."""
+    for each in pkgutil.iter_modules(modules.__path__, f"{modules.__name__}."):
+        importlib.import_module(each.name)
+    for loader in (filter_loader, test_loader):
+        list(loader.all())
+    filter_loader.get(f"{COLLECTION}.service_view")
+    action_loader.get(f"{COLLECTION}.direct", class_only=True)

@@ -45,7 +45,7 @@ VOLATILE = re.compile(
     r"|vm/(stat_refresh|drop_caches|compact_memory)|net/mptcp/.*|sunrpc/.*|dev/.*|debug/.*|user/.*"
 )
 OURS = re.compile(
-    r"systemd-nspawn|supervisord|docker-registry|containerd|kubelet|etcd|kube-|cilium|coredns|pause|/(run|var/lib|var/log)/odp/"
+    r"systemd-nspawn|supervisord|docker-registry|containerd|kubelet|etcd|kube-|cilium|coredns|pause|ansible-playbook|/(run|var/lib|var/log)/odp/"
 )
 
 # What systemd attaches to control groups.

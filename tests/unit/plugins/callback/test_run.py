@@ -5,13 +5,17 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from ansible_collections.opendata.platform.plugins.module_utils.lock.held import FleetLock
+from ansible_collections.opendata.platform.plugins.module_utils.supervisor import client as processes
 
 import inventories
 
@@ -233,3 +237,38 @@ def test_a_first_run_names_every_host_that_does_not_answer_and_changes_nothing(t
     assert sorted(set(silent)) == sorted(given), run.stdout[-4000:]
     assert "changed=1" not in run.stdout
     assert [path.name for path in (prd.inventory / ".state").iterdir()] == ["lock"]
+
+
+def test_workers_end_with_a_killed_run(runner: Runner, tmp_path: Path) -> None:
+    worker = tmp_path / "worker"
+    task = {
+        "name": "Wait",
+        "ansible.builtin.debug": {"msg": f"{{{{ lookup('pipe', 'echo $PPID >{worker}; sleep 60') }}}}"},
+    }
+    play = {
+        "name": "All",
+        "hosts": "north",
+        "gather_facts": False,
+        "roles": ["opendata.platform.fleet"],
+        "tasks": [task],
+    }
+    runner.playbook.write_text(yaml.safe_dump([play]))
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(runner.inventory), str(runner.playbook)]
+    with subprocess.Popen(command, cwd=inventories.ROOT, stdout=subprocess.DEVNULL) as process:
+        until(lambda: worker.exists() and worker.read_text().strip())
+        pid = int(worker.read_text())
+        assert pid != process.pid
+        assert processes.alive(pid)
+        process.kill()
+    try:
+        until(lambda: not processes.alive(pid))
+    finally:
+        os.killpg(pid, signal.SIGKILL)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for a condition; fails after a while."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
