@@ -50,6 +50,10 @@ renew *arguments:
 down *arguments:
     @python verbs/playbook.py down "$@"
 
+# save|restore|remove NAME [inventory], or list [inventory]: saves and restores the machines that were created on this host
+snapshot *arguments:
+    @python verbs/snapshot.py "$@"
+
 # [inventory] [--json]: show each cluster and service; exit 0 only when all are healthy
 status *arguments:
     @python verbs/playbook.py status "$@"

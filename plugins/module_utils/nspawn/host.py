@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -179,12 +180,21 @@ def _programs(supervisor: Supervisor, check: bool) -> list[str]:
 
 
 def _machines(fleet: str, check: bool) -> list[str]:
-    changes = []
-    for start in sorted((STATE / fleet / "machines").glob("*/start")):
-        changes.append(f"machine {start.parent.name}")
-        if not check:
-            run("env", f"ODP_FLEET={fleet}", f"ODP_MACHINE={start.parent.name}", "sh", str(start), "clean")
-    return changes
+    names = sorted(start.parent.name for start in (STATE / fleet / "machines").glob("*/start"))
+    if not check:
+        clean(fleet, names)
+    return [f"machine {name}" for name in names]
+
+
+def clean(fleet: str, machines: list[str]) -> None:
+    """Kill what is left of stopped machines, and remove their control groups and links. Raises HostError."""
+
+    def one(machine: str) -> None:
+        start = STATE / fleet / "machines" / machine / "start"
+        run("env", f"ODP_FLEET={fleet}", f"ODP_MACHINE={machine}", "sh", str(start), "clean")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(one, machines))
 
 
 def _network(fleet: str, bridge: str, check: bool) -> list[str]:
@@ -224,10 +234,15 @@ def _files(fleet: str, check: bool) -> list[str]:
         for mount in sorted((m for m in mounts if m.startswith(f"{state}/")), reverse=True):
             run("umount", "-l", mount)
         # The record is removed last, so that an interrupted teardown finds it again.
-        shutil.rmtree(state / "machines", ignore_errors=True)
+        remove(state / "machines")
         shutil.rmtree(state)
         _remove_empty(state.parent)
     return [f"files {state}"]
+
+
+def remove(*directories: Path) -> None:
+    """Remove directories, if they exist, faster than Python removes the 100,000 files of images. Raises HostError."""
+    run("rm", "--recursive", "--force", *map(str, directories))
 
 
 def _remove_empty(*directories: Path) -> None:

@@ -176,6 +176,18 @@ class Supervisor:
         # Without the lock, so that other programs of the fleet can start meanwhile.
         self._wait_running(program.name)
 
+    def stop(self, names: list[str]) -> None:
+        """Stop programs, all at once, and wait until they have ended. Raises SupervisorError."""
+        running = [name for name in names if self.state(name) in UP]
+        for name in running:
+            self._rpc.stopProcess(name, False)
+        deadline = time.monotonic() + WAIT_SECONDS
+        for name in running:
+            while (state := self.state(name)) in {*UP, "STOPPING"}:
+                if time.monotonic() > deadline:
+                    raise SupervisorError(f"{name} is {state} after {WAIT_SECONDS} s, not STOPPED")
+                time.sleep(0.05)
+
     def remove(self, name: str) -> None:
         """Stop and remove a program, and supervisord with its last program. Raises SupervisorError."""
         with self._locked():

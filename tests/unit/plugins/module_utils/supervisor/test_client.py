@@ -1,6 +1,7 @@
 # Copyright: Open Data Platform contributors; Apache-2.0 (see LICENSE)
 """A real supervisord keeps real programs, and reads what is written for it as it was meant."""
 
+import dataclasses
 import os
 import shlex
 import signal
@@ -98,6 +99,17 @@ def test_a_wanted_end_is_kept_until_the_next_run(supervisor: Supervisor) -> None
     assert supervisor.state("ends") == "EXITED"
     supervisor.apply(program)
     assert supervisor.pid("ends") not in (0, first)
+
+
+def test_stopped_programs_stay_stopped_until_they_are_applied(supervisor: Supervisor, sleeper: Program) -> None:
+    other = dataclasses.replace(sleeper, name="other")
+    supervisor.apply(sleeper)
+    supervisor.apply(other)
+    supervisor.stop([sleeper.name, "unknown"])
+    assert [supervisor.state(name) for name in (sleeper.name, "other")] == ["STOPPED", "RUNNING"]
+    supervisor.stop([sleeper.name])
+    supervisor.apply(sleeper)
+    assert supervisor.state(sleeper.name) == "RUNNING"
 
 
 def test_a_program_that_cannot_run_fails_with_what_it_said(supervisor: Supervisor) -> None:
