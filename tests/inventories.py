@@ -12,6 +12,7 @@ from ansible.vars.manager import VariableManager
 from ansible_collections.opendata.platform.plugins.action import fleet as action
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.record import Inventory
 from ansible_collections.opendata.platform.plugins.module_utils.fleet.schema import read
+from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import defaults
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests/fixtures"
@@ -25,6 +26,7 @@ ROLES = {
     "machine_nspawn": {"machine_nspawn_network": "10.77.0.0/24"},
 }
 
+OPTIONS = action.role_options(action.ROLES.iterdir())
 SCHEMA = read(action.specs(action.ROLES / "fleet"))
 SERVICES = {name: role for name, (_path, role) in action.service_roles().items()}
 
@@ -43,7 +45,7 @@ def load(kind: str, name: str) -> Inventory:
     anyone = next(iter({**clusters, **nodes}.values()), {})
     platform = {key: value for key, value in anyone.items() if key.startswith("platform_")}
     return Inventory(
-        f"/fleet/{name}", "/cache", clusters, nodes, platform, SCHEMA, {"hosts.yml": text}, ROLES, SERVICES
+        f"/fleet/{name}", "/cache", clusters, nodes, platform, SCHEMA, {"hosts.yml": text}, ROLES, OPTIONS, SERVICES
     )
 
 
@@ -61,7 +63,7 @@ def load_shipped(name: str) -> Inventory:
     loader = DataLoader()
     manager = InventoryManager(loader=loader, sources=[str(ROOT / "inventories" / name)])
     variables = VariableManager(loader=loader, inventory=manager)
-    roles = action.role_options(action.ROLES.iterdir())
+    roles = {role: defaults(options) for role, options in OPTIONS.items()}
     prefixes = (*action.COMMON, *(f"{role}_" for role in roles))
 
     def own(group: str) -> dict[str, dict[str, Any]]:
@@ -76,4 +78,4 @@ def load_shipped(name: str) -> Inventory:
     platform = {key: value for key, value in next(iter(clusters.values())).items() if key.startswith("platform_")}
     directory = str(ROOT / "inventories" / name)
     texts = action.texts(directory)
-    return Inventory(directory, "/cache", clusters, nodes, platform, SCHEMA, texts, roles, SERVICES)
+    return Inventory(directory, "/cache", clusters, nodes, platform, SCHEMA, texts, roles, OPTIONS, SERVICES)

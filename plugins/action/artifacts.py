@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +29,7 @@ from ansible_collections.opendata.platform.plugins.module_utils.artifacts.regist
 from ansible_collections.opendata.platform.plugins.module_utils.artifacts.store import Store, StoreBusy
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 from ansible_collections.opendata.platform.plugins.module_utils.module import difference
+from ansible_collections.opendata.platform.plugins.module_utils.processes import end_with_parent
 
 COLLECTION = Path(__file__).resolve().parents[2]
 ARGUMENTS = {
@@ -181,7 +179,7 @@ class Provider:
 
     def _make(self, locked: dict[str, dict[str, Any]]) -> tuple[dict[str, Choice], dict[str, float]]:
         """Create what is due while holding the store; another run may have created it meanwhile."""
-        die_with_parent()
+        end_with_parent()
         spoken = 0.0
         while True:
             try:
@@ -228,9 +226,3 @@ def fail_with(findings: Any) -> None:
     """Fail with all findings, if there are any."""
     if lines := list(findings):
         raise JobError("\n".join(lines))
-
-
-def die_with_parent() -> None:
-    """Let the kernel kill this process with its parent, so that no build continues unattended; Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -45,7 +45,8 @@ class ActionModule(ActionBase):
             step = did_you_mean(limit[0], {*groups.get("clusters", []), *groups.get("nodes", [])})
             raise AnsibleActionFail(f"--limit: there is no host or group {', '.join(limit)}. {step}")
         found = service_roles(self._wanted(hostvars, groups), self._beside(variables))
-        roles = role_options([*ROLES.iterdir(), *(path for path, _role in found.values())])
+        options = role_options([*ROLES.iterdir(), *(path for path, _role in found.values())])
+        roles = {role: declaration.defaults(each) for role, each in options.items()}
         prefixes = (*COMMON, *(f"{role}_" for role in roles))
         try:
             where = paths.directory(context.CLIARGS.get("inventory") or [])
@@ -60,6 +61,7 @@ class ActionModule(ActionBase):
             schema=schema.read(specs(ROLES / "fleet")),
             files=texts(where),
             roles=roles,
+            options=options,
             services={name: role for name, (_path, role) in found.items()},
             known_hosts=str(paths.known_hosts(Path(where, ".state"))),
         )
@@ -111,9 +113,9 @@ def report(findings: list[Finding]) -> None:
         raise AnsibleActionFail("\n".join([f"The inventory has {count}, nothing was changed:", *errors]))
 
 
-def role_options(roles: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Options with defaults from the argument specs of roles, by the role's name; none of roles without specs."""
-    found: dict[str, dict[str, Any]] = {}
+def role_options(roles: Iterable[Path]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Options from the argument specs of roles, by the role's name; none of roles without specs."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for role in sorted(roles):
         found.setdefault(role.name, {}).update(declaration.options(_content(role / declaration.SPECS)) or {})
     return found

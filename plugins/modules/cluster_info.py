@@ -22,6 +22,12 @@ options:
     type: bool
     default: false
   wait_timeout: {description: Timeout of the wait in seconds., type: int, default: 300}
+  restarted_after:
+    description:
+      - Time at which the machines of the cluster were stopped, in ISO 8601 with time zone. The wait then lasts until
+        each node has reported and each container has started since, as the API first shows what was before. Needs
+        O(wait).
+    type: str
   fail_when_unhealthy:
     description: Whether to fail with the reason, and the last events and log lines of failing pods. Not in check mode.
     type: bool
@@ -62,6 +68,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.cluster import status
+from ansible_collections.opendata.platform.plugins.module_utils.cluster.restart import moment
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.client import ApiError, Cluster, Unreachable
 from ansible_collections.opendata.platform.plugins.module_utils.kubernetes.module import ClusterModule
 
@@ -76,10 +83,14 @@ def main() -> None:
             "cilium": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
+            "restarted_after": {"type": "str"},
             "fail_when_unhealthy": {"type": "bool", "default": False},
         },
     )
-    wanted, details = module.params, list[str]()
+    wanted, details, since = module.params, list[str](), None
+    if wanted["restarted_after"]:
+        with module.reporting(ValueError, before="restarted_after: "):
+            since = moment(wanted["restarted_after"])
     info: dict[str, Any] = {"name": wanted["name"], "provider": wanted["provider"], "api": "", "kubernetes": ""}
     info |= {"cilium": "", "nodes": len(wanted["nodes"]), "nodes_ready": 0, "reason": ""}
     if not Path(wanted["kubeconfig"]).exists():
@@ -88,8 +99,9 @@ def main() -> None:
         try:
             cluster = Cluster(wanted["kubeconfig"], wanted["context"])
             info["api"] = cluster.host.partition("://")[2]
+            expected = cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"]
             if wanted["wait"] and not module.check_mode:
-                seen, details = status.settle(cluster, wanted["nodes"], wanted["wait_timeout"], wanted["cilium"])
+                seen, details = status.settle_after_restart(since, *expected) if since else status.settle(*expected)
             else:
                 seen, details = status.read(cluster, wanted["nodes"], wanted["cilium"])
             info |= seen

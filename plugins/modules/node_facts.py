@@ -16,10 +16,15 @@ options:
     type: list
     elements: str
     default: []
+  paths:
+    description: Files and directories; those that exist are returned as C(existing).
+    type: list
+    elements: path
+    default: []
   planned:
     description:
       - The machine does not exist yet and will be a container on the machine that runs this module (check mode).
-      - Kernel, control groups and memory are then those of this machine, and no package is missing.
+      - Kernel, control groups and memory are then those of this machine, no package is missing, and no path exists.
     type: bool
     default: false
 extends_documentation_fragment: [opendata.platform.reads]
@@ -43,6 +48,7 @@ facts:
     cgroup_version: 2
     container: ""              # "systemd-nspawn", "docker", ...; empty on a virtual or physical machine
     cpus: 2
+    existing: [/etc/opendata/proxy.env]
     interfaces: {"192.0.2.11": eth0}   # interface by address
     kernel: {version: 6.12.43, fq: true, geneve: true, netkit: true, vxlan: true, wireguard: true}
     kubernetes: v1.36.3        # version of the kubelet; empty if the machine is not in a cluster
@@ -124,7 +130,7 @@ def time_synchronized() -> bool:
     return bool(ctypes.CDLL(None).adjtimex(timex) != TIME_ERROR)
 
 
-def gather(packages: list[str]) -> dict[str, object]:
+def gather(packages: list[str], paths: list[str]) -> dict[str, object]:
     """All facts of this machine."""
     systemd = Path("/run/systemd/system").is_dir()
     cgroup_version = 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
@@ -136,6 +142,7 @@ def gather(packages: list[str]) -> dict[str, object]:
         "cgroup_version": cgroup_version,
         "container": "" if container == "none" else container,
         "cpus": len(os.sched_getaffinity(0)),
+        "existing": [path for path in paths if os.path.lexists(path)],
         "interfaces": facts.interfaces(output("ip", "-json", "address")),
         "kernel": kernel_facts(),
         "kubernetes": kubelet_version(),
@@ -157,6 +164,7 @@ def as_planned(found: dict[str, object]) -> dict[str, object]:
         **found,
         "cgroup_driver": driver,
         "container": "systemd-nspawn",
+        "existing": [],
         "interfaces": {},
         "kubernetes": "",
         "os": {"id": "", "version": "", "name": "planned"},
@@ -171,10 +179,11 @@ def main() -> None:
     module = Module(
         {
             "packages": {"type": "list", "elements": "str", "default": []},
+            "paths": {"type": "list", "elements": "path", "default": []},
             "planned": {"type": "bool", "default": False},
         },
     )
-    found = gather(module.params["packages"])
+    found = gather(module.params["packages"], module.params["paths"])
     if module.params["planned"]:
         found = as_planned(found)
     module.exit_json(changed=False, facts=found)

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from typing import Any
 
 from ..kubernetes import health
-from ..kubernetes.client import Cluster
+from ..kubernetes.client import ApiError, Cluster, Unreachable
 from ..kubernetes.rollout import pod_details, wait_for_workload
+from . import restart
 
 _NODES = "/api/v1/nodes"
 _PODS = "/api/v1/namespaces/kube-system/pods"
+_ALL_PODS = "/api/v1/pods"
 # Workloads of the network: path of the list, name, display name, label of the pods.
 _APPS = "/apis/apps/v1/namespaces/kube-system"
 _NETWORK = (
@@ -33,6 +36,30 @@ def settle(
         found = read(cluster, expected, cilium)
         if not found[0]["reason"] or time.monotonic() >= deadline:
             return found
+
+
+def settle_after_restart(
+    since: datetime.datetime, cluster: Cluster, expected: list[str], seconds: float, cilium: bool = True
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the result of `read` once all nodes and pods have started again since a moment, or after the timeout."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            cluster.wait(_NODES, lambda items: not restart.nodes(items, expected, since), deadline - time.monotonic())
+            started, pods = cluster.wait(
+                _ALL_PODS, lambda items: not restart.pods(items, since), deadline - time.monotonic()
+            )
+            found = read(cluster, expected, cilium)
+            if not started:
+                lacking = "; ".join(restart.pods(pods, since))
+                return {**found[0], "reason": found[0]["reason"] or lacking}, found[1]
+            if not found[0]["reason"] or time.monotonic() >= deadline:
+                return found
+        except (ApiError, Unreachable):
+            # The API server starts with the machine.
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.5)
 
 
 def read(cluster: Cluster, expected: list[str], cilium: bool = True) -> tuple[dict[str, Any], list[str]]:

@@ -34,6 +34,7 @@ def describe(inventory: Inventory) -> tuple[FleetRecord, list[Finding]]:
     providers.k3s(inventory, record, findings)
     providers.existing(inventory, record, findings)
     providers.kind(inventory, record, findings)
+    general.role_values(inventory, findings)
     bridges = [net for net in addresses.machine_networks(inventory, record).values() if net]
     record["host_address"] = str(bridges[0][1]) if bridges else ""
     record["engine"] = providers.engine(inventory, record)

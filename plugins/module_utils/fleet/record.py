@@ -23,6 +23,7 @@ class Inventory:
     schema: the variables that describe a fleet, by prefix; see schema.read.
     files: the text of each inventory file, by path; only to report where a variable is set.
     roles: the options of each role with their defaults, {"cilium": {"cilium_values": {}}}.
+    options: the options of each role as its argument specs describe them, by the role's name.
     services: roles that cluster_services may name, by that name; those of this collection by their short names.
     known_hosts: the file with the host keys of existing hosts; one in the state directory when empty.
     """
@@ -35,6 +36,7 @@ class Inventory:
     schema: Schema
     files: dict[str, str] = field(default_factory=dict)
     roles: dict[str, Variables] = field(default_factory=dict)
+    options: dict[str, dict[str, Variables]] = field(default_factory=dict)
     services: dict[str, ServiceRole] = field(default_factory=dict)
     known_hosts: str = ""
 

@@ -78,14 +78,19 @@ def read(name: str, role: ServiceRole) -> tuple[Service, list[Finding]]:
     return service, [*_role_faults(name.rpartition(".")[2], role), *_faults(role.declaration, service)]
 
 
-def options(specs: Any) -> dict[str, Any] | None:
-    """The defaults of a role's options, by name, from the content of its argument specs; None if it is malformed."""
+def options(specs: Any) -> dict[str, dict[str, Any]] | None:
+    """The options of all entry points by name, from the content of a role's argument specs; None if it is malformed."""
     try:
         entries = ((specs or {}).get("argument_specs") or {}).values()
         found = [option for entry in entries for option in ((entry or {}).get("options") or {}).items()]
-        return {str(name): (value or {}).get("default") for name, value in found}
-    except AttributeError:
+        return {str(name): {**(value or {})} for name, value in found}
+    except (AttributeError, TypeError):
         return None
+
+
+def defaults(options: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The defaults of options, by name."""
+    return {name: option.get("default") for name, option in options.items()}
 
 
 def is_of_ansible(variable: str) -> bool:

@@ -27,7 +27,7 @@ def called(*changed: str) -> set[str]:
         ("roles/dagster/templates/dagster.yml.j2", {"platform"}),
         ("roles/cluster_k3s/tasks/main.yml", {"k3s"}),
         ("plugins/modules/cilium_clustermesh_ca.py", {"mesh"}),
-        ("plugins/modules/kubeadm_node.py", {"machines", "three-clusters"}),
+        ("plugins/modules/kubeadm_node.py", {"machines", "three-clusters", "upgrade"}),
         ("docs/mesh.md", set()),
         ("README.md", set()),
     ],

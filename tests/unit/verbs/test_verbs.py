@@ -38,6 +38,7 @@ def test_without_a_verb_every_verb_is_listed() -> None:
         "restore",
         "renew",
         "down",
+        "snapshot",
         "status",
         "verify",
         "mesh",

@@ -2,6 +2,7 @@
 """What a machine says about itself, and what keeps it from being a node."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,11 +41,14 @@ def test_cgroup_driver(version: int, systemd: bool, driver: str) -> None:
     assert pure.cgroup_driver(version, systemd) == driver
 
 
-def test_this_machine_is_looked_at(run: Callable[..., dict[str, Any]]) -> None:
-    facts = run("node_facts", packages=["no-such-package"])["facts"]
+def test_this_machine_is_looked_at(run: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    paths = [str(tmp_path), str(tmp_path / "none")]
+    facts = run("node_facts", packages=["no-such-package"], paths=paths)["facts"]
+    assert facts["existing"] == [str(tmp_path)]
     assert facts["packages_missing"] == ["no-such-package"] and facts["memory_mib"] > 0
     assert set(pure.KERNEL_FEATURES) < set(facts["kernel"])
-    assert run("node_facts", planned=True, packages=["no-such-package"])["facts"]["packages_missing"] == []
+    planned = run("node_facts", planned=True, packages=["no-such-package"], paths=paths)["facts"]
+    assert planned["packages_missing"] == planned["existing"] == []
 
 
 def test_a_good_machine() -> None:

@@ -159,7 +159,7 @@ class Fleet:
 @pytest.fixture
 def fleet(tmp_path: Path, releases: Releases, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     # The test's process must not end with pytest's parent.
-    monkeypatch.setattr("ansible_collections.opendata.platform.plugins.action.artifacts.die_with_parent", lambda: None)
+    monkeypatch.setattr("ansible_collections.opendata.platform.plugins.action.artifacts.end_with_parent", lambda: None)
     return Fleet(tmp_path, releases)
 
 

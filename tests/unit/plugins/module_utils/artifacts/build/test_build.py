@@ -192,7 +192,7 @@ class Shop:
         (home / "x/.state").mkdir(parents=True)
         monkeypatch.setitem(make.BUILDERS, "test", self.build)
         monkeypatch.setattr(
-            "ansible_collections.opendata.platform.plugins.action.artifacts.die_with_parent", lambda: None
+            "ansible_collections.opendata.platform.plugins.action.artifacts.end_with_parent", lambda: None
         )
         self.table = {
             "tool": {"version": "1", "binaries": ["tool"], "build": {"kind": "test", "source": "toolchain/tool"}},
