@@ -35,6 +35,12 @@ options:
     description: Directory of the tree below the machine's root. A machine keeps the tree that it was created with.
     type: path
     required: true
+  images:
+    description:
+      - Directory of images that M(opendata.platform.nspawn_images) unpacked; empty for none. A machine keeps the one
+        that it was created with.
+    type: path
+    default: ''
   keys: {description: Directory of the fleet's SSH keys; see M(opendata.platform.ssh_keys)., type: path, required: true}
   start: {description: Shell script that boots the machine., type: str, required: true}
   files:
@@ -61,6 +67,7 @@ EXAMPLES = r"""
     network: 10.77.0.0/24
     bridge: odp-local
     base: /root/.cache/odp/artifacts/machine_root-4711/rootfs
+    images: /root/.cache/odp/images/0f3a5c7e9b1d
     keys: /srv/platform/inventories/local/.state/ssh
     start: "{{ lookup('ansible.builtin.file', 'start') }}"
     files:
@@ -83,7 +90,7 @@ from pathlib import Path
 
 from ansible_collections.opendata.platform.plugins.module_utils.files import atomic_write
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module, difference
-from ansible_collections.opendata.platform.plugins.module_utils.nspawn import layout
+from ansible_collections.opendata.platform.plugins.module_utils.nspawn import images, layout
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn import machine as guest
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.layout import STATE
 from ansible_collections.opendata.platform.plugins.module_utils.nspawn.machine import GuestFile
@@ -108,8 +115,10 @@ class Machine:
         self.home = STATE / params["fleet"] / "machines" / self.name
         self.config = self.home / "config"
         self.supervisor = Supervisor.of_fleet(params["fleet"])
-        # A machine keeps the tree that it was created with.
+        # A machine keeps the tree and the images that it was created with.
+        self.exists = (self.home / "base").exists()
         self.base = _text(self.home / "base").strip() or params["base"]
+        self.images = _text(self.home / "images").strip() if self.exists else params["images"]
         self.files = [GuestFile(f["path"], f["content"], int(f["mode"], 8), f["link"]) for f in params["files"]]
         self.files += [GuestFile(f"/etc/systemd/system/{unit}", link="/dev/null") for unit in params["masked"]]
         self.files += self._identity()
@@ -122,6 +131,7 @@ class Machine:
                 "ODP_MACHINE": self.name,
                 "ODP_BASE": self.base,
                 "ODP_BRIDGE": params["bridge"],
+                **({"ODP_IMAGES": self.images} if self.images else {}),
                 # Not read by the script: a new address or host key needs a restart.
                 "ODP_ADDRESS": layout.machine_address(self.address, self.network),
                 "ODP_HOST_KEY": _text(self.keys / "hosts" / f"{self.name}.pub").strip(),
@@ -167,6 +177,9 @@ class Machine:
         """Write files on the host and inside the running machine."""
         for directory in (self.home.parent.parent, self.home.parent, self.home, self.config):
             directory.mkdir(exist_ok=True, mode=0o755 if directory == self.config else 0o700)
+        if self.images and not self.exists:
+            images.share(Path(self.images), self.home / "volumes/containerd")
+            atomic_write(self.home / "images", f"{self.images}\n", 0o644)
         atomic_write(self.home / "base", f"{self.base}\n", 0o644)
         root = guest.guest_root(self.supervisor.pid(self.name))
         for file in files:
@@ -187,6 +200,7 @@ def main() -> None:
         {
             **{name: {"type": "str", "required": True} for name in required},
             "base": {"type": "path", "required": True},
+            "images": {"type": "path", "default": ""},
             "keys": {"type": "path", "required": True, "no_log": False},
             "files": {"type": "list", "elements": "dict", "options": file_spec, "default": []},
             "masked": {"type": "list", "elements": "str", "default": []},
@@ -195,8 +209,9 @@ def main() -> None:
     )
     machine = Machine(module)
     where = f"machine {machine.name} of fleet {module.params['fleet']}"
-    if not Path(machine.base).is_dir():
-        module.fail_json(msg=f"{where}: its root {machine.base} is gone. Run ./odp down and ./odp up to recreate it.")
+    for name, path in (("root", machine.base), ("images", machine.images)):
+        if path and not Path(path).is_dir():
+            module.fail_json(msg=f"{where}: its {name} {path} is gone. Run ./odp down and ./odp up to recreate it.")
     planned = False
     with module.reporting(SupervisorError, OSError, before=f"{where}: "):
         differing, restart = machine.differing(), machine.restart_due()

@@ -74,6 +74,8 @@ def refusals(directory: Path, network: str, addresses: dict[str, str]) -> list[s
         found.append("Restore the inventory's machines and network to those of the snapshot, or remove the snapshot.")
     gone = sorted({base for base in record.bases.values() if not Path(base).is_dir()})
     found += [f"the root of its machines {base} is gone. Remove the snapshot." for base in gone]
+    unpacked = sorted({path.read_text().strip() for path in directory.glob("machines/*/images")})
+    found += [f"their images {path} are gone. Remove the snapshot." for path in unpacked if not Path(path).is_dir()]
     return found
 
 

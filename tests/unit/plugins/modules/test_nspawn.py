@@ -73,8 +73,23 @@ def test_a_machine_is_planned_in_check_mode(run, state: Path, tmp_path: Path) ->
     assert result["changed"]
     assert "/etc/systemd/system/x.service: written" in result["diff"]["after"]
     assert not state.exists()
-    gone = run("nspawn_machine", **{**options, "base": str(tmp_path / "nowhere")})
-    assert "is gone" in gone["msg"]
+    for name in ("base", "images"):
+        gone = run("nspawn_machine", **{**options, name: str(tmp_path / "nowhere")})
+        assert f"{tmp_path / 'nowhere'} is gone" in gone["msg"]
+
+
+def test_a_machine_keeps_the_images_that_it_was_created_with(run, state: Path, tmp_path: Path) -> None:
+    home = state / "unit-test/machines/a"
+    home.mkdir(parents=True)
+    (home / "base").write_text(f"{tmp_path}\n")
+    options = {**HOST, **NETWORK, "name": "a", "address": "203.0.113.2", "base": str(tmp_path), "keys": str(tmp_path)}
+    del options["directory"]
+    # An older machine has none.
+    old = run("nspawn_machine", check=True, **options, start="", images=str(tmp_path / "new"))
+    assert "failed" not in old
+    (home / "images").write_text(f"{tmp_path / 'gone'}\n")
+    new = run("nspawn_machine", check=True, **options, start="", images=str(tmp_path))
+    assert f"its images {tmp_path / 'gone'} is gone" in new["msg"]
 
 
 def test_keys_are_created_once_and_known_hosts_is_repaired(run, tmp_path: Path) -> None:
