@@ -203,7 +203,8 @@ def build_python(place: Workplace) -> None:
             remove(path)
     root = place.needs[recipe["base"]] / "rootfs"
     python = [str(root / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(root / "usr/lib/x86_64-linux-gnu")]
-    python += [str(root / f"usr/bin/python{recipe['python']}"), "-m", "compileall", "-q"]
+    # -B: an artifact with bytecode of its own standard library would no longer be what was built.
+    python += [str(root / f"usr/bin/python{recipe['python']}"), "-B", "-m", "compileall", "-q"]
     python += ["--invalidation-mode=unchecked-hash", "-s", str(place.out), str(site)]
     # compileall fails for packages that have files for other versions of Python.
     place.run("sh", "-c", '"$@" || true', "sh", *python, env={"PYTHONHOME": str(root / "usr")})

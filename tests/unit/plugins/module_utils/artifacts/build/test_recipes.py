@@ -125,7 +125,7 @@ def test_packages_are_installed_for_the_roots_python_and_compiled_by_it(place: W
     assert site(place) == {"site/app/__init__.py", "site/app/data"}
     root = place.needs["base"] / "rootfs"
     assert (root / "lib64/said").read_text() == (
-        f"{root}/usr --library-path {root}/usr/lib/x86_64-linux-gnu {root}/usr/bin/python3.13 -m compileall -q "
+        f"{root}/usr --library-path {root}/usr/lib/x86_64-linux-gnu {root}/usr/bin/python3.13 -B -m compileall -q "
         f"--invalidation-mode=unchecked-hash -s {place.out} {place.out}/site\n"
     )
 
