@@ -57,28 +57,21 @@ def test_a_machine_finds_the_images_without_a_pull(
         found = subprocess.run([*ctr, "images", "check"], capture_output=True, text=True, check=True).stdout
         assert found.splitlines()[1].split()[0] == name
         assert found.split()[-1] == "true", "unpacked"
-        root = tmp_path / "root"
-        root.mkdir()
-        subprocess.run([*ctr, "images", "mount", name, str(root)], capture_output=True, check=True)
-        try:
-            assert (root / "pause").is_file()
-            (root / "written").touch()
-        finally:
-            subprocess.run(["umount", str(root)], check=True)
-        # What a machine writes or removes stays with it.
+        # What a machine removes is still there for the others.
         subprocess.run([*ctr, "images", "rm", "--sync", name], capture_output=True, check=True)
-    assert not list((Path(first["path"]) / LAYERS).rglob("written"))
-    assert list((Path(first["path"]) / LAYERS).rglob("pause"))
+    assert not list((containerd / LAYERS).iterdir())
+    assert [path.is_file() for path in (Path(first["path"]) / LAYERS).rglob("pause")] == [True]
 
 
 def test_what_no_machine_and_no_snapshot_uses_is_removed(run, options: dict[str, Any], tmp_path: Path) -> None:
     paths = []
-    for number, name in enumerate(("pause", "etcd", "kube-scheduler")):
-        paths.append(Path(run("nspawn_images", **{**options, "images": stored(name)})["path"]))
-        user = [tmp_path / "odp/fleet/machines/a", tmp_path / "cache/snapshots/fleet/one/machines/a"][number % 2]
-        user.mkdir(parents=True, exist_ok=True)
-        (user / "images").write_text(f"{paths[-1]}\n")
-    assert [path.exists() for path in paths] == [False, True, True]
+    users = ["elsewhere", "odp/fleet/machines/a", "cache/snapshots/fleet/one/machines/a", "elsewhere"]
+    for user, names in zip(users, (["pause"], ["etcd"], ["etcd", "pause"], ["kube-scheduler"]), strict=True):
+        wanted = {key: value for name in names for key, value in stored(name).items()}
+        paths.append(Path(run("nspawn_images", **{**options, "images": wanted})["path"]))
+        (tmp_path / user).mkdir(parents=True, exist_ok=True)
+        (tmp_path / user / "images").write_text(f"{paths[-1]}\n")
+    assert [path.exists() for path in paths] == [False, True, True, True]
 
 
 def test_an_image_that_the_registry_lacks_leaves_nothing_behind(run, options: dict[str, Any]) -> None:
