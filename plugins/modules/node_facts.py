@@ -21,10 +21,24 @@ options:
     type: list
     elements: path
     default: []
+  sysctls:
+    description: Values by key; C(kernel_due) says whether they and O(modules) differ. See M(opendata.platform.kernel_settings).
+    type: dict
+    default: {}
+  machine_sysctls:
+    description: Further values by key, which are not those of a container.
+    type: dict
+    default: {}
+  modules:
+    description: Kernel modules.
+    type: list
+    elements: str
+    default: []
   planned:
     description:
       - The machine does not exist yet and will be a container on the machine that runs this module (check mode).
-      - Kernel, control groups and memory are then those of this machine, no package is missing, and no path exists.
+      - Kernel, control groups and memory are then those of this machine, no package is missing, no path exists, and kernel
+        settings are due.
     type: bool
     default: false
 extends_documentation_fragment: [opendata.platform.reads]
@@ -51,6 +65,7 @@ facts:
     existing: [/etc/opendata/proxy.env]
     interfaces: {"192.0.2.11": eth0}   # interface by address
     kernel: {version: 6.12.43, fq: true, geneve: true, netkit: true, vxlan: true, wireguard: true}
+    kernel_due: false          # whether kernel settings, or their files, differ from those asked for
     kubernetes: v1.36.3        # version of the kubelet; empty if the machine is not in a cluster
     memory_mib: 3911
     os: {id: debian, version: "13", name: "Debian GNU/Linux 13 (trixie)"}
@@ -67,9 +82,10 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
-from ansible_collections.opendata.platform.plugins.module_utils.node import facts
+from ansible_collections.opendata.platform.plugins.module_utils.node import facts, kernel
 
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
 TIME_ERROR = 5
@@ -130,21 +146,31 @@ def time_synchronized() -> bool:
     return bool(ctypes.CDLL(None).adjtimex(timex) != TIME_ERROR)
 
 
-def gather(packages: list[str], paths: list[str]) -> dict[str, object]:
+def kernel_due(params: dict[str, Any], container: bool) -> bool:
+    """Whether module kernel_settings would change anything."""
+    wanted = {**params["sysctls"], **({} if container else params["machine_sysctls"])}
+    due = kernel.converge({"sysctls": wanted, "modules": params["modules"], "planned": False}, check=True)
+    return bool(due["changed"])
+
+
+def gather(params: dict[str, Any]) -> dict[str, object]:
     """All facts of this machine."""
+    packages, paths = params["packages"], params["paths"]
     systemd = Path("/run/systemd/system").is_dir()
     cgroup_version = 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
     dpkg = output("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n", *packages) if packages else ""
-    container = output("systemd-detect-virt", "--container")
+    virtual = output("systemd-detect-virt", "--container")
+    container = "" if virtual == "none" else virtual
     return {
         "architecture": platform.machine(),
         "cgroup_driver": facts.cgroup_driver(cgroup_version, systemd),
         "cgroup_version": cgroup_version,
-        "container": "" if container == "none" else container,
+        "container": container,
         "cpus": len(os.sched_getaffinity(0)),
         "existing": [path for path in paths if os.path.lexists(path)],
         "interfaces": facts.interfaces(output("ip", "-json", "address")),
         "kernel": kernel_facts(),
+        "kernel_due": kernel_due(params, bool(container)),
         "kubernetes": kubelet_version(),
         "memory_mib": facts.memory_mib(read("/proc/meminfo")),
         "os": facts.os_release(read("/etc/os-release")),
@@ -166,6 +192,7 @@ def as_planned(found: dict[str, object]) -> dict[str, object]:
         "container": "systemd-nspawn",
         "existing": [],
         "interfaces": {},
+        "kernel_due": True,
         "kubernetes": "",
         "os": {"id": "", "version": "", "name": "planned"},
         "packages_missing": [],
@@ -180,10 +207,13 @@ def main() -> None:
         {
             "packages": {"type": "list", "elements": "str", "default": []},
             "paths": {"type": "list", "elements": "path", "default": []},
+            "sysctls": {"type": "dict", "default": {}},
+            "machine_sysctls": {"type": "dict", "default": {}},
+            "modules": {"type": "list", "elements": "str", "default": []},
             "planned": {"type": "bool", "default": False},
         },
     )
-    found = gather(module.params["packages"], module.params["paths"])
+    found = gather(module.params)
     if module.params["planned"]:
         found = as_planned(found)
     module.exit_json(changed=False, facts=found)

@@ -86,11 +86,6 @@ restarted:
   returned: always
   type: list
   elements: str
-idle:
-  description: Units of O(restarts) that are not enabled or not running, except oneshots.
-  returned: always
-  type: list
-  elements: str
 units:
   description: Actions that were (in check mode, would be) taken by unit, C(enable) or C(start).
   returned: always
@@ -171,12 +166,10 @@ def converge(params: dict[str, Any], files: list[pure.File], check: bool, folder
     words = [f"{name}: restart\n" for name in restarted]
     words += [f"{name}: {', '.join(actions)}\n" for name, actions in actions_due.items()]
     diffs += [{"before": "", "after": word} for word in words]
-    readers = [{"name": one["unit"], "when_exists": ""} for one in params["restarts"] if not one["oneshot"]]
     return {
         "changed": bool(diffs),
         "changed_paths": paths,
         "restarted": restarted,
-        "idle": list(systemd.missing(readers, params["planned"])),
         "units": actions_due,
         "diff": diffs,
     }

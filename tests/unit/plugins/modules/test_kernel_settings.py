@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opendata.platform.plugins.modules import kernel_settings
+from ansible_collections.opendata.platform.plugins.module_utils.node import kernel
 
 Run = Callable[..., dict[str, Any]]
 FORWARD = {"net.ipv4.ip_forward": 1}
@@ -20,7 +20,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     forward.write_text("0\n")
     (tmp_path / "proc/filesystems").write_text("nodev\tproc\nnodev\toverlay\n")
     (tmp_path / "sys/module/br_netfilter").mkdir(parents=True)
-    monkeypatch.setattr(kernel_settings, "ROOT", tmp_path)
+    monkeypatch.setattr(kernel, "ROOT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.opendata.platform.plugins.module_utils.node import facts as pure
+from ansible_collections.opendata.platform.plugins.module_utils.node import kernel
 from ansible_collections.opendata.platform.plugins.module_utils.node.preflight import answer_finding, findings
+from ansible_collections.opendata.platform.plugins.modules import node_facts
 
 NODE = {"name": "metal-1", "address": "192.0.2.11", "role": "control_plane"}
 SYSTEMS = {"debian": ["12", "13"], "ubuntu": ["24.04"]}
@@ -49,6 +51,31 @@ def test_this_machine_is_looked_at(run: Callable[..., dict[str, Any]], tmp_path:
     assert set(pure.KERNEL_FEATURES) < set(facts["kernel"])
     planned = run("node_facts", planned=True, packages=["no-such-package"], paths=paths)["facts"]
     assert planned["packages_missing"] == planned["existing"] == []
+
+
+@pytest.mark.parametrize(("container", "foreign"), [("none", True), ("systemd-nspawn", False)])
+def test_kernel_settings_are_due_until_set_and_again_when_altered(
+    run: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    container: str,
+    foreign: bool,
+) -> None:
+    forward = tmp_path / "proc/sys/net/ipv4/ip_forward"
+    forward.parent.mkdir(parents=True)
+    forward.write_text("0\n")
+    monkeypatch.setattr(kernel, "ROOT", tmp_path)
+    monkeypatch.setattr(node_facts, "output", lambda *command: container if command[0] == "systemd-detect-virt" else "")
+    wanted = {"sysctls": {"net.ipv4.ip_forward": 1}}
+    assert run("node_facts")["facts"]["kernel_due"] is False
+    assert run("node_facts", planned=True)["facts"]["kernel_due"] is True
+    assert run("node_facts", **wanted)["facts"]["kernel_due"] is True
+    run("kernel_settings", **wanted)
+    assert run("node_facts", **wanted)["facts"]["kernel_due"] is False
+    assert run("node_facts", **wanted, machine_sysctls={"fs.nr_open": 1})["facts"]["kernel_due"] is foreign
+    assert run("node_facts", **wanted, modules=["no-such-module"])["facts"]["kernel_due"] is True
+    forward.write_text("0\n")
+    assert run("node_facts", **wanted)["facts"]["kernel_due"] is True
 
 
 def test_a_good_machine() -> None:

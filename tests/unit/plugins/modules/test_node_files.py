@@ -259,16 +259,6 @@ def test_a_unit_restarts_once_with_its_file(tmp_path: Path, systemd: Path, run: 
     assert run("node_files", files=[text(path)], restarts=restart(path))["changed"] is False
 
 
-def test_units_that_read_files_and_do_not_run_are_named(tmp_path: Path, systemd: Path, run: Run) -> None:
-    path = tmp_path / "config"
-    assert run("node_files", files=[text(path)], restarts=restart(path))["idle"] == ["x.service"]
-    run("node_files", units=UNIT)
-    assert run("node_files", files=[text(path)], restarts=restart(path))["idle"] == []
-    (systemd.parent / "active").unlink()
-    assert run("node_files", files=[text(path)], restarts=restart(path))["idle"] == ["x.service"]
-    assert run("node_files", restarts=restart(path, oneshot=True))["idle"] == []
-
-
 def test_a_restart_that_failed_or_was_killed_is_made_up_for(tmp_path: Path, systemd: Path, run: Run) -> None:
     path = tmp_path / "config"
     (systemd.parent / "active").touch()
