@@ -23,6 +23,8 @@ from ansible_collections.opendata.platform.plugins.module_utils.fleet.rules.serv
 from ansible_collections.opendata.platform.plugins.module_utils.service import declaration
 from ansible_collections.opendata.platform.plugins.module_utils.service.declaration import COLLECTION, ServiceRole
 
+# That in C is ten times as fast.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 TEXT_FILES = ("", ".yml", ".yaml", ".json", ".ini")
 COMMON = ("cluster_", "node_", "platform_", "machine_nspawn_network")
@@ -152,7 +154,7 @@ def service_roles(wanted: Iterable[str] = (), beside: Iterable[Path] = ()) -> di
 def _content(file: Path) -> Any:
     """Content of a YAML file of a role; None where there is none, its text where it is not YAML in UTF-8."""
     try:
-        return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else None
+        return (yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader) or {}) if file.is_file() else None
     except (yaml.YAMLError, ValueError):
         return file.read_text(encoding="utf-8", errors="replace")
 

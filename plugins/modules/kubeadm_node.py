@@ -7,6 +7,7 @@ DOCUMENTATION = """
 module: kubeadm_node
 short_description: Manage a node of a kubeadm cluster
 description:
+  - Writes files and starts units as module M(opendata.platform.node_files) does, then inspects what kubeadm did.
   - Runs kubeadm only if needed, and records its success, so that the next run continues after a killed one.
   - Waits for a kubeadm that is left over from an earlier run.
 options:
@@ -54,10 +55,14 @@ options:
     elements: str
     default: []
   dns_replicas: {description: Number of CoreDNS replicas after O(state=initialized)., type: int, default: 2}
-  planned: {description: The machine does not exist yet; nothing is inspected., type: bool, default: false}
+  planned:
+    description: The machine does not exist yet; nothing is inspected, and all files and units are reported as changes.
+    type: bool
+    default: false
 attributes:
   check_mode: {description: Reports what would be done., support: full}
-  diff_mode: {description: "Shows the actions, and manifests as text.", support: full}
+  diff_mode: {description: "Shows the actions, and manifests and files as text; secrets by digest.", support: full}
+extends_documentation_fragment: [opendata.platform.node_files]
 author: Open Data Platform contributors (@opendata)
 """
 
@@ -87,7 +92,7 @@ from typing import Any
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import cli as client
 from ansible_collections.opendata.platform.plugins.module_utils.kubeadm import state as pure
 from ansible_collections.opendata.platform.plugins.module_utils.module import Module
-from ansible_collections.opendata.platform.plugins.module_utils.node import file_io
+from ansible_collections.opendata.platform.plugins.module_utils.node import converge, file_io, systemd
 
 Params = dict[str, Any]
 
@@ -203,6 +208,7 @@ def main() -> None:
     """Entry point of the module."""
     module = Module(
         {
+            **converge.OPTIONS,
             "state": {"type": "str", "choices": STATES, "default": "gathered"},
             "control_plane": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm.yaml"},
@@ -214,12 +220,12 @@ def main() -> None:
             "renew_before_days": {"type": "int", "default": 30},
             "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
             "dns_replicas": {"type": "int", "default": 2},
-            "planned": {"type": "bool", "default": False},
         },
         required_if=[("state", "joined", ("join_config",)), ("state", "upgraded", ("version",))],
     )
     params = module.params
-    with module.reporting(client.KubeadmError, file_io.NodeFileError):
+    with module.reporting(client.KubeadmError, file_io.NodeFileError, systemd.UnitError):
+        written = converge.converge(module)
         lock = 0 if params["planned"] else client.lock()
         found = pure.Found() if params["planned"] else client.inspect(files(params))
         now, actions = found, due(params, found)
@@ -228,14 +234,14 @@ def main() -> None:
             now = client.inspect(files(params))
         certificates = {} if params["planned"] else client.certificate_days()
         credentials = "" if params["planned"] else client.credentials()
-    diff = [
+    diff = written["diff"] + [
         {"before_header": f"manifest {name}", "before": found.manifests.get(name, ""), "after": text}
         for name, text in pure.altered_manifests(found).items()
         if actions
     ]
     diff += [{"before": "", "after": f"{action}\n"} for action in actions]
     module.exit_json(
-        changed=bool(actions),
+        changed=bool(actions) or written["changed"],
         diff=diff,
         state=pure.state(now),
         applied=not pure.altered_manifests(now) and not pure.changed_files(now),
