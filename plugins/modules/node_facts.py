@@ -22,7 +22,8 @@ options:
     elements: path
     default: []
   sysctls:
-    description: Values by key; C(kernel_due) says whether they and O(modules) differ. See M(opendata.platform.kernel_settings).
+    description:
+      - Values by key. C(kernel_due) tells whether M(opendata.platform.kernel_settings) would change them or O(modules).
     type: dict
     default: {}
   machine_sysctls:
@@ -37,8 +38,8 @@ options:
   planned:
     description:
       - The machine does not exist yet and will be a container on the machine that runs this module (check mode).
-      - Kernel, control groups and memory are then those of this machine, no package is missing, no path exists, and kernel
-        settings are due.
+      - Kernel, control groups and memory are then those of this machine, no package is missing, no path exists, and
+        kernel settings are due.
     type: bool
     default: false
 extends_documentation_fragment: [opendata.platform.reads]

@@ -14,6 +14,7 @@ from repository import ROOT
 PLACES = ("roles/*/tasks/**/*.yml", "roles/*/handlers/*.yml", "playbooks/**/*.yml", "molecule/**/*.yml", "site.yml")
 FILES = sorted(path for place in PLACES for path in ROOT.glob(place))
 COLLECTION = "opendata.platform."
+KINDS = ("include", "import")
 
 
 class Loader(yaml.SafeLoader):
@@ -31,11 +32,15 @@ def tasks(node: Any) -> Iterator[dict[str, Any]]:
         yield from tasks(each)
 
 
+def load(path: Path) -> Any:
+    return yaml.load(path.read_text(), Loader=Loader)
+
+
 def targets(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Names that a file includes or imports, with the patterns below ROOT of which one must match."""
     here = path.parent.relative_to(ROOT)
     role = ["roles", path.relative_to(ROOT).parts[1], "tasks"] if here.parts[:1] == ("roles",) else []
-    for task in tasks(yaml.load(path.read_text(), Loader=Loader)):
+    for task in tasks(load(path)):
         for key, value in task.items():
             kind = str(key).removeprefix("ansible.builtin.")
             if kind in ("include_tasks", "import_tasks"):
@@ -72,7 +77,7 @@ OPERATIONS = [path for path in FILES if path.parent == ROOT / "playbooks"]
 @pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)
 def test_an_operation_exists_for_each_provider_or_names_those_that_have_it(path: Path) -> None:
     missing = []
-    for play in yaml.load(path.read_text(), Loader=Loader):
+    for play in load(path):
         for task in tasks(play):
             role = task.get("ansible.builtin.include_role", {})
             if role.get("name", "").startswith(f"{COLLECTION}cluster_{{{{"):
@@ -82,6 +87,20 @@ def test_an_operation_exists_for_each_provider_or_names_those_that_have_it(path:
                 files = [f"roles/cluster_{each}/tasks/{entry}.yml" for each in named]
                 missing += [file for file in files if not (ROOT / file).exists()]
     assert missing == []
+
+
+def test_stages_leave_the_validation_of_roles_to_the_preflight() -> None:
+    """Each validation is a task; the module fleet has checked the same variables by the same argument specs."""
+    stages = [ROOT / "playbooks" / name for name, _ in targets(ROOT / "playbooks/site.yml")]
+    found = [task for path in [*stages, ROOT / "playbooks/tasks/load_facts.yml"] for task in tasks(load(path))]
+    uses = [
+        task[f"ansible.builtin.{kind}_role"]
+        for task in found
+        for kind in KINDS
+        if f"ansible.builtin.{kind}_role" in task
+    ]
+    assert len(uses) > 20 and [each["name"] for each in uses if "rolespec_validate" not in each] == []
+    assert [task["roles"] for task in found if task.get("roles")] == []
 
 
 def test_includes_of_each_kind_are_found() -> None:

@@ -86,6 +86,17 @@ def test_both_services_are_in_the_tree(fleet: Path) -> None:
     assert deployment["spec"]["replicas"] == 3
 
 
+def test_an_option_that_another_collection_requires_is_still_validated(fleet: Path) -> None:
+    specs = fleet / "collections/ansible_collections/acme/services/roles/hello_world/meta/argument_specs.yml"
+    before = specs.read_text()
+    found = yaml.safe_load(before)
+    found["argument_specs"]["main"]["options"]["hello_world_token"] = {"type": "str", "required": True}
+    specs.write_text(yaml.safe_dump(found))
+    output = deliver(fleet, ["acme.services.hello_world"], wanted=2)
+    specs.write_text(before)
+    assert "missing required arguments: hello_world_token" in output
+
+
 def test_preflight_refuses_what_is_wrong_with_a_name_or_a_variable(fleet: Path) -> None:
     role = fleet / "roles/undeclared/tasks/main.yml"
     role.parent.mkdir(parents=True, exist_ok=True)
