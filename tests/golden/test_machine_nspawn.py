@@ -28,6 +28,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> nspawn_machine.Machine:
         "network": "10.77.0.0/24",
         "bridge": "odp-local",
         "base": "/cache/rootfs",
+        "images": "/cache/images/0",
         "keys": "/nowhere/ssh",
         "start": "",
         "files": [],
