@@ -209,8 +209,10 @@ def main() -> None:
     )
     machine = Machine(module)
     where = f"machine {machine.name} of fleet {module.params['fleet']}"
+    # In check mode they may be planned, as the machine is.
+    made = machine.exists or not module.check_mode
     for name, path in (("root", machine.base), ("images", machine.images)):
-        if path and not Path(path).is_dir():
+        if made and path and not Path(path).is_dir():
             module.fail_json(msg=f"{where}: its {name} {path} is gone. Run ./odp down and ./odp up to recreate it.")
     planned = False
     with module.reporting(SupervisorError, OSError, before=f"{where}: "):

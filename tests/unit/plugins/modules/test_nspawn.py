@@ -74,6 +74,7 @@ def test_a_machine_is_planned_in_check_mode(run, state: Path, tmp_path: Path) ->
     assert "/etc/systemd/system/x.service: written" in result["diff"]["after"]
     assert not state.exists()
     for name in ("base", "images"):
+        assert run("nspawn_machine", check=True, **{**options, name: str(tmp_path / "planned")})["planned"]
         gone = run("nspawn_machine", **{**options, name: str(tmp_path / "nowhere")})
         assert f"{tmp_path / 'nowhere'} is gone" in gone["msg"]
 
