@@ -37,9 +37,11 @@ class Result:
 
 
 def shell_scripts() -> list[str]:
-    """List the scripts of the repository and those that roles install on machines."""
-    places = [ROOT / "odp", ROOT / ".ci/run", *sorted(ROOT.glob("roles/*/files/*"))]
-    return [str(path.relative_to(ROOT)) for path in places if path.read_bytes().startswith(b"#!/bin/sh")]
+    """List the scripts of the repository, and those in images and on machines."""
+    places = [ROOT / "odp", ROOT / ".ci/run", *sorted(ROOT.glob("roles/*/files/*")), *sorted(ROOT.glob("images/*/*"))]
+    return [
+        str(path.relative_to(ROOT)) for path in places if path.is_file() and path.read_bytes().startswith(b"#!/bin/sh")
+    ]
 
 
 LINTERS = (

@@ -11,7 +11,7 @@ description:
   - Unpacks images of a registry's storage with containerd, into a directory that M(opendata.platform.nspawn_machine)
     shares among machines, which then neither pull nor unpack them.
   - Other images are unpacked into another directory. What was unpacked before is removed then, unless a machine or a
-    snapshot uses it.
+    snapshot uses it, or a run used it within a day.
 attributes:
   check_mode: {description: Nothing is unpacked., support: full}
   diff_mode: {description: Lists the images., support: full}
@@ -64,7 +64,7 @@ def main() -> None:
     changed = not target.exists()
     programs = images.Programs(**{name: Path(module.params[name]) for name in ("containerd", "registry", "storage")})
     with module.reporting(host.HostError, OSError, before=f"images unpacked in {target}: "):
-        if changed and not module.check_mode:
+        if not module.check_mode:
             images.unpack(target, sorted(wanted), programs)
     lines = "".join(f"{name}\n" for name in sorted(wanted))
     module.exit_json(changed=changed, path=str(target), diff=difference(str(target), "" if changed else lines, lines))

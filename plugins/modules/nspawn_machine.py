@@ -213,7 +213,9 @@ def main() -> None:
     made = machine.exists or not module.check_mode
     for name, path in (("root", machine.base), ("images", machine.images)):
         if made and path and not Path(path).is_dir():
-            module.fail_json(msg=f"{where}: its {name} {path} is gone. Run ./odp down and ./odp up to recreate it.")
+            module.fail_json(
+                msg=f"{where}: the directory {path} of its {name} is gone. Run ./odp down and ./odp up to recreate it."
+            )
     planned = False
     with module.reporting(SupervisorError, OSError, before=f"{where}: "):
         differing, restart = machine.differing(), machine.restart_due()

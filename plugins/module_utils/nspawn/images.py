@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -30,6 +31,7 @@ COMPILED = "compiled"
 # Plugins of containerd that run containers, or write elsewhere on the host.
 UNUSED = ("grpc.v1.cri", "cri.v1.images", "cri.v1.runtime", "nri.v1.nri", "internal.v1.opt", "internal.v1.restart")
 START_SECONDS = 10
+KEPT_SECONDS = 86400
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def directory(store: Path, images: Mapping[str, str]) -> Path:
 
 
 def unpack(target: Path, images: list[str], programs: Programs) -> None:
-    """Unpack images, and remove what was unpacked before and no machine or snapshot uses. Raises HostError, OSError.
+    """Unpack images unless they are, and remove those that are unused then. Raises HostError, OSError.
 
     Args:
         target: the directory, in that of all unpacked images; it exists afterwards, complete.
@@ -65,21 +67,30 @@ def unpack(target: Path, images: list[str], programs: Programs) -> None:
         # Another run may be unpacking the same.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.exists():
+            os.utime(target)
             return
-        kept = {target.name, *(Path(each).name for each in used(target.parent.parent / "snapshots"))}
-        host.remove(*(path for path in target.parent.iterdir() if path.is_dir() and path.name not in kept))
+        host.remove(*unused(target.parent))
         new = target.with_name(f"{target.name}.new")
         for path in (new, new / COMPILED):
             path.mkdir(mode=0o711)
-        with tempfile.TemporaryDirectory(prefix="odp-images-") as run:
-            _pull(new, images, programs, Path(run))
-        new.rename(target)
+        try:
+            with tempfile.TemporaryDirectory(prefix="odp-images-") as run:
+                _pull(new, images, programs, Path(run))
+            new.rename(target)
+        finally:
+            # What was unpacked until a failure may fill the disk.
+            host.remove(new)
 
 
-def used(snapshots: Path) -> set[str]:
-    """Return the directories of unpacked images that machines of this host, or snapshots of them, use."""
-    files = [*STATE.glob("*/machines*/*/images"), *snapshots.glob("*/*/machines/*/images")]
-    return {path.read_text().strip() for path in files}
+def unused(store: Path) -> list[Path]:
+    """Return the directories of unpacked images that no machine and no snapshot uses, and no run used for a day.
+
+    A run that is going on may not have recorded its machines yet.
+    """
+    files = [*STATE.glob("*/machines*/*/images"), *(store.parent / "snapshots").glob("*/*/machines/*/images")]
+    used, then = {path.read_text().strip() for path in files}, time.time() - KEPT_SECONDS
+    found = [path for path in store.iterdir() if path.is_dir() and str(path) not in used]
+    return [path for path in found if path.suffix == ".new" or path.stat().st_mtime < then]
 
 
 def share(images: Path, containerd: Path) -> None:
@@ -87,8 +98,9 @@ def share(images: Path, containerd: Path) -> None:
 
     Args:
         images: the directory of the unpacked images.
-        containerd: directory of the machine's containerd on this host.
+        containerd: directory of the machine's containerd on this host; what a killed run left there is replaced.
     """
+    host.remove(containerd)
     for part in SHARED:
         (containerd / part).mkdir(parents=True, mode=0o700)
         for path in (images / part).iterdir():

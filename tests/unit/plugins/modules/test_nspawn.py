@@ -76,7 +76,7 @@ def test_a_machine_is_planned_in_check_mode(run, state: Path, tmp_path: Path) ->
     for name in ("base", "images"):
         assert run("nspawn_machine", check=True, **{**options, name: str(tmp_path / "planned")})["planned"]
         gone = run("nspawn_machine", **{**options, name: str(tmp_path / "nowhere")})
-        assert f"{tmp_path / 'nowhere'} is gone" in gone["msg"]
+        assert f"the directory {tmp_path / 'nowhere'} of its " in gone["msg"]
 
 
 def test_a_machine_keeps_the_images_that_it_was_created_with(run, state: Path, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_machine_keeps_the_images_that_it_was_created_with(run, state: Path, t
     assert "failed" not in old
     (home / "images").write_text(f"{tmp_path / 'gone'}\n")
     new = run("nspawn_machine", check=True, **options, start="", images=str(tmp_path))
-    assert f"its images {tmp_path / 'gone'} is gone" in new["msg"]
+    assert f"the directory {tmp_path / 'gone'} of its images is gone" in new["msg"]
 
 
 def test_keys_are_created_once_and_known_hosts_is_repaired(run, tmp_path: Path) -> None:

@@ -169,3 +169,10 @@ def test_a_snapshot_whose_root_was_removed_is_refused(run, place: Place) -> None
     place.base.rmdir()
     refused = run("nspawn_snapshot", **place.options(state="restored"))
     assert refused["msg"].endswith(f"the root of its machines {place.base} is gone. Remove the snapshot.")
+
+
+def test_a_snapshot_whose_unpacked_images_were_removed_is_refused(run, place: Place) -> None:
+    write(place.machines / "a/images", f"{place.base}/gone\n")
+    run("nspawn_snapshot", **place.options())
+    refused = run("nspawn_snapshot", **place.options(state="restored"))
+    assert refused["msg"].endswith(f"their images {place.base}/gone are gone. Remove the snapshot.")
