@@ -192,7 +192,7 @@ def test_logs_shows_what_the_pods_of_a_service_say(platform: Fleet) -> None:
 def test_down_leaves_nothing(platform: Fleet, host_before: dict) -> None:
     code, answer = odp("status", str(platform.directory), "--json")
     rows = json.loads(answer)["services"]
-    assert code == 0 and rows and all(row["ready"] or row["waiting"] for row in rows)
+    assert code == 0 and rows and all(row["ready"] or row["waiting"] for row in rows), answer
     ended = platform.down()
     assert ended.code == 0, ended.tail()
     left = host_state.left_behind(host_before)
